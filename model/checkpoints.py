@@ -1,0 +1,230 @@
+"""Checkpoints for inference: one safetensors file each, weights in half precision, everything else in its JSON metadata.
+
+Nothing is ever unpickled. A file is accepted only if its header is small, its tensors fit the network its metadata names, and every number is
+finite; a file of the manifest must also have the recorded sha256 and give the recorded logits for the golden image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
+from model.expressions import EXPRESSIONS
+from model.geometry import FaceGeometry
+from model.networks import Grid, build_network, network_grid
+from model.preprocessing import FACE_SIZE, network_input
+
+MAX_HEADER_BYTES = 1 << 20
+GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be used; the message is one line, ``file: reason``."""
+
+
+class CheckpointMetadata(BaseModel):
+    """What a checkpoint says of itself. Class counts are training faces; accuracies and rates are fractions in 0..1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["unturned-1"] = "unturned-1"
+    method: str
+    network: str
+    tails: int = Field(ge=1, le=2)
+    head: Literal["pooled", "positional"]
+    dataset: str
+    imbalance: str
+    classes: tuple[str, ...]
+    training_counts: dict[str, int]
+    minor_classes: tuple[str, ...]
+    input_size: int = Field(ge=32, le=512)
+    geometry: FaceGeometry
+    seed: int
+    epochs: int
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, Any]
+    revision: str
+
+    @property
+    def grid(self) -> Grid:
+        """Where the cells of this checkpoint's maps lie on its input."""
+        return network_grid(self.network, self.input_size)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the classifier in evaluation mode with frozen float32 weights, and what is known of it."""
+
+    name: str
+    classifier: ExpressionClassifier
+    metadata: CheckpointMetadata
+    sha256: str
+
+
+class ManifestEntry(BaseModel):
+    """One shipped file: its sha256 and the logits it gives for :func:`golden_image`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: str
+    golden_logits: tuple[float, ...]
+
+
+class Manifest(BaseModel):
+    """``checkpoints/manifest.json``: the shipped checkpoints by name, and the one that ``ours`` stands for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ours: str
+    checkpoints: dict[str, ManifestEntry]
+
+
+def golden_image() -> Tensor:
+    """A fixed face-sized test picture, ``(1, 48, 48)`` uint8: row i, column j is ``(7 i + 3 j + i j) mod 256``."""
+    rows, columns = torch.arange(FACE_SIZE).unsqueeze(1), torch.arange(FACE_SIZE).unsqueeze(0)
+    return ((7 * rows + 3 * columns + rows * columns) % 256).to(torch.uint8).unsqueeze(0)
+
+
+@torch.inference_mode()
+def golden_logits(classifier: ExpressionClassifier, input_size: int) -> Tensor:
+    """Logits ``(L,)`` of the golden image."""
+    logits: Tensor = classifier(network_input(golden_image(), input_size)).logits[0]
+    return logits
+
+
+def save_checkpoint(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> str:
+    """Write the inference tensors in half precision; returns the file's sha256 (hex)."""
+    tensors = {
+        name: tensor.detach().to(torch.float16).contiguous()
+        for name, tensor in classifier.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    data = save(tensors, {"unturned": metadata.model_dump_json()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_checkpoint(path: Path, expected: ManifestEntry | None = None) -> Checkpoint:
+    """Read, check and build a checkpoint; with a manifest entry, also check its hash and its golden logits.
+
+    The whole file is read into memory (never mapped: a file cut later cannot kill the process).
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not what its metadata or the manifest says.
+    """
+    data = _read(path)
+    digest = hashlib.sha256(data).hexdigest()
+    if expected is not None and digest != expected.sha256:
+        raise CheckpointError(f"{path}: sha256 is {digest}, the manifest says {expected.sha256}")
+    metadata = _metadata(path, data)
+    classifier = _build(path, metadata, _tensors(path, data))
+    if expected is not None:
+        _check_golden(path, classifier, metadata, expected)
+    return Checkpoint(path.stem, classifier, metadata, digest)
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Read ``manifest.json`` of a checkpoint directory.
+
+    Raises:
+        CheckpointError: missing or malformed; or ``ours`` names no entry.
+    """
+    path = directory / "manifest.json"
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: {_first_error(error)}") from error
+    if manifest.ours not in manifest.checkpoints:
+        raise CheckpointError(f"{path}: 'ours' names {manifest.ours!r}, which is not in the manifest")
+    return manifest
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
+    if len(data) < 8:
+        raise CheckpointError(f"{path}: not a safetensors file (only {len(data)} bytes)")
+    (length,) = struct.unpack("<Q", data[:8])
+    if length > MAX_HEADER_BYTES or length > len(data) - 8:
+        raise CheckpointError(f"{path}: not a safetensors file (header of {length} bytes)")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        text = header["__metadata__"]["unturned"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of this project (no 'unturned' metadata)") from error
+    try:
+        metadata = CheckpointMetadata.model_validate_json(text)
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: metadata: {_first_error(error)}") from error
+    if metadata.classes != EXPRESSIONS:
+        raise CheckpointError(f"{path}: metadata: classes are {metadata.classes}, expected {EXPRESSIONS}")
+    return metadata
+
+
+def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: tensor {name} holds NaN or infinity")
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor]) -> ExpressionClassifier:
+    try:
+        network = build_network(metadata.network, metadata.tails)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: metadata: {error}") from error
+    classes = len(metadata.classes)
+    head: PooledHead | PositionalHead
+    if metadata.head == "pooled":
+        head = PooledHead(network.channels, classes)
+    else:
+        side = (metadata.input_size - metadata.grid.first * 2 - 1) // metadata.grid.step + 1
+        head = PositionalHead(torch.zeros(classes, network.channels, side, side), torch.zeros(classes))
+    classifier = ExpressionClassifier(network, head)
+    # safetensors files leave out BatchNorm's step counter, which evaluation does not use
+    counters = {name: value for name, value in classifier.state_dict().items() if name.endswith("num_batches_tracked")}
+    try:
+        classifier.load_state_dict(tensors | counters, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: weights do not fit {metadata.network}: {reason}") from error
+    return classifier.eval().requires_grad_(False)
+
+
+def _check_golden(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata, expected: ManifestEntry) -> None:
+    logits = golden_logits(classifier, metadata.input_size)
+    gap = (logits - torch.tensor(expected.golden_logits)).abs().max().item()
+    if not gap <= GOLDEN_TOLERANCE:
+        raise CheckpointError(f"{path}: golden image gives logits {gap:.2g} away from the manifest's (allowed {GOLDEN_TOLERANCE:g})")
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "content"
+    return f"field {field}: {first['msg']}"

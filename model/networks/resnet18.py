@@ -1,0 +1,75 @@
+"""ResNet-18, the backbone of the paper, from torchvision.
+
+Its stride-2 layers sample an off-centre grid at even sizes: at the usual 224 px the grids of a picture and of its mirror image sit apart, so
+part of any flip inconsistency is the sampling, not the model. ``(S - 1) % 32 == 0`` centres the grid: use 193 or 225 px.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+GRID_FIRST = 0  # the padding of every stride-2 layer keeps cell i at input pixel 32 i
+GRID_STEP = 32
+CENTRED_INPUTS = (193, 225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ResNet18(nn.Module):
+    """Last feature map of torchvision's ResNet-18.
+
+    Input: ``(N, 3, S, S)`` RGB in 0..255. Output: ``(N, tails * 512, h, w)``, non-negative; 7x7 at 193 px, 8x8 at 225 px.
+
+    Args:
+        tails: copies of the last residual block whose outputs are concatenated (two for BBN).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, tails: int = 1) -> None:
+        super().__init__()
+        net = resnet18(weights=None)
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
+        self.blocks = nn.Sequential(*net.layer1, *net.layer2, *net.layer3, net.layer4[0])
+        extra = [resnet18(weights=None).layer4[1] for _ in range(tails - 1)]
+        self.tails = nn.ModuleList([net.layer4[1], *extra])
+        self.channels = 512 * tails
+
+    def trunk(self, x: Tensor) -> Tensor:
+        """Everything below the last residual block: ``(N, 3, S, S)`` -> ``(N, 512, h, w)``."""
+        features: Tensor = self.blocks(self.stem((x - self.mean) / self.std))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        shared = self.trunk(x)
+        if len(self.tails) == 1:
+            features: Tensor = self.tails[0](shared)
+            return features
+        return torch.cat([tail(shared) for tail in self.tails], dim=1)
+
+    def load_pretrained(self, path: Path) -> None:
+        """Load a user's ResNet-18 weights: a safetensors file with torchvision's tensor names (``fc.*`` is ignored).
+
+        Raises:
+            ValueError: a tensor is missing or has another shape; the message names it.
+        """
+        state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
+        net = resnet18(weights=None)
+        net.fc = nn.Identity()  # type: ignore[assignment]
+        try:
+            net.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"{path}: not torchvision ResNet-18 weights: {error}") from error
+        source = nn.Sequential(*net.layer1, *net.layer2, *net.layer3, net.layer4[0])
+        self.stem.load_state_dict(nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool).state_dict())
+        self.blocks.load_state_dict(source.state_dict())
+        for tail in self.tails:
+            tail.load_state_dict(net.layer4[1].state_dict())
