@@ -1,0 +1,1 @@
+"""Datasets: FERPlus and RAF-DB readers, imbalance protocols, augmentation."""

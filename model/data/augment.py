@@ -1,0 +1,48 @@
+"""Random changes of training faces: batched, on the device of the pictures, drawn anew for every face (kornia)."""
+
+from __future__ import annotations
+
+import math
+
+from kornia.augmentation import (
+    AugmentationSequential,
+    RandomAffine,
+    RandomBrightness,
+    RandomContrast,
+    RandomErasing,
+    RandomHorizontalFlip,
+)
+from torch import Tensor
+
+from model.preprocessing import network_input
+
+ROTATION_DEGREES = math.degrees(0.2)
+SCALE = (0.88, 1.12)
+SHIFT = (0.1, 0.1)  # of the side
+BRIGHTNESS = (0.8, 1.2)
+CONTRAST = (0.8, 1.2)
+ERASED_AREA = (0.02, 0.25)  # as in the code of EAC and MEK
+
+
+class Augmentation:
+    """Rotation, scale, shift, mirror, brightness, contrast, and one erased rectangle for half of the faces.
+
+    The mirror image that attention consistency needs is taken of the finished tensor, never here.
+    """
+
+    def __init__(self, input_size: int) -> None:
+        self.input_size = input_size
+        self._random = AugmentationSequential(
+            RandomAffine(ROTATION_DEGREES, translate=SHIFT, scale=SCALE, padding_mode="border", p=1.0),
+            RandomHorizontalFlip(p=0.5),
+            RandomBrightness(BRIGHTNESS, p=1.0),
+            RandomContrast(CONTRAST, p=1.0),
+            RandomErasing(scale=ERASED_AREA, value=0.5, p=0.5),
+            data_keys=["input"],
+        )
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        """Faces ``(N, 48, 48)`` uint8 -> network input ``(N, 3, S, S)`` in 0..255; draws from torch's global generator."""
+        grey = network_input(faces, self.input_size)[:, :1] / 255
+        changed: Tensor = self._random(grey)
+        return (changed * 255).expand(-1, 3, -1, -1)

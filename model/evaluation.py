@@ -1,0 +1,84 @@
+"""What a classifier gives for every face of a split, and how good that is: accuracies, average precision, flip consistency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from model.classifier import ExpressionClassifier
+from model.data.ferplus import FaceSet
+from model.expressions import EXPRESSIONS
+from model.preprocessing import network_input
+
+EVALUATION_BATCH = 128
+
+
+@dataclass(frozen=True)
+class SplitOutputs:
+    """Logits ``(N, L)`` and maps ``(N, L, h, w)`` of every face, and of its mirror image as the network saw it (not mapped back)."""
+
+    logits: Tensor
+    maps: Tensor
+    mirrored_logits: Tensor
+    mirrored_maps: Tensor
+
+
+@torch.inference_mode()
+def split_logits(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> Tensor:
+    """Logits ``(N, L)`` of every face of a split, without mirror images."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    parts = [classifier(network_input(part.to(device), input_size)).logits.cpu() for part in faces.images.split(EVALUATION_BATCH)]
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> SplitOutputs:
+    """Logits and trained-gauge maps of every face of a split and of its mirror image."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    seen, mirrored = [], []
+    for part in faces.images.split(EVALUATION_BATCH):
+        images = network_input(part.to(device), input_size)
+        seen.append(classifier(images))
+        mirrored.append(classifier(images.flip(-1)))
+    return SplitOutputs(
+        torch.cat([prediction.logits for prediction in seen]).cpu(),
+        torch.cat([prediction.maps for prediction in seen]).cpu(),
+        torch.cat([prediction.logits for prediction in mirrored]).cpu(),
+        torch.cat([prediction.maps for prediction in mirrored]).cpu(),
+    )
+
+
+def confusion_matrix(predicted: Tensor, labels: Tensor) -> Tensor:
+    """Counts ``(L, L)``: row is the label, column the prediction."""
+    classes = len(EXPRESSIONS)
+    return torch.bincount(labels * classes + predicted, minlength=classes * classes).view(classes, classes)
+
+
+def accuracies(predicted: Tensor, labels: Tensor) -> dict[str, Any]:
+    """``overall``, ``mean`` (unweighted over the classes) and ``per_class`` accuracy, fractions in 0..1."""
+    confusion = confusion_matrix(predicted, labels)
+    per_class = confusion.diagonal() / confusion.sum(1)
+    return {
+        "overall": (predicted == labels).float().mean().item(),
+        "mean": per_class.mean().item(),
+        "per_class": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
+    }
+
+
+def macro_average_precision(logits: Tensor, labels: Tensor) -> float:
+    """Mean over the classes of the average precision of the class's probability, one class against the others."""
+    probabilities = logits.softmax(1)
+    scores = [average_precision_score(labels == index, probabilities[:, index]) for index in range(len(EXPRESSIONS))]
+    return float(sum(scores) / len(scores))
+
+
+def learning_curve_point(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> dict[str, Any]:
+    """Accuracies and macro average precision on a split: what the log keeps after every epoch."""
+    logits = split_logits(classifier, faces, input_size)
+    return accuracies(logits.argmax(1), faces.labels) | {"macro_average_precision": macro_average_precision(logits, faces.labels)}

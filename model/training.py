@@ -1,0 +1,240 @@
+"""The training loop: one method on one dataset, resumable at any step to bit-identical weights.
+
+All randomness of a step comes from torch's global generator, seeded anew from (seed, epoch, step, part), so a run needs no generator state to
+continue. Lightning Fabric puts the same loop on an accelerator or on several processes (``torchrun -m app.cli train ...``).
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from model.classifier import ExpressionClassifier, PooledHead
+from model.data.augment import Augmentation
+from model.data.ferplus import FaceSet
+from model.methods import find_method
+from model.methods.base import Batch, Method, TrainingTask, parse_settings
+from model.networks import build_network, network_grid
+from model.networks.dlib_resnet import DlibResNet
+from model.preprocessing import network_input
+from model.pretrained import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
+from model.training_state import Progress, RunLog, load_state, save_state
+
+CALIBRATION_FACES = 1024
+HEAD_LR_FACTOR = 10.0
+WARM_UP = 0.15  # of the run
+LOG_EVERY_STEPS = 20
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Every choice of a run that shapes its weights. ``lr`` is the network's peak learning rate, the head's is ten times that."""
+
+    method: str
+    network: str = "dlib_resnet"
+    input_size: int = 99
+    epochs: int = 10
+    batch: int = 64
+    lr: float = 2e-4
+    weight_decay: float = 1e-3
+    seed: int = 1
+    precision: str = "bf16-mixed"
+    parts: int = 1  # a batch is seen in this many parts a process, gradients added up
+    settings: tuple[tuple[str, str], ...] = ()
+    resnet18_weights: str | None = None
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its state is saved and it continues with ``--resume``."""
+
+
+@dataclass
+class Run:
+    """A method ready to train: built from a config, with the optimizer and schedule it will use."""
+
+    config: TrainingConfig
+    faces: FaceSet
+    method: Method
+    optimizer: torch.optim.AdamW
+    schedule: torch.optim.lr_scheduler.OneCycleLR
+    steps_per_epoch: int
+
+
+def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
+    """Build network, head, method and optimizer with the same initial weights for every method of a seed.
+
+    Args:
+        faces: labelled training faces.
+
+    Raises:
+        ValueError: fewer faces than one batch, or a choice that does not exist.
+    """
+    steps = len(faces) // config.batch
+    if steps == 0:
+        raise ValueError(f"{len(faces)} training faces are fewer than one batch of {config.batch}")
+    method_class = find_method(config.method)
+    settings = parse_settings(method_class, dict(config.settings))
+    classifier = _pretrained_classifier(config, method_class.tails, faces)
+    grid = network_grid(config.network, config.input_size)
+    map_size = (config.input_size - 2 * grid.first - 1) // grid.step + 1
+    task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size)
+    method = method_class(classifier, task, settings).to(memory_format=torch.channels_last)
+    network = list(classifier.network.parameters())
+    in_network = {id(parameter) for parameter in network}
+    others = [parameter for parameter in method.parameters() if parameter.requires_grad and id(parameter) not in in_network]
+    peaks = [config.lr, HEAD_LR_FACTOR * config.lr]
+    groups = [{"params": group, "lr": lr} for group, lr in zip((network, others), peaks, strict=True)]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peaks, total_steps=steps * config.epochs, pct_start=WARM_UP, cycle_momentum=False
+    )
+    return Run(config, faces, method, optimizer, schedule, steps)
+
+
+def _pretrained_classifier(config: TrainingConfig, tails: int, faces: FaceSet) -> ExpressionClassifier:
+    seed_everything(config.seed)
+    network = build_network(config.network, tails)
+    classifier = ExpressionClassifier(network, PooledHead(network.channels, len(faces.counts())))
+    if isinstance(network, DlibResNet):
+        load_dlib_weights(network, read_layers(find_weights().read_bytes()))
+        chosen = torch.randperm(len(faces))[:CALIBRATION_FACES]
+        calibrate_batchnorm(network, (network_input(faces.images[part], config.input_size) for part in chosen.split(64)))
+    elif config.resnet18_weights is not None:
+        network.load_pretrained(Path(config.resnet18_weights))
+    return classifier
+
+
+def seed_everything(*numbers: int) -> None:
+    """Seed torch's global generator from a sequence of non-negative integers."""
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1))
+
+
+def fit(
+    run: Run,
+    fabric: Fabric,
+    directory: Path,
+    resume: bool,
+    on_step: Callable[[Progress, dict[str, float]], None],
+    on_epoch: Callable[[int, Method], dict[str, float]],
+) -> float:
+    """Train to the end; returns the seconds spent in training steps, over all sittings.
+
+    Args:
+        directory: receives ``state.safetensors`` after every epoch and at an interrupt, and ``log.jsonl``.
+        resume: continue from the state in ``directory`` if there is one.
+        on_step: called with the position and the mean losses since the last call.
+        on_epoch: called after every epoch; the figures it returns go to the log.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; the state is saved.
+    """
+    progress = load_state(directory, run.method, run.optimizer, run.schedule, run.config) if resume else Progress()
+    method, optimizer = fabric.setup(run.method, run.optimizer)
+    log = RunLog(directory, enabled=fabric.is_global_zero)
+    augment = Augmentation(run.config.input_size)
+
+    def save() -> None:
+        if fabric.is_global_zero:
+            save_state(directory, run.method, run.optimizer, run.schedule, run.config, progress)
+
+    with stop_requests() as stop_requested:
+        while progress.epoch < run.config.epochs:
+            if progress.step == 0:
+                run.method.begin_epoch(progress.epoch + 1)
+            method.train()
+            sums: dict[str, float] = {}
+            for indices in _batches(run, progress):
+                started = time.monotonic()
+                _step(run, fabric, method, optimizer, augment, progress, indices, sums)
+                progress.advance(time.monotonic() - started)
+                if progress.step % LOG_EVERY_STEPS == 0 or progress.step == run.steps_per_epoch:
+                    means = {name: value / (((progress.step - 1) % LOG_EVERY_STEPS) + 1) for name, value in sums.items()}
+                    log.write({"epoch": progress.epoch + 1, "step": progress.step, "seconds": progress.seconds, **means})
+                    on_step(progress, means)
+                    sums = {}
+                if stop_requested():
+                    save()
+                    raise Interrupted
+            figures = run.method.end_epoch(progress.epoch + 1)
+            progress.finish_epoch()
+            if fabric.is_global_zero:
+                figures |= on_epoch(progress.epoch, run.method)
+            log.write({"epoch": progress.epoch, "finished": True, "seconds": progress.seconds, **figures})
+            save()
+    return progress.seconds
+
+
+def _batches(run: Run, progress: Progress) -> Iterator[Tensor]:
+    """Index batches of the current epoch from the current step on; the last, smaller batch is dropped."""
+    seed_everything(run.config.seed, progress.epoch + 1)
+    order = torch.randperm(len(run.faces))
+    for step in range(progress.step, run.steps_per_epoch):
+        yield order[step * run.config.batch : (step + 1) * run.config.batch]
+
+
+def _step(
+    run: Run,
+    fabric: Fabric,
+    method: Any,
+    optimizer: Any,
+    augment: Augmentation,
+    progress: Progress,
+    indices: Tensor,
+    sums: dict[str, float],
+) -> None:
+    parts = indices.chunk(fabric.world_size * run.config.parts)
+    mine = range(fabric.global_rank, len(parts), fabric.world_size)
+    for count, part in enumerate(mine, 1):
+        seed_everything(run.config.seed, progress.epoch + 1, progress.step + 1, part)
+        batch = _load(run, fabric, augment, parts[part])
+        companion = run.method.companion_indices(parts[part])
+        if companion is not None:
+            batch = Batch(batch.images, batch.labels, batch.indices, _load(run, fabric, augment, companion))
+        with fabric.no_backward_sync(method, enabled=count < len(mine)):
+            losses = method(batch)
+            if not math.isfinite(losses["loss"].item()):
+                raise FloatingPointError(f"loss is {losses['loss'].item()} at epoch {progress.epoch + 1}, step {progress.step + 1}")
+            fabric.backward(losses["loss"] / len(mine))
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.item() / len(mine)
+    optimizer.step()
+    optimizer.zero_grad()
+    run.schedule.step()
+    run.method.after_step(progress.epoch * run.steps_per_epoch + progress.step + 1)
+
+
+def _load(run: Run, fabric: Fabric, augment: Augmentation, indices: Tensor) -> Batch:
+    faces, labels = fabric.to_device((run.faces.images[indices], run.faces.labels[indices]))
+    images = augment(faces).contiguous(memory_format=torch.channels_last)
+    return Batch(images, labels, indices)
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Within the block, SIGINT and SIGTERM only raise a flag, which the yielded function reads; a second one acts as usual."""
+    asked: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,115 @@
+"""What a training run keeps on disk: its whole state in one safetensors file, and a log of JSON lines. Nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from model.training import TrainingConfig
+
+STATE_FILE = "state.safetensors"
+LOG_FILE = "log.jsonl"
+
+
+class StateError(Exception):
+    """The saved state does not belong to the run that wants to continue; the message says what differs."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands: ``epoch`` finished epochs and ``step`` finished steps of the next one; ``seconds`` spent in steps."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+
+    def advance(self, seconds: float) -> None:
+        self.step += 1
+        self.seconds += seconds
+
+    def finish_epoch(self) -> None:
+        self.epoch += 1
+        self.step = 0
+
+
+def save_state(
+    directory: Path,
+    method: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    config: TrainingConfig,
+    progress: Progress,
+) -> None:
+    """Write the state atomically: a kill at any moment leaves the old file or the new one."""
+    tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
+    optimizer_state = optimizer.state_dict()
+    for number, moments in optimizer_state["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+    texts = {
+        "config": json.dumps(asdict(config)),
+        "progress": json.dumps(asdict(progress)),
+        "groups": json.dumps(optimizer_state["param_groups"]),
+        "schedule": json.dumps(schedule.state_dict(), default=lambda _: None),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f"{STATE_FILE}.partial"
+    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, temporary, texts)
+    temporary.replace(directory / STATE_FILE)
+
+
+def load_state(
+    directory: Path,
+    method: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    config: TrainingConfig,
+) -> Progress:
+    """Put a saved state into freshly built parts; a directory without one starts from the beginning.
+
+    Raises:
+        StateError: the state was saved by a run with another config.
+    """
+    path = directory / STATE_FILE
+    if not path.is_file():
+        return Progress()
+    with safe_open(path, "pt") as file:
+        texts = file.metadata()
+    saved, wanted = json.loads(texts["config"]), json.loads(json.dumps(asdict(config)))
+    if saved != wanted:
+        differing = ", ".join(sorted(name for name in wanted if saved.get(name) != wanted[name]))
+        raise StateError(f"{path} belongs to a run with another {differing}: choose another --out, or leave out --resume to start again")
+    tensors = load_file(path)
+    method.load_state_dict(_with_prefix(tensors, "method."))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _with_prefix(tensors, "optimizer.").items():
+        number, field = name.split(".", 1)
+        moments.setdefault(int(number), {})[field] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": json.loads(texts["groups"])})
+    schedule.load_state_dict({name: value for name, value in json.loads(texts["schedule"]).items() if value is not None})
+    return Progress(**json.loads(texts["progress"]))
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+class RunLog:
+    """Appends one JSON object a line; a disabled log (another process writes it) does nothing."""
+
+    def __init__(self, directory: Path, enabled: bool) -> None:
+        self.path = directory / LOG_FILE if enabled else None
+        if self.path is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def write(self, entry: dict[str, Any]) -> None:
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
