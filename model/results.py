@@ -1,0 +1,196 @@
+"""What a training run leaves behind to be compared: one JSON file a run, checked on writing and on reading.
+
+Every rate is a fraction in 0..1, never a percentage; classes are keyed by the names of ``EXPRESSIONS``. Undefined numbers are null.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from model.expressions import EXPRESSIONS
+
+RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "kornia", "scikit-learn", "safetensors")
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
+Interval = tuple[Fraction, Fraction]
+Confusion = tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
+
+
+class ResultError(Exception):
+    """A result file cannot be used; the message is one line, ``file: reason``."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Accuracies(_Record):
+    """``overall`` is correct over all faces, ``mean`` the unweighted mean over the classes of ``per_class``."""
+
+    overall: Fraction
+    mean: Fraction
+    per_class: dict[str, Fraction]
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.per_class)
+        return self
+
+
+class FlipConsistency(_Record):
+    """Pearson correlation of a map and its mirror image's map, averaged over the faces; ``mean`` over the classes that have a value."""
+
+    mean: Correlation | None
+    per_class: dict[str, Correlation | None]
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.per_class)
+        return self
+
+
+class Intervals(_Record):
+    """Percentile bootstrap 95% intervals over the faces of the split."""
+
+    overall: Interval
+    mean: Interval
+    macro_average_precision: Interval | None = None
+
+
+class SplitMetrics(Accuracies):
+    """A model on one split.
+
+    ``confusion`` has the label as its row and the prediction as its column; ``logit_adjusted`` holds, by tau, the accuracies of
+    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021).
+    """
+
+    faces: int = Field(gt=0)
+    macro_average_precision: Fraction
+    confusion: Confusion
+    flip_consistency: FlipConsistency | None
+    logit_adjusted: dict[str, Accuracies]
+    intervals: Intervals
+
+    @model_validator(mode="after")
+    def _counts_every_face(self) -> Self:
+        if len(self.confusion) != len(EXPRESSIONS) or any(len(row) != len(EXPRESSIONS) for row in self.confusion):
+            raise ValueError(f"confusion is not {len(EXPRESSIONS)} x {len(EXPRESSIONS)}")
+        counted = sum(map(sum, self.confusion))
+        if counted != self.faces:
+            raise ValueError(f"confusion counts {counted} faces of {self.faces}")
+        return self
+
+
+class Machine(_Record):
+    """Where a run was done: processor, threads the run used, accelerator if any."""
+
+    cpu: str
+    threads: int
+    accelerator: str | None
+
+
+class RunResult(_Record):
+    """One finished run.
+
+    ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has one entry
+    an epoch: validation figures and what the method reports of itself, such as labels changed.
+    """
+
+    format: Literal["unturned-result-1"] = "unturned-result-1"
+    command: str
+    method: str
+    dataset: str
+    imbalance: str
+    network: str
+    input_size: int
+    epochs: int
+    batch: int
+    seed: int
+    revision: str
+    seconds: float = Field(ge=0)
+    versions: dict[str, str]
+    machine: Machine
+    training_counts: dict[str, int]
+    hyperparameters: dict[str, JsonValue]
+    learning_curve: tuple[dict[str, JsonValue], ...]
+    valid: SplitMetrics | None
+    test: SplitMetrics
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.training_counts)
+        return self
+
+
+def _require_classes(values: Iterable[str]) -> None:
+    if set(values) != set(EXPRESSIONS):
+        raise ValueError(f"the classes must be {', '.join(EXPRESSIONS)}")
+
+
+def result_path(folder: Path, method: str, dataset: str, imbalance: str, seed: int) -> Path:
+    """File of a run: ``<dataset>-<imbalance>-<method>-seed<seed>.json``."""
+    return folder / f"{dataset}-{imbalance}-{method}-seed{seed}.json"
+
+
+def save_result(folder: Path, result: RunResult) -> Path:
+    """Write a result atomically; returns its path."""
+    path = result_path(folder, result.method, result.dataset, result.imbalance, result.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(result.model_dump_json(indent=1) + "\n")
+    temporary.replace(path)
+    return path
+
+
+def load_result(path: Path) -> RunResult:
+    """Read one result.
+
+    Raises:
+        ResultError: missing, malformed, or stored under another run's name.
+    """
+    try:
+        result = RunResult.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "content"
+        raise ResultError(f"{path}: field {field}: {first['msg']}") from error
+    expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
+    if path != expected:
+        raise ResultError(f"{path}: holds the run of {expected.name}")
+    return result
+
+
+def load_results(folder: Path) -> list[RunResult]:
+    """Every result of a folder, in the order of the file names; none where the folder does not exist."""
+    return [load_result(path) for path in sorted(folder.glob("*.json"))]
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries whose arithmetic a run depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_PACKAGES}
+
+
+def this_machine() -> Machine:
+    """Processor name, threads of this process, and the accelerator torch would use."""
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return Machine(cpu=_cpu_model(), threads=torch.get_num_threads(), accelerator=accelerator)
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
