@@ -1,13 +1,14 @@
 """Attention maps as colours on a face: placing cells, colour maps, scales, blending and encoding.
 
-Colour is presentation only: every number of this project is computed on the raw maps. Three rules keep pictures comparable. A map is placed by the
-centres of its cells and never stretched to the edges; one limit serves all maps of a model unless asked otherwise, so a class without evidence looks
-empty; and nothing is rescaled after blending.
+Colour is presentation only: every number of this project is computed on the raw maps. Three rules keep pictures comparable. A map is
+placed by the centres of its cells and never stretched to the edges; one limit serves all maps of a model unless asked otherwise, so a
+class without evidence looks empty; and nothing is rescaled after blending.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal
@@ -22,13 +23,12 @@ from model.networks import Grid
 Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]
 
-DEFAULT_OPACITY = 0.55
 PNG_COMPRESSION = 1  # of 9: half the time of the default for a tenth more bytes
 WEBP_QUALITY = 90  # of 100
 
 
 class ColourMap(StrEnum):
-    """Colour maps offered: two perceptually uniform ones, the one of most published attention figures, and a diverging one for signed maps."""
+    """Colour maps offered: two perceptually uniform ones, the one of most published attention figures, and one for signed maps."""
 
     VIRIDIS = "viridis"
     INFERNO = "inferno"
@@ -42,6 +42,15 @@ class Scale(StrEnum):
     MODEL = "model"
     ALL = "all"
     MAP = "map"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How maps are drawn: their colours, which of them share a limit, and the share of the colour in the blend with the face (0..1)."""
+
+    colour_map: ColourMap = ColourMap.VIRIDIS
+    scale: Scale = Scale.MODEL
+    opacity: float = 0.55
 
 
 _MATPLOTLIB_NAMES = {ColourMap.VIRIDIS: "viridis", ColourMap.INFERNO: "inferno", ColourMap.JET: "jet", ColourMap.DIVERGING: "RdBu_r"}
@@ -121,7 +130,7 @@ def colours(values: Floats, limit: float, colour_map: ColourMap) -> Picture:
     return np.asarray(colour_table(colour_map)[np.floor(np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.intp)])
 
 
-def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, colour_map: ColourMap, opacity: float, side: int) -> Picture:
+def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, style: Style, side: int) -> Picture:
     """One attention map over its face.
 
     The map is first placed, then coloured: between a positive and a negative cell the colour passes through the one of zero.
@@ -131,14 +140,14 @@ def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, colour_map: 
         cells: ``(h, w)`` values of the map.
         grid: where the cells lie on the network's input.
         limit: see :func:`colours`.
-        opacity: share of the colour in the blend, 0..1; the face has the rest.
+        style: its colour map and opacity are used.
         side: side of the result in pixels.
 
     Returns:
         ``(side, side, 3)`` uint8 RGB.
     """
-    colour = colours(place_cells(cells, grid, side), limit, colour_map)
-    mixed = (1.0 - opacity) * enlarged(face, side) + opacity * colour
+    colour = colours(place_cells(cells, grid, side), limit, style.colour_map)
+    mixed = (1.0 - style.opacity) * enlarged(face, side) + style.opacity * colour
     return np.rint(mixed).astype(np.uint8)
 
 

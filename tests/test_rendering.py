@@ -11,6 +11,7 @@ from PIL import Image
 from app.rendering import (
     ColourMap,
     Scale,
+    Style,
     colour_limits,
     colour_table,
     colours,
@@ -89,20 +90,20 @@ def test_jet_does_not() -> None:
 
 def test_the_blend_is_the_weighted_mean_and_is_not_rescaled() -> None:
     face = np.full((48, 48), 100, dtype=np.uint8)
-    blended = overlay(face, CELLS, GRID, 8.0, ColourMap.VIRIDIS, 0.25, 7)
+    blended = overlay(face, CELLS, GRID, 8.0, Style(ColourMap.VIRIDIS, opacity=0.25), 7)
     at_zero, at_peak = colour_table(ColourMap.VIRIDIS)[[0, 255]]
     np.testing.assert_array_equal(blended[1, 1], np.rint(75 + 0.25 * at_zero))
     np.testing.assert_array_equal(blended[5, 1], np.rint(75 + 0.25 * at_peak))
     assert blended.dtype == np.uint8
-    dark = overlay(np.zeros((48, 48), np.uint8), CELLS, GRID, 8.0, ColourMap.VIRIDIS, 0.25, 7)
+    dark = overlay(np.zeros((48, 48), np.uint8), CELLS, GRID, 8.0, Style(ColourMap.VIRIDIS, opacity=0.25), 7)
     assert int(dark.max()) == round(0.25 * int(colour_table(ColourMap.VIRIDIS)[255].max()))
 
 
 def test_opacity_nought_is_the_face_and_one_is_the_map() -> None:
     face = np.arange(48 * 48 * 3, dtype=np.uint32).reshape(48, 48, 3).astype(np.uint8)
-    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, ColourMap.JET, 0.0, 48), face)
+    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=0.0), 48), face)
     expected = colours(place_cells(CELLS, GRID, 48), 8.0, ColourMap.JET)
-    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, ColourMap.JET, 1.0, 48), expected)
+    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=1.0), 48), expected)
 
 
 def test_a_grey_face_has_three_equal_channels() -> None:
