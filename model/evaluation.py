@@ -9,12 +9,16 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from model.classifier import ExpressionClassifier
+from model.attention import flip_back, flip_consistency
+from model.bootstrap import accuracy_intervals
+from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
 from model.preprocessing import network_input
+from model.results import Accuracies, FlipConsistency, Intervals, SplitMetrics
 
 EVALUATION_BATCH = 128
+ADJUSTMENTS = (0.5, 1.0)  # tau of the post-hoc rows: half of the log prior taken out, and all of it
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,35 @@ def learning_curve_point(classifier: ExpressionClassifier, faces: FaceSet, input
     """Accuracies and macro average precision on a split: what the log keeps after every epoch."""
     logits = split_logits(classifier, faces, input_size)
     return accuracies(logits.argmax(1), faces.labels) | {"macro_average_precision": macro_average_precision(logits, faces.labels)}
+
+
+def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[str, int]) -> SplitMetrics:
+    """Everything a result file keeps of a split.
+
+    Args:
+        labels: ``(N,)``.
+        training_counts: faces a class in the training set, for the rows with the prior taken out of the logits.
+    """
+    predicted = outputs.logits.argmax(1)
+    counts = torch.tensor([training_counts[name] for name in EXPRESSIONS], dtype=torch.float32)
+    log_prior = (counts / counts.sum()).log()
+    adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * log_prior).argmax(1), labels) for tau in ADJUSTMENTS}
+    return SplitMetrics(
+        **accuracies(predicted, labels),
+        faces=len(labels),
+        macro_average_precision=macro_average_precision(outputs.logits, labels),
+        confusion=tuple(tuple(row) for row in confusion_matrix(predicted, labels).tolist()),
+        flip_consistency=_consistency(outputs),
+        logit_adjusted={tau: Accuracies(**values) for tau, values in adjusted.items()},
+        intervals=Intervals(**accuracy_intervals(predicted.numpy(), labels.numpy(), len(EXPRESSIONS))),
+    )
+
+
+def _consistency(outputs: SplitOutputs) -> FlipConsistency:
+    """Flip consistency of the maps in the centred gauge, as served, averaged over the faces where it is defined."""
+    values = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
+    per_class = [column[~column.isnan()] for column in values.T]
+    means = [column.mean().item() if len(column) else None for column in per_class]
+    defined = [mean for mean in means if mean is not None]
+    overall = sum(defined) / len(defined) if defined else None
+    return FlipConsistency(mean=overall, per_class=dict(zip(EXPRESSIONS, means, strict=True)))

@@ -1,0 +1,143 @@
+"""The commands of the science: train, evaluate, reproduce, tables, claims, export. Each adds its parser and returns an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+
+from model.data.imbalance import PROTOCOLS
+from model.methods import METHODS
+from model.networks import NETWORKS
+
+BAD_USE = 2
+INTERRUPTED = 130
+CHECKPOINTS = Path("checkpoints")
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Mount the science commands on the ``unturned`` parser; each sets ``run``, a function of the parsed arguments to an exit status."""
+    _add_train(subparsers)
+    _add_evaluate(subparsers)
+
+
+def _parser(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return subparsers.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example: {example}",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
+    )
+    parser.add_argument("--method", choices=METHODS, required=True, help="training method")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
+    parser.add_argument("--imbalance", choices=PROTOCOLS, default="original", help="protocol of Tables 1 and 2: an imbalance factor, or all faces")
+    parser.add_argument("--network", choices=NETWORKS, default="dlib_resnet", help="backbone")
+    parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
+    parser.add_argument("--input-size", type=int, default=99, help="side of the network's input, pixels")
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the training faces")
+    parser.add_argument("--batch", type=int, default=64, help="faces a step, over all processes")
+    parser.add_argument("--parts", type=int, default=1, help="parts a process splits its faces of a step into, to save memory")
+    parser.add_argument("--lr", type=float, default=2e-4, help="peak learning rate of the network; the head's is ten times that")
+    parser.add_argument("--weight-decay", type=float, default=1e-3, help="AdamW's weight decay")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
+    parser.add_argument("--precision", choices=("bf16-mixed", "32-true"), default="bf16-mixed", help="arithmetic of the network")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads of this process")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    parser.add_argument("--ship", action="store_true", help="put the checkpoint under checkpoints/ and renew the manifest")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument("--limit", type=int, default=None, help="train and measure on the first LIMIT faces of each split only: a dry run")
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from model.experiment import Experiment, run_experiment
+    from model.training import Interrupted, TrainingConfig
+
+    torch.set_num_threads(arguments.threads)
+    name = f"{arguments.dataset}-{arguments.imbalance}-{arguments.method}-seed{arguments.seed}"
+    try:
+        config = TrainingConfig(
+            method=arguments.method,
+            network=arguments.network,
+            input_size=arguments.input_size,
+            epochs=arguments.epochs,
+            batch=arguments.batch,
+            lr=arguments.lr,
+            weight_decay=arguments.weight_decay,
+            seed=arguments.seed,
+            precision=arguments.precision,
+            parts=arguments.parts,
+            settings=tuple(_name_and_value(text) for text in arguments.set),
+            resnet18_weights=arguments.resnet18_weights,
+        )
+        experiment = Experiment(
+            config=config,
+            dataset=arguments.dataset,
+            data=arguments.data,
+            imbalance=arguments.imbalance,
+            directory=arguments.out or Path("runs") / name,
+            results=arguments.results,
+            ship_to=CHECKPOINTS if arguments.ship else None,
+            limit=arguments.limit,
+            command=shlex.join(["unturned", *sys.argv[1:]]),
+        )
+        run_experiment(experiment, resume=arguments.resume)
+    except Interrupted:
+        print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "evaluate",
+        "measure a checkpoint on a split",
+        "unturned evaluate checkpoints/baseline.safetensors --data datasets/ferplus.zip --json baseline.json",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
+    parser.add_argument("--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look")
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from model.checkpoints import load_checkpoint
+    from model.evaluation import split_metrics, split_outputs
+    from model.experiment import load_faces
+    from model.metrics_report import metrics_report
+
+    torch.set_num_threads(arguments.threads)
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    faces = load_faces(arguments.dataset, arguments.data, arguments.split).labelled()
+    outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
+    metrics = split_metrics(outputs, faces.labels, checkpoint.metadata.training_counts)
+    print(metrics_report(checkpoint.name, arguments.split, metrics))
+    if arguments.json is not None:
+        arguments.json.write_text(metrics.model_dump_json(indent=1) + "\n")
+    return 0

@@ -1,0 +1,31 @@
+"""A split's figures as text for a terminal."""
+
+from __future__ import annotations
+
+from model.expressions import EXPRESSIONS
+from model.results import SplitMetrics
+
+
+def metrics_report(name: str, split: str, metrics: SplitMetrics) -> str:
+    """Overall and mean accuracy with 95% intervals, a line a class (accuracy, flip consistency, confusion row)."""
+    overall, mean = metrics.intervals.overall, metrics.intervals.mean
+    lines = [
+        f"{name} on {split}: {metrics.faces} faces, accuracies in per cent with 95% bootstrap intervals",
+        f"overall {_percent(metrics.overall)} [{_percent(overall[0])}, {_percent(overall[1])}]",
+        f"mean    {_percent(metrics.mean)} [{_percent(mean[0])}, {_percent(mean[1])}]",
+        f"macro average precision {_percent(metrics.macro_average_precision)}",
+        "",
+        f"{'class':<11}{'accuracy':>9}{'flip r':>8}   predicted as: {' '.join(f'{other[:9]:>9}' for other in EXPRESSIONS)}",
+    ]
+    for index, expression in enumerate(EXPRESSIONS):
+        consistency = metrics.flip_consistency.per_class[expression] if metrics.flip_consistency else None
+        shown = "-" if consistency is None else f"{consistency:.3f}"
+        row = " ".join(f"{count:>9}" for count in metrics.confusion[index])
+        lines.append(f"{expression:<11}{_percent(metrics.per_class[expression]):>9}{shown:>8}                 {row}")
+    for tau, adjusted in metrics.logit_adjusted.items():
+        lines.append(f"logits minus {tau} log prior: overall {_percent(adjusted.overall)}, mean {_percent(adjusted.mean)}")
+    return "\n".join(lines)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"

@@ -1,0 +1,70 @@
+"""From a trained classifier to a shipped file: metadata, manifest, and the generated ``checkpoints/README.md``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint
+
+MANIFEST_FILE = "manifest.json"
+README_FILE = "README.md"
+OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
+
+
+def renew_manifest(directory: Path) -> Manifest:
+    """Record hash and golden logits of every checkpoint in ``directory``, point ``ours`` at the better form of MEK, and write manifest and README.
+
+    Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them.
+
+    Raises:
+        CheckpointError: a file is damaged.
+        ValueError: neither form of MEK is there.
+    """
+    loaded = [load_checkpoint(path) for path in sorted(directory.glob("*.safetensors"))]
+    entries = {
+        checkpoint.name: ManifestEntry(
+            file=f"{checkpoint.name}.safetensors",
+            sha256=checkpoint.sha256,
+            golden_logits=tuple(golden_logits(checkpoint.classifier, checkpoint.metadata.input_size).tolist()),
+        )
+        for checkpoint in loaded
+    }
+    metadata = {checkpoint.name: checkpoint.metadata for checkpoint in loaded}
+    forms = {name: _valid_score(metadata[name]) for name in OURS if name in metadata}
+    if not forms:
+        raise ValueError(f"{directory} holds neither form of MEK: train one with `unturned train --method mek_sf --ship`")
+    manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
+    (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+    (directory / README_FILE).write_text(_readme(manifest, metadata))
+    return manifest
+
+
+def _valid_score(metadata: CheckpointMetadata) -> float:
+    valid = metadata.metrics["valid"]
+    return float(valid["overall"] + valid["mean"]) / 2
+
+
+def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
+    lines = [
+        "# Checkpoints",
+        "",
+        "Generated from the files' own metadata by `unturned train --ship`; do not edit.",
+        "",
+        f"`ours` stands for `{manifest.ours}`, the form of MEK with the higher average of overall and mean accuracy on the validation split.",
+        "",
+        "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map and its",
+        "mirror counterpart over all classes and faces of the test split.",
+        "",
+        "| checkpoint | network | input | maps | epochs | seed | valid | test | flip consistency | settings | revision |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, data in metadata.items():
+        valid, test = data.metrics["valid"], data.metrics["test"]
+        side = (data.input_size - 2 * data.grid.first - 1) // data.grid.step + 1
+        settings = ", ".join(f"{key} {value}" for key, value in data.hyperparameters["settings"].items()) or "none"
+        accuracies = " | ".join(f"{100 * split['overall']:.2f} / {100 * split['mean']:.2f}" for split in (valid, test))
+        lines.append(
+            f"| {name} | {data.network} | {data.input_size} px | {side}x{side} | {data.epochs} | {data.seed} | {accuracies} "
+            f"| {test['flip_consistency']['mean']:.3f} | {settings} | `{data.revision[:10]}` |"
+        )
+    return "\n".join([*lines, ""])
