@@ -1,7 +1,7 @@
 """Percentile bootstrap intervals: faces are drawn with replacement, a statistic is computed on every draw.
 
-A draw is kept as how often each face was drawn, ``(R, N)`` counts for R draws of N faces. A statistic that is a weighted sum over the faces then costs
-one matrix product, and two models drawn with the same counts are compared face by face (a paired bootstrap).
+A draw is kept as how often each face was drawn, ``(R, N)`` counts for R draws of N faces. A statistic that is a weighted sum over the faces
+then costs one matrix product, and two models drawn with the same counts are compared face by face (a paired bootstrap).
 """
 
 from __future__ import annotations

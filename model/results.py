@@ -101,8 +101,8 @@ class Machine(_Record):
 class RunResult(_Record):
     """One finished run.
 
-    ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has one entry
-    an epoch: validation figures and what the method reports of itself, such as labels changed.
+    ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has
+    one entry an epoch: validation figures and what the method reports of itself, such as labels changed.
     """
 
     format: Literal["unturned-result-1"] = "unturned-result-1"
