@@ -1,7 +1,7 @@
 """In continuous integration (CI=true) a skipped test is a failed one.
 
-A test that silently skips, because a browser or a data set is missing, checks nothing. Tests that may skip are listed in tests/allowed_skips.txt,
-one node id a line, as pytest prints it; a parametrised test is listed without its brackets.
+A test that silently skips, because a browser or a data set is missing, checks nothing. Tests that may skip are listed in
+tests/allowed_skips.txt, one node id a line, as pytest prints it; a parametrised test is listed without its brackets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def allowed_skips(text: str) -> frozenset[str]:
 
 
 class SkipsAreFailures:
-    """Turns the report of a skipped test or module into a failure, unless the allow list names it. An expected failure (xfail) stays one."""
+    """Turns the report of a skipped test or module into a failure, unless the allow list names it. An expected failure stays one."""
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed

@@ -1,0 +1,49 @@
+"""Writes docs/licences.md: the licence of every package in requirements.lock, as the installed package itself declares it."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+LIST = ROOT / "docs" / "licences.md"
+INTRODUCTION = """# Licences of what is installed
+
+unturned itself is under the [MIT licence](../LICENSE). These packages are installed beside it; none is copied into this repository.
+Each line says what the package declares of itself, in its metadata. `make licences` makes this list anew from `requirements.lock`.
+
+"""
+# Packages whose metadata name no licence, and those installed on another system only; read from their own projects.
+KNOWN = {"colorama": "BSD-3-Clause", "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary"}
+
+
+def declared_licence(package: Distribution) -> str:
+    """The SPDX expression where there is one, else the trove classifiers, else the first line of the free text."""
+    metadata = package.metadata.json
+    expression = metadata.get("license_expression")
+    if expression:
+        return str(expression)
+    classifiers = [value.rpartition(" :: ")[2] for value in metadata.get("classifier", []) if value.startswith("License :: ")]
+    if classifiers and classifiers != ["OSI Approved"]:
+        return ", ".join(classifiers)
+    return str(metadata.get("license", "")).strip().partition("\n")[0]
+
+
+def table() -> str:
+    """A Markdown table of all locked packages."""
+    rows = ["| package | version | licence |", "|---|---|---|"]
+    for name, version in sorted(re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)):
+        licence = KNOWN.get(name)
+        if licence is None:
+            try:
+                licence = declared_licence(distribution(name))
+            except PackageNotFoundError:
+                licence = "?"
+        rows.append(f"| {name} | {version} | {licence} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    LIST.write_text(INTRODUCTION + table(), encoding="utf-8")

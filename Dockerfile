@@ -1,0 +1,43 @@
+# The service in a container, installed by the script of `make serve`.
+#
+#   docker build --tag unturned .
+#   docker run --rm --publish 127.0.0.1:8000:8000 --read-only --tmpfs /tmp:rw,noexec,nosuid,size=16m --cap-drop=ALL \
+#       --security-opt=no-new-privileges --pids-limit=128 --memory=1g --memory-swap=1g --cpus=2 --ulimit nofile=4096 --ulimit core=0 unturned
+#
+# For a build that is the same to the bit, give PYTHON_IMAGE by digest.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS installed
+WORKDIR /srv/unturned
+# Only what the installation reads, so that a change of code does not install anew.
+COPY .ci/install .ci/install
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY app/__init__.py app/
+COPY model/__init__.py model/
+RUN PIP_NO_CACHE_DIR=1 .ci/install serve
+
+FROM ${PYTHON_IMAGE}
+WORKDIR /srv/unturned
+COPY --from=installed /srv/unturned/.venv .venv
+COPY pyproject.toml README.md LICENSE ./
+COPY app app
+COPY model model
+COPY static static
+COPY templates templates
+COPY checkpoints checkpoints
+
+# One arena less a core keeps memory flat; one OpenMP thread, because the service brings its own pool.
+ENV PATH=/srv/unturned/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
+    OMP_NUM_THREADS=1 \
+    UNTURNED_HOST=0.0.0.0
+
+# Everything above belongs to root and is only read.
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+CMD ["unturned", "serve"]

@@ -1,0 +1,46 @@
+# What can be done with this repository: make help
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test lint format fuzz bench lock upgrade licences
+
+VENV ?= .venv
+PYTHON ?= python3
+PYTEST_ARGS ?=
+bin := $(VENV)/bin
+export VENV PYTHON
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+serve: $(VENV)/serve.stamp ## serve on http://127.0.0.1:8000 with the checkpoints of this repository
+	@exec $(bin)/unturned serve
+
+test: lint ## check, type-check and test everything
+	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/test.stamp ## ruff and mypy
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+
+format: $(VENV)/test.stamp ## let ruff mend what it can
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
+	$(bin)/python tests/fuzz_decoding.py
+
+bench: $(VENV)/test.stamp ## every benchmark, one after the other, on an idle machine
+	@set -e; for benchmark in benchmarks/bench_*.py; do echo "$$benchmark"; $(bin)/python "$$benchmark"; done
+
+lock: $(VENV)/test.stamp ## requirements.lock from pyproject.toml, keeping the versions that still fit
+	$(bin)/python .ci/lock.py
+
+upgrade: $(VENV)/test.stamp ## requirements.lock with the newest versions that fit
+	$(bin)/python .ci/lock.py --upgrade
+
+licences: $(VENV)/test.stamp ## docs/licences.md from what is installed
+	$(bin)/python .ci/licences.py
+
+$(VENV)/%.stamp: requirements.lock pyproject.toml .ci/install
+	.ci/install $*
