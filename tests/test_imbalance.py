@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from model.data.ferplus import FaceSet
-from model.data.imbalance import counts_at_factor, decayed_counts, imbalanced_subset, protocol_counts
+from model.data.imbalance import counts_at_factor, decayed_counts, thin_to_protocol, protocol_counts
 from model.data.rafdb import read_labels
 from model.expressions import EXPRESSIONS
 
@@ -94,7 +93,7 @@ def faces() -> FaceSet:
 
 
 def test_subset_has_the_counts_and_keeps_faces_whole(faces: FaceSet) -> None:
-    subset = imbalanced_subset(faces, "any", "40")
+    subset = thin_to_protocol(faces, "any", "40")
 
     assert subset.counts() == counts_at_factor(faces.counts(), 40)
     assert list(subset.names) == sorted(subset.names)
@@ -107,19 +106,18 @@ def test_subset_has_the_counts_and_keeps_faces_whole(faces: FaceSet) -> None:
 def test_subset_depends_on_seed_and_names_alone(faces: FaceSet) -> None:
     shuffled = faces.subset(torch.randperm(len(faces), generator=torch.Generator().manual_seed(4)))
 
-    chosen = set(imbalanced_subset(faces, "any", "40", seed=1).names)
-    assert set(imbalanced_subset(shuffled, "any", "40", seed=1).names) == chosen
-    assert set(imbalanced_subset(faces, "any", "40", seed=2).names) != chosen
+    chosen = set(thin_to_protocol(faces, "any", "40", seed=1).names)
+    assert set(thin_to_protocol(shuffled, "any", "40", seed=1).names) == chosen
+    assert set(thin_to_protocol(faces, "any", "40", seed=2).names) != chosen
 
 
 def test_a_higher_factor_keeps_a_part_of_a_lower_one(faces: FaceSet) -> None:
-    assert set(imbalanced_subset(faces, "any", "80").names) < set(imbalanced_subset(faces, "any", "40").names)
+    assert set(thin_to_protocol(faces, "any", "80").names) < set(thin_to_protocol(faces, "any", "40").names)
 
 
 @pytest.mark.dataset
-def test_rafdb_label_list_gives_the_original_row() -> None:
-    folder = Path(os.environ["UNTURNED_DATASETS"])
-    labels = [label for name, label in read_labels(folder) if name.startswith("train_")]
+def test_rafdb_label_list_gives_the_original_row(ferplus_zip: Path) -> None:
+    labels = [label for name, label in read_labels(ferplus_zip.parent) if name.startswith("train_")]
     counts = tuple(labels.count(index) for index in range(7))
 
     assert counts == in_project_order(RAF_ORIGINAL, RAF_ORDER_BY_COUNT)

@@ -18,6 +18,7 @@ from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
 
 ORIGINAL = "original"
+PROTOCOLS = (ORIGINAL, "50", "100", "150")  # the named ones; any other imbalance factor is possible too
 
 # Tables 4 and 5 of the supplement, in the order of EXPRESSIONS. FERPlus 150 follows no single mu: with mu .8878 six entries match and
 # happiness would be 6469; the printed total, 21452, holds for the printed entries, so they are the protocol.
@@ -87,7 +88,7 @@ def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> t
     return wanted
 
 
-def imbalanced_subset(faces: FaceSet, dataset: str, imbalance: str, seed: int = 0) -> FaceSet:
+def thin_to_protocol(faces: FaceSet, dataset: str, imbalance: str, seed: int = 0) -> FaceSet:
     """The faces a protocol keeps, in their original order; ``faces`` must all be labelled.
 
     Each class is shuffled by a hash of seed and file name and its first faces are kept. So the choice depends on nothing but
