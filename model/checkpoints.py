@@ -1,7 +1,7 @@
 """Checkpoints for inference: one safetensors file each, weights in half precision, everything else in its JSON metadata.
 
-Nothing is ever unpickled. A file is accepted only if its header is small, its tensors fit the network its metadata names, and every number is
-finite; a file of the manifest must also have the recorded sha256 and give the recorded logits for the golden image.
+Nothing is ever unpickled. A file is accepted only if its header is small, its tensors fit the network its metadata names, and
+every number is finite; a file of the manifest must also have the recorded sha256 and give the recorded logits for the golden image.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The expression classifier: logits and the attention map of every class from one forward pass.
 
-Class attention map (CAM; Zhou et al. 2016, and equation 1 of Zhang et al., EAC, 2022): ``M[l, h, w] = sum_c W[l, c] F[c, h, w]``. With global
+Class attention map (CAM; Zhou et al. 2016, and equation 1 of Zhang et al., EAC, 2022): ``M[l, h, w] = sum_c W[l, c] F[c, h, w]``.
+With global
 average pooling the map is exact: ``logit[l] = mean_hw M[l] + b[l]``, so ``M[l, h, w] / (h w)`` is what one cell adds to the logit.
 """
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 
 class Prediction(NamedTuple):
-    """What a classifier says of a batch: ``logits`` (N, L) and ``maps`` (N, L, h, w), both float32; ``logits == maps.mean((2, 3)) + bias``."""
+    """What a classifier says of a batch: ``logits`` (N, L) and ``maps`` (N, L, h, w), both float32; ``logits == maps.mean((2, 3))
+    + bias``."""
 
     logits: Tensor
     maps: Tensor
@@ -29,7 +31,8 @@ class PooledHead(nn.Module):
         self.bias = linear.bias
 
     def maps(self, features: Tensor, detach: bool = False) -> Tensor:
-        """Attention maps ``(N, L, h, w)`` of features ``(N, C, h, w)``; ``detach`` stops the gradient at the weight, not at the features."""
+        """Attention maps ``(N, L, h, w)`` of features ``(N, C, h, w)``; ``detach`` stops the gradient at the weight, not at the
+        features."""
         weight = self.weight.detach() if detach else self.weight
         with torch.autocast(features.device.type, enabled=False):
             return torch.einsum("lc,nchw->nlhw", weight, features.float())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from model.data.imbalance import PROTOCOLS
+from model.data.imbalance import ORIGINAL
 from model.methods import METHODS
 from model.networks import NETWORKS
 
@@ -43,7 +43,9 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--method", choices=METHODS, required=True, help="training method")
     parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
-    parser.add_argument("--imbalance", choices=PROTOCOLS, default="original", help="protocol of Tables 1 and 2: an imbalance factor, or all faces")
+    parser.add_argument(
+        "--imbalance", default=ORIGINAL, help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper"
+    )
     parser.add_argument("--network", choices=NETWORKS, default="dlib_resnet", help="backbone")
     parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
     parser.add_argument("--input-size", type=int, default=99, help="side of the network's input, pixels")

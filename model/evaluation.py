@@ -36,7 +36,7 @@ def split_logits(classifier: ExpressionClassifier, faces: FaceSet, input_size: i
     """Logits ``(N, L)`` of every face of a split, without mirror images."""
     classifier.eval()
     device = next(classifier.parameters()).device
-    parts = [classifier(network_input(part.to(device), input_size)).logits.cpu() for part in faces.images.split(EVALUATION_BATCH)]
+    parts = [classifier(network_input(part.to(device), input_size)).logits.cpu() for part in torch.split(faces.images, EVALUATION_BATCH)]
     return torch.cat(parts)
 
 
@@ -46,7 +46,7 @@ def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: 
     classifier.eval()
     device = next(classifier.parameters()).device
     seen, mirrored = [], []
-    for part in faces.images.split(EVALUATION_BATCH):
+    for part in torch.split(faces.images, EVALUATION_BATCH):
         images = network_input(part.to(device), input_size)
         seen.append(classifier(images))
         mirrored.append(classifier(images.flip(-1)))

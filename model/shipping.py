@@ -12,7 +12,7 @@ OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the b
 
 
 def renew_manifest(directory: Path) -> Manifest:
-    """Record hash and golden logits of every checkpoint in ``directory``, point ``ours`` at the better form of MEK, and write manifest and README.
+    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the better form of MEK, write manifest and README.
 
     Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them.
 
@@ -50,10 +50,10 @@ def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
         "",
         "Generated from the files' own metadata by `unturned train --ship`; do not edit.",
         "",
-        f"`ours` stands for `{manifest.ours}`, the form of MEK with the higher average of overall and mean accuracy on the validation split.",
+        f"`ours` stands for `{manifest.ours}`, the form of MEK with the higher average of overall and mean accuracy on validation.",
         "",
-        "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map and its",
-        "mirror counterpart over all classes and faces of the test split.",
+        "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map",
+        "and its mirror counterpart over all classes and faces of the test split.",
         "",
         "| checkpoint | network | input | maps | epochs | seed | valid | test | flip consistency | settings | revision |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -1,6 +1,7 @@
 """The training loop: one method on one dataset, resumable at any step to bit-identical weights.
 
-All randomness of a step comes from torch's global generator, seeded anew from (seed, epoch, step, part), so a run needs no generator state to
+All randomness of a step comes from torch's global generator, seeded anew from (seed, epoch, step, part), so a run needs no
+generator state to
 continue. Lightning Fabric puts the same loop on an accelerator or on several processes (``torchrun -m app.cli train ...``).
 """
 
@@ -110,7 +111,7 @@ def _pretrained_classifier(config: TrainingConfig, tails: int, faces: FaceSet) -
     if isinstance(network, DlibResNet):
         load_dlib_weights(network, read_layers(find_weights().read_bytes()))
         chosen = torch.randperm(len(faces))[:CALIBRATION_FACES]
-        calibrate_batchnorm(network, (network_input(faces.images[part], config.input_size) for part in chosen.split(64)))
+        calibrate_batchnorm(network, (network_input(faces.images[part], config.input_size) for part in torch.split(chosen, 64)))
     elif config.resnet18_weights is not None:
         network.load_pretrained(Path(config.resnet18_weights))
     return classifier
@@ -228,7 +229,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     def remember(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

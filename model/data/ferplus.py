@@ -1,6 +1,7 @@
 """FERPlus: 48x48 grey faces with ten annotators' votes each (Barsoum et al. 2016, on the faces of FER2013).
 
-Two forms are read: the folder form (``FER2013Train``, ``FER2013Valid``, ``FER2013Test`` with PNG files and ``fer2013new.csv``; a folder or a zip of
+Two forms are read: the folder form (``FER2013Train``, ``FER2013Valid``, ``FER2013Test`` with PNG files and ``fer2013new.csv``; a
+folder or a zip of
 it), and the original pair of files, Kaggle's ``fer2013.csv`` (pixels) and Microsoft's ``fer2013new.csv`` (votes), in one folder.
 """
 
@@ -29,8 +30,8 @@ SPLITS = {"train": ("Training", "FER2013Train"), "valid": ("PublicTest", "FER201
 DROPPED = -1
 
 HOW_TO_GET = (
-    f"give --data a folder or zip with {VOTES_FILE} and FER2013Train/, FER2013Valid/, FER2013Test/, or a folder with Kaggle's {PIXELS_FILE} "
-    f"and Microsoft's {VOTES_FILE}"
+    f"give --data a folder or zip with {VOTES_FILE} and FER2013Train/, FER2013Valid/, FER2013Test/, "
+    f"or a folder with Kaggle's {PIXELS_FILE} and Microsoft's {VOTES_FILE}"
 )
 
 
@@ -40,8 +41,8 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Faces of one split: ``images`` (N, 48, 48) uint8, ``labels`` (N,) int64 in the order of ``EXPRESSIONS`` (-1: no majority among the seven),
-    ``votes`` (N, 10) int64 in the order of :data:`VOTE_COLUMNS`, and the dataset's file names."""
+    """Faces of one split: ``images`` (N, 48, 48) uint8, ``labels`` (N,) int64 in the order of ``EXPRESSIONS`` (-1: no majority
+    among the seven), ``votes`` (N, 10) int64 in the order of :data:`VOTE_COLUMNS`, and the dataset's file names."""
 
     images: Tensor
     labels: Tensor

@@ -16,8 +16,8 @@ VARIANCE_FLOOR = 1e-6  # keeps the gradient of a correlation finite where a map 
 def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Prediction, Tensor, Tensor]:
     """One forward pass over the batch and the mirror images of its first ``share``; the batch is shuffled, so that is a random subset.
 
-    The loss on a random subset is an unbiased estimate of the loss on all faces. Both views pass BatchNorm together (the official code makes
-    two passes, which updates the running statistics twice).
+    The loss on a random subset is an unbiased estimate of the loss on all faces. Both views pass BatchNorm together (the official
+    code makes two passes, which updates the running statistics twice).
 
     Args:
         images: ``(N, 3, S, S)``.

@@ -1,4 +1,5 @@
-"""What a training method is: the modules it trains, how it draws batches, its loss, what happens between steps and epochs, what it serves."""
+"""What a training method is: the modules it trains, how it draws batches, its loss, what happens between steps and epochs, what it
+serves."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from model.classifier import ExpressionClassifier, PooledHead
 
 
 class Batch(NamedTuple):
-    """``images`` (N, 3, S, S) in 0..255, augmented; ``labels`` (N,); ``indices`` (N,) into the training set; ``companion``: the second batch
-    of the methods that draw one."""
+    """``images`` (N, 3, S, S) in 0..255, augmented; ``labels`` (N,); ``indices`` (N,) into the training set; ``companion``: the
+    second batch of the methods that draw one."""
 
     images: Tensor
     labels: Tensor
@@ -26,8 +27,8 @@ class Batch(NamedTuple):
 class TrainingTask:
     """What a method may know of its training set and run.
 
-    ``counts`` are faces a class in this very (possibly thinned) set; ``labels`` (T,) and ``votes`` (T, 10) belong to the whole set, votes are
-    None for a dataset without them.
+    ``counts`` are faces a class in this very (possibly thinned) set; ``labels`` (T,) and ``votes`` (T, 10) belong to the whole
+    set, votes are None for a dataset without them.
     """
 
     counts: tuple[int, ...]
@@ -53,7 +54,8 @@ class NoSettings:
 
 
 class Method(nn.Module, ABC):
-    """One training method. Everything it must remember between steps is a parameter or a buffer, so that its ``state_dict`` is its whole state."""
+    """One training method. Everything it must remember between steps is a parameter or a buffer, so that its ``state_dict`` is its
+    whole state."""
 
     name: ClassVar[str]
     Settings: ClassVar[type[Any]] = NoSettings
@@ -106,7 +108,7 @@ def parse_settings(method: type[Method], values: dict[str, str]) -> Any:
     for name, text in values.items():
         if name not in known:
             raise ValueError(f"method {method.name} has no setting {name!r}; it has: {', '.join(known) or 'none'}")
-        kind = type(known[name].default)
+        kind: type[Any] = type(known[name].default)
         try:
             parsed[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
         except (ValueError, KeyError) as error:

@@ -22,7 +22,7 @@ class Grid:
 
 
 _MODULES: dict[str, ModuleType] = {"dlib_resnet": dlib_resnet, "resnet18": resnet18}
-_CLASSES: dict[str, type[dlib_resnet.DlibResNet] | type[resnet18.ResNet18]] = {
+_CLASSES: dict[str, type[dlib_resnet.DlibResNet | resnet18.ResNet18]] = {
     "dlib_resnet": dlib_resnet.DlibResNet,
     "resnet18": resnet18.ResNet18,
 }

@@ -7,8 +7,8 @@ channels). Three changes make it fit for comparing a face with its mirror image:
 * the first 256-channel group keeps stride 1, and dlib's second 256-channel group is dropped;
 * dlib's frozen affine layers become BatchNorm.
 
-Cell ``i`` of the map is then centred at input pixel ``17 + 16 i``, and at the input sizes 99, 115 and 131 (5x5, 6x6 and 7x7 maps) the grid is
-centred on the picture: with left-right symmetric kernels, ``features(hflip(x)) == hflip(features(x))`` to rounding.
+Cell ``i`` of the map is then centred at input pixel ``17 + 16 i``, and at the input sizes 99, 115 and 131 (5x5, 6x6 and 7x7 maps)
+the grid is centred on the picture: with left-right symmetric kernels, ``features(hflip(x)) == hflip(features(x))`` to rounding.
 """
 
 from __future__ import annotations

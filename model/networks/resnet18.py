@@ -1,7 +1,7 @@
 """ResNet-18, the backbone of the paper, from torchvision.
 
-Its stride-2 layers sample an off-centre grid at even sizes: at the usual 224 px the grids of a picture and of its mirror image sit apart, so
-part of any flip inconsistency is the sampling, not the model. ``(S - 1) % 32 == 0`` centres the grid: use 193 or 225 px.
+Its stride-2 layers sample an off-centre grid at even sizes: at the usual 224 px the grids of a picture and of its mirror image sit
+apart, so part of any flip inconsistency is the sampling, not the model. ``(S - 1) % 32 == 0`` centres the grid: use 193 or 225 px.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ResNet18(nn.Module):
         """
         state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
         net = resnet18(weights=None)
-        net.fc = nn.Identity()  # type: ignore[assignment]
+        net.fc = nn.Identity()
         try:
             net.load_state_dict(state)
         except RuntimeError as error:
