@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model.data.ferplus import FaceSet
-from model.data.imbalance import counts_at_factor, decayed_counts, thin_to_protocol, protocol_counts
+from model.data.imbalance import counts_at_factor, decayed_counts, protocol_counts, thin_to_protocol
 from model.data.rafdb import read_labels
 from model.expressions import EXPRESSIONS
 
