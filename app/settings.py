@@ -1,0 +1,109 @@
+"""The service's settings: environment variables ``UNTURNED_<NAME>``, each with its unit in its name.
+
+An unknown ``UNTURNED_*`` variable is refused, so that a misspelt limit cannot silently stay at its default.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "UNTURNED_"
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """A setting is unknown or out of range; the message is one line that names it and never holds its value."""
+
+
+def _split(value: object) -> object:
+    """``"a, b"`` as ``("a", "b")``; anything but a string unchanged."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _long_enough(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and len(key.get_secret_value()) < 16:
+        raise ValueError("an API key needs at least 16 characters")
+    return key
+
+
+Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose. Lists are comma-separated in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+
+    checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
+    extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
+    yunet_path: OptionalPath = Field(default=None, description="YuNet face detector (ONNX) to use instead of MTCNN.")
+    datasets: OptionalPath = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
+
+    allowed_hosts: Strings = Field(
+        default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered; `*` for any."
+    )
+    trusted_proxies: Networks = Field(default=(), description="Networks of proxies whose `X-Forwarded-For` and `-Proto` count.")
+    api_key: ApiKey = Field(default=None, description="Key that the API asks for as `Authorization: Bearer`; empty for none.")
+    rate_limit_per_second: float = Field(default=0.0, ge=0, description="Uploads a client may send on average; 0 for no limit.")
+    rate_limit_burst: int = Field(default=20, ge=1, description="Uploads a client may send at once before the average counts.")
+    metrics: bool = Field(default=True, description="Serve Prometheus metrics at `/metrics`.")
+
+    body_limit_bytes: int = Field(default=10 << 20, ge=1 << 10, le=64 << 20, description="Largest body of an upload.")
+    small_body_limit_bytes: int = Field(default=16 << 10, ge=0, description="Largest body of any other request.")
+    head_limit_bytes: int = Field(default=32 << 10, ge=1 << 10, description="Largest request line and headers together.")
+    uri_limit_bytes: int = Field(default=8 << 10, ge=256, description="Longest request target.")
+    max_headers: int = Field(default=100, ge=10, description="Most headers in a request.")
+    max_connections: int = Field(default=512, ge=8, description="Open connections; beyond it the longest idle one is closed.")
+
+    max_pixels: int = Field(default=25_000_000, ge=1 << 10, description="Most pixels of a picture.")
+    max_baseline_jpeg_pixels: int = Field(
+        default=50_000_000, ge=1 << 10, description="Most pixels of a baseline JPEG, which decodes at reduced size."
+    )
+    max_faces: int = Field(default=8, ge=1, le=8, description="Most faces explained in one picture.")
+
+    compute_slots: int = Field(default=2, ge=1, le=64, description="Requests computed at the same time.")
+    compute_threads: int = Field(default=1, ge=1, le=64, description="Threads of one forward pass.")
+    decoder_processes: int = Field(default=2, ge=1, le=64, description="Processes that decode pictures.")
+    queue_length: int = Field(default=16, ge=0, le=1024, description="Requests that may wait for a slot.")
+
+    head_timeout_seconds: float = Field(default=5.0, gt=0, description="Until a request's headers must be complete.")
+    body_timeout_seconds: float = Field(default=15.0, gt=0, description="Until a request's body must be complete, from its headers on.")
+    decode_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest decoding of one picture.")
+    work_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for the models' answer.")
+    write_timeout_seconds: float = Field(default=15.0, gt=0, description="Longest time a client may leave an answer unread.")
+    keep_alive_seconds: int = Field(default=5, ge=1, description="Longest pause between two requests of a connection.")
+    shutdown_timeout_seconds: int = Field(default=9, ge=1, description="Longest wait for running requests at shutdown.")
+
+
+def load_settings() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        SettingsError: an unknown or unusable ``UNTURNED_*`` variable.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"{name}: unknown setting")
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
