@@ -1,0 +1,89 @@
+"""The Dockerfile, read rather than run: its files exist, its commands are the Makefile's, and it runs as nobody."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, arguments) of the Dockerfile in order, comments dropped and continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return [(word, " ".join(arguments.split())) for word, arguments in lines]
+
+
+def arguments_of(instruction: str) -> list[str]:
+    return [arguments for word, arguments in instructions() if word == instruction]
+
+
+def copied() -> list[str]:
+    """The paths that are copied from this repository."""
+    return [path for arguments in arguments_of("COPY") if not arguments.startswith("--from=") for path in arguments.split()[:-1]]
+
+
+def made_by(target: str, venv: Path) -> str:
+    """The commands `make` would run for a target in a fresh environment."""
+    return subprocess.run(["make", "--dry-run", f"VENV={venv}", target], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("path", copied())
+def test_every_file_it_copies_exists_and_is_let_through(path: str) -> None:
+    assert (ROOT / path).exists()
+    patterns = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    admitted = [pattern.removeprefix("!") for pattern in patterns if pattern.startswith("!")]
+    assert any(path == pattern or path.startswith(f"{pattern}/") for pattern in admitted)
+    assert not any(fnmatch.fnmatch(path, pattern) for pattern in patterns if not pattern.startswith("!") and pattern != "*")
+
+
+def test_everything_let_through_is_copied() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(copied()) - {"app/__init__.py", "model/__init__.py"}
+
+
+def test_it_installs_and_serves_as_make_does(tmp_path: Path) -> None:
+    commands = made_by("serve", tmp_path / "venv")
+    (install,) = arguments_of("RUN")
+    assert install.endswith(".ci/install serve")
+    assert ".ci/install serve" in commands.splitlines()
+    (command,) = arguments_of("CMD")
+    assert json.loads(command) == ["unturned", "serve"]
+    assert f"exec {tmp_path}/venv/bin/unturned serve" in commands.splitlines()
+
+
+def test_the_environment_is_where_the_search_path_looks() -> None:
+    (workdir,) = set(arguments_of("WORKDIR"))
+    environment = dict(re.findall(r"(\w+)=(\S+)", arguments_of("ENV")[0]))
+    assert f"--from=installed {workdir}/.venv .venv" in arguments_of("COPY")
+    assert environment["PATH"].split(":")[0] == f"{workdir}/.venv/bin"
+
+
+def test_every_setting_it_makes_is_one_of_the_service() -> None:
+    names = {name for name, _ in re.findall(r"(UNTURNED_\w+)=(\S+)", arguments_of("ENV")[0])}
+    assert names == {"UNTURNED_HOST"}
+    assert names <= {f"UNTURNED_{field.upper()}" for field in Settings.model_fields}
+
+
+def test_it_runs_as_nobody_and_stops_on_sigterm() -> None:
+    words = [word for word, _ in instructions()]
+    assert arguments_of("USER") == ["10001:10001"]
+    assert not {"COPY", "RUN", "ADD"} & set(words[words.index("USER") :])
+    assert arguments_of("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_its_health_check_asks_whether_the_process_lives() -> None:
+    (check,) = arguments_of("HEALTHCHECK")
+    interpreter, flag, code = json.loads(check.partition("CMD")[2])
+    assert (interpreter, flag) == ("python", "-c")
+    assert "http://127.0.0.1:8000/health/live" in code
+    compile(code, "healthcheck", "exec")

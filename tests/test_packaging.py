@@ -1,0 +1,188 @@
+"""What is installed, what is tracked, and that the lock, the project file and the installed packages agree on it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distribution, entry_points, packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+OWN_PACKAGES = {"app", "model", "tests", "benchmarks"}
+ALWAYS = {
+    *("pyproject.toml", "requirements.lock", "Makefile", ".ci", "Dockerfile", ".dockerignore", ".gitignore", "README.md", "LICENSE"),
+    *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
+}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+CHECKPOINT_LIMIT_BYTES = 12_000_000
+
+
+def project() -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
+
+
+def declared(*extras: str) -> list[Requirement]:
+    """The requirements of serving and of the extras named."""
+    table = project()
+    lines = table["dependencies"] + [line for extra in extras for line in table["optional-dependencies"][extra]]
+    return [Requirement(line) for line in lines]
+
+
+def locked(part: str = "all") -> dict[str, tuple[str, Requirement]]:
+    """Name to (its text, its requirement) of the lock's packages, `part` being all or serving."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    serving, heading, _ = text.partition("# Training and tests")
+    assert heading, "the lock has lost its second part"
+    entries = re.split(r"\n(?=[a-z0-9])", serving if part == "serving" else text)
+    found = [(entry, Requirement(entry.partition("\\")[0])) for entry in entries if "==" in entry]
+    return {canonicalize_name(requirement.name): (entry, requirement) for entry, requirement in found}
+
+
+def applies(requirement: Requirement, extras: Iterable[str] = ("",)) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def closure(requirements: list[Requirement]) -> set[str]:
+    """The names that the requirements lead to on this machine, by the metadata of what is installed."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        requirement = waiting.pop()
+        if str(requirement) in seen:
+            continue
+        seen.add(str(requirement))
+        names.add(canonicalize_name(requirement.name))
+        extras = requirement.extras or {""}
+        lines = distribution(requirement.name).requires or []
+        waiting += [further for further in map(Requirement, lines) if applies(further, extras | {""})]
+    return names
+
+
+def tracked() -> list[Path]:
+    """The files in the index that are still there."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The top-level names of the modules a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def test_the_lock_fits_the_project_file() -> None:
+    versions = {name: requirement for name, (_, requirement) in locked().items()}
+    for requirement in declared("train", "test"):
+        pin = versions.get(canonicalize_name(requirement.name))
+        assert pin is not None, f"{requirement.name} is not locked: run make lock"
+        version = str(pin.specifier).removeprefix("==")
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is locked at {version}: run make lock"
+
+
+@pytest.mark.parametrize(("part", "extras"), [("serving", ()), ("all", ("train", "test"))])
+def test_the_lock_holds_what_the_project_leads_to_and_nothing_else(part: str, extras: tuple[str, ...]) -> None:
+    here = {name for name, (_, requirement) in locked(part).items() if applies(requirement)}
+    assert here == closure(declared(*extras))
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    for name, (_, requirement) in locked().items():
+        if applies(requirement):
+            assert requirement.specifier.contains(distribution(name).version, prereleases=True), f"{name} is not as locked: run make test"
+
+
+def test_every_locked_package_has_hashes() -> None:
+    assert [name for name, (entry, _) in locked().items() if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)] == []
+
+
+def test_opencv_comes_once_and_without_windows() -> None:
+    assert [name for name in locked() if name.startswith("opencv")] == ["opencv-python-headless"]
+    assert set(packages_distributions()["cv2"]) == {"opencv-python-headless"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("app", ()), ("model", ("train",)), ("tests", ("train", "test")), ("benchmarks", ("train", "test"))]
+)
+def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
+    names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
+    providers = packages_distributions()
+    undeclared = [
+        f"{file.relative_to(ROOT)}: {module}"
+        for file in tracked()
+        if file.suffix == ".py" and file.is_relative_to(ROOT / folder)
+        for module in imports(file)
+        if module not in OWN_PACKAGES | set(sys.stdlib_module_names)
+        and not names & {canonicalize_name(provider) for provider in providers.get(module, [])}
+    ]
+    assert undeclared == []
+
+
+def test_the_licences_listed_are_those_of_the_lock() -> None:
+    rows = re.findall(r"^\| (\S+) \| (\d\S*) \| (.+) \|$", (ROOT / "docs" / "licences.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: version for name, version, _ in rows} == {
+        name: str(requirement.specifier).removeprefix("==") for name, (_, requirement) in locked().items()
+    }, "run make licences"
+    assert [name for name, _, licence in rows if licence.strip() in {"", "?"}] == []
+
+
+def test_the_command_is_installed() -> None:
+    (script,) = entry_points(group="console_scripts", name="unturned")
+    assert script.value == project()["scripts"]["unturned"]
+    assert callable(script.load())
+
+
+def test_the_top_level_is_the_fixed_one() -> None:
+    assert {file.relative_to(ROOT).parts[0] for file in tracked()} == ALWAYS
+
+
+def test_no_file_names_a_registry_or_a_folder_of_one_machine() -> None:
+    forbidden = re.compile(
+        rb"pypi\.org|pythonhosted|download\.pytorch|npmjs\.org|docker\.io|index-url|(?<![\w.*])/(work|root|opt/pypi|opt/wheels|tmp/bash_jobs)/"
+    )
+    others = (file for file in tracked() if file != Path(__file__))
+    assert [f"{file.relative_to(ROOT)}: {match.group(0)!r}" for file in others for match in forbidden.finditer(file.read_bytes())] == []
+
+
+def test_no_tracked_picture_has_the_size_of_a_dataset_face() -> None:
+    pictures = [file for file in tracked() if file.suffix.lower() in PICTURES]
+    assert [str(file) for file in pictures if Image.open(file).size == (48, 48)] == []
+
+
+@pytest.mark.dataset
+def test_no_tracked_file_is_in_the_dataset(ferplus_zip: Path) -> None:
+    with zipfile.ZipFile(ferplus_zip) as archive:
+        members = {(entry.file_size, entry.CRC) for entry in archive.infolist() if entry.file_size}
+    assert len(members) > 30_000
+    assert [str(file) for file in tracked() if (file.stat().st_size, zlib.crc32(file.read_bytes())) in members] == []
+
+
+def test_checkpoints_are_small() -> None:
+    large = {file.name: file.stat().st_size for file in tracked() if file.stat().st_size > CHECKPOINT_LIMIT_BYTES}
+    assert large == {}
+
+
+def test_every_make_target_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    documents = [file for file in tracked() if file.suffix == ".md"]
+    commands = re.compile(r"(?:^|`)make ([a-z]+)\b", re.MULTILINE)
+    named = {target for file in documents for target in commands.findall(file.read_text(encoding="utf-8"))}
+    assert {"serve", "test"} <= named
+    assert named <= targets
