@@ -7,13 +7,14 @@ allocated, nothing is unpickled, and every number must be finite.
 from __future__ import annotations
 
 import io
+import math
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from app.rendering import Picture
@@ -26,6 +27,11 @@ MAX_ENTRIES = 10_000
 MAX_MAP_SIDE = 64  # cells; the largest served map has 7
 MAX_PICTURE_SIDE = 1024  # pixels
 MAX_TEXT = 200  # characters
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|](?:f[248]|[iu][1248]|U[1-9]\d{0,3}))', "
+    rb"'fortran_order': (?P<columns>True|False), 'shape': \((?P<shape>(?:\d{1,9}, ?)*(?:\d{1,9})?)\), \} *\n",
+    re.DOTALL,
+)
 ORIGINAL, FLIPPED = 0, 1  # positions on the first axis of logits and maps
 
 Floats = NDArray[np.float32]
@@ -37,8 +43,8 @@ class SavedMapsError(ValueError):
 
 @dataclass(frozen=True)
 class ModelMaps:
-    """What one model says of a face: ``logits`` (2, 7) and ``maps`` (2, 7, h, w), first of the face, then of its mirror image as the network
-    saw it (not mapped back), and ``bias`` (7,); with the method ``cam``, ``maps.mean((2, 3)) + bias == logits``.
+    """What one model says of a face: ``logits`` (2, 7) and ``maps`` (2, 7, h, w), first of the face, then of its mirror image as the
+    network saw it (not mapped back), and ``bias`` (7,); with the method ``cam``, ``maps.mean((2, 3)) + bias == logits``.
 
     ``name`` is the name asked for (such as ``ours``), ``checkpoint`` the one that answered.
     """
@@ -152,25 +158,19 @@ def _unpack(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _parse(name: str, data: bytes) -> NDArray[Any]:
-    """One ``.npy`` entry; its header must announce exactly the bytes that follow."""
-    stream = io.BytesIO(data)
-    try:
-        version = npy.read_magic(stream)
-        shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(stream)
-    except ValueError as error:
-        raise SavedMapsError(f"{name!r}: not a NumPy array") from error
-    if dtype.hasobject or dtype.kind not in "fiuU":
-        raise SavedMapsError(f"{name!r}: holds {dtype}, only numbers and text are read")
-    announced = dtype.itemsize
-    for length in shape:
-        announced *= length
-    if announced != len(data) - stream.tell():
-        raise SavedMapsError(f"{name!r}: shape {shape} does not match its size")
-    stream.seek(0)
-    try:
-        return np.asarray(npy.read_array(stream, allow_pickle=False))
-    except (ValueError, TypeError) as error:
-        raise SavedMapsError(f"{name!r}: not a NumPy array") from error
+    """One ``.npy`` entry of numbers or text, format version 1.0, whose header must announce exactly the bytes that follow.
+
+    The header is matched, not evaluated: NumPy's own reader raises errors of many kinds for damaged ones, and allocates what they announce.
+    """
+    header = _HEADER.match(data)
+    if header is None:
+        raise SavedMapsError(f"{name!r}: not a NumPy array of numbers or text")
+    dtype = np.dtype(header["dtype"].decode())
+    shape = tuple(int(length) for length in header["shape"].replace(b",", b" ").split())
+    content = data[header.end() :]
+    if math.prod(shape) * dtype.itemsize != len(content):
+        raise SavedMapsError(f"{name!r}: its shape does not match its size")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if header["columns"] == b"True" else "C")
 
 
 class _Entries:
@@ -198,10 +198,19 @@ class _Entries:
         return array
 
     def text(self, name: str) -> str:
-        return str(self.array(name, "U", ())[()])[:MAX_TEXT]
+        """A text, cut at :data:`MAX_TEXT`."""
+        (text,) = self._texts(name, ())
+        return text
 
     def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(str(text)[:MAX_TEXT] for text in self.array(name, "U", (None,)))
+        """A list of texts, each cut at :data:`MAX_TEXT`."""
+        return self._texts(name, (None,))
+
+    def _texts(self, name: str, shape: tuple[int | None, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(text)[:MAX_TEXT] for text in self.array(name, "U", shape).ravel())
+        except ValueError as error:
+            raise SavedMapsError(f"{name!r}: {error}") from error
 
 
 def _read_face(entries: _Entries, index: int) -> FaceMaps:

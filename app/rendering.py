@@ -50,7 +50,7 @@ class Style:
 
     colour_map: ColourMap = ColourMap.VIRIDIS
     scale: Scale = Scale.MODEL
-    opacity: float = 0.55
+    opacity: float = 0.5
 
 
 _MATPLOTLIB_NAMES = {ColourMap.VIRIDIS: "viridis", ColourMap.INFERNO: "inferno", ColourMap.JET: "jet", ColourMap.DIVERGING: "RdBu_r"}
