@@ -23,7 +23,7 @@ from model.methods.base import Method
 from model.results import RunResult, SplitMetrics, installed_versions, save_result, this_machine
 from model.revision import code_revision
 from model.shipping import renew_manifest
-from model.training import Run, TrainingConfig, fit, prepare_run
+from model.training import Run, TrainingConfig, fit, launch_fabric, prepare_run
 from model.training_state import LOG_FILE, Progress
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -63,8 +63,7 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
     """
     revision = code_revision()  # of the code that trains, even if files change while it runs
     config = experiment.config
-    fabric = Fabric(precision=config.precision)  # type: ignore[arg-type]
-    fabric.launch()
+    fabric = launch_fabric(config.precision)
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)

@@ -8,6 +8,7 @@ continue. Lightning Fabric puts the same loop on an accelerator or on several pr
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,15 @@ def _pretrained_classifier(config: TrainingConfig, tails: int, faces: FaceSet) -
     return classifier
 
 
+def launch_fabric(precision: str) -> Fabric:
+    """Fabric on the processes that ``torchrun`` started, or on this one alone."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
+    fabric = Fabric(devices=local, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
 def seed_everything(*numbers: int) -> None:
     """Seed torch's global generator from a sequence of non-negative integers."""
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1))
@@ -161,7 +171,7 @@ def fit(
                 _step(run, fabric, method, optimizer, augment, progress, indices, sums)
                 progress.advance(time.monotonic() - started)
                 if progress.step % LOG_EVERY_STEPS == 0 or progress.step == run.steps_per_epoch:
-                    means = {name: value / (((progress.step - 1) % LOG_EVERY_STEPS) + 1) for name, value in sums.items()}
+                    means = _means(fabric, sums, (progress.step - 1) % LOG_EVERY_STEPS + 1)
                     log.write({"epoch": progress.epoch + 1, "step": progress.step, "seconds": progress.seconds, **means})
                     on_step(progress, means)
                     sums = {}
@@ -214,6 +224,13 @@ def _step(
     optimizer.zero_grad()
     run.schedule.step()
     run.method.after_step(progress.epoch * run.steps_per_epoch + progress.step + 1)
+
+
+def _means(fabric: Fabric, sums: dict[str, float], steps: int) -> dict[str, float]:
+    """Mean losses a step, over all processes."""
+    totals = fabric.all_reduce(torch.tensor(list(sums.values()), device=fabric.device), reduce_op="mean")
+    assert isinstance(totals, Tensor)
+    return {name: value / steps for name, value in zip(sums, totals.tolist(), strict=True)}
 
 
 def _load(run: Run, fabric: Fabric, augment: Augmentation, indices: Tensor) -> Batch:

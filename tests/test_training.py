@@ -1,0 +1,143 @@
+"""The training loop: a killed run continues to the same bits, two processes agree with one, the log and the state are what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+
+from model.data.ferplus import FaceSet
+from model.methods.base import Method
+from model.training import Run, TrainingConfig, fit, prepare_run
+from model.training_state import LOG_FILE, STATE_FILE, Progress, StateError
+
+FACES = 56  # seven batches of eight
+WORKER = Path(__file__).parent / "training_worker.py"
+
+
+def random_faces() -> FaceSet:
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randint(0, 256, (FACES, 48, 48), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(FACES) % 7
+    return FaceSet(images, labels, torch.zeros(FACES, 10, dtype=torch.int64), tuple(f"face-{index}" for index in range(FACES)))
+
+
+def config(method: str, **changes: int) -> TrainingConfig:
+    return TrainingConfig(method=method, input_size=67, epochs=2, batch=8, precision="32-true", **changes)  # type: ignore[arg-type]
+
+
+def train(chosen: TrainingConfig, directory: Path, resume: bool = False) -> Run:
+    run = prepare_run(chosen, random_faces())
+    fit(run, Fabric(accelerator="cpu", devices=1), directory, resume, lambda _progress, _losses: None, lambda _epoch, _method: {})
+    return run
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / STATE_FILE)
+
+
+def assert_same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert not different, different[:5]
+
+
+def start_worker(method: str, directory: Path, parts: int = 1, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [sys.executable, *launcher, str(WORKER), method, str(parts), str(directory)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(WORKER.parent.parent)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_step(directory: Path, epoch: int, step: int, worker: subprocess.Popen[str]) -> None:
+    """Until the worker's marker file says it has finished that step."""
+    marker = directory / f"step-{epoch}-{step}"
+    while not marker.exists():
+        if worker.poll() is not None:
+            pytest.fail(f"the run ended early:\n{worker.communicate()[0]}")
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_of_an_epoch_continues_to_the_same_bits(tmp_path: Path) -> None:
+    whole = start_worker("mek_sf", tmp_path / "whole")
+    assert whole.wait() == 0, whole.communicate()[0]
+    worker = start_worker("mek_sf", tmp_path / "killed")
+    wait_for_step(tmp_path / "killed", 2, 3, worker)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    again = start_worker("mek_sf", tmp_path / "killed")
+    assert again.wait() == 0, again.communicate()[0]
+    assert_same_bits(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_saves_its_step_and_continues_to_the_same_bits(tmp_path: Path) -> None:
+    whole = train(config("baseline"), tmp_path / "whole")
+    worker = start_worker("baseline", tmp_path / "stopped")
+    wait_for_step(tmp_path / "stopped", 1, 2, worker)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait() == 130, worker.communicate()[0]
+    saved = weights(tmp_path / "stopped")
+    assert any(name.startswith("optimizer.") for name in saved)
+    again = start_worker("baseline", tmp_path / "stopped")
+    assert again.wait() == 0, again.communicate()[0]
+    assert_same_bits(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    assert whole.steps_per_epoch == FACES // 8
+
+
+def losses(directory: Path) -> list[float]:
+    entries = [json.loads(line) for line in (directory / LOG_FILE).read_text().splitlines()]
+    return [entry["loss"] for entry in entries if "loss" in entry]
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one_that_adds_up_half_batches(tmp_path: Path) -> None:
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    for worker in (start_worker("baseline", tmp_path / "one", parts=2), start_worker("baseline", tmp_path / "two", launcher=torchrun)):
+        output, _ = worker.communicate()
+        assert worker.returncode == 0, output
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert len(one) == 14
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_a_state_of_another_config_is_refused_by_name(tmp_path: Path) -> None:
+    train(config("baseline"), tmp_path)
+    run = prepare_run(config("baseline", seed=2), random_faces())
+    with pytest.raises(StateError, match="another seed"):
+        fit(run, Fabric(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
+
+
+def test_every_method_of_a_seed_starts_from_the_same_weights() -> None:
+    faces = random_faces()
+    one, other = prepare_run(config("baseline"), faces), prepare_run(config("mek"), faces)
+    for (name, a), b in zip(one.method.classifier.state_dict().items(), other.method.classifier.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_the_log_has_every_epoch_and_the_figures_of_its_end(tmp_path: Path) -> None:
+    run = prepare_run(config("baseline"), random_faces())
+    seen: list[Progress] = []
+
+    def on_epoch(epoch: int, _method: Method) -> dict[str, float]:
+        return {"figure": float(epoch)}
+
+    seconds = fit(run, Fabric(accelerator="cpu", devices=1), tmp_path, False, lambda progress, _l: seen.append(progress), on_epoch)
+    entries = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
+    assert [entry["figure"] for entry in entries if entry.get("finished")] == [1.0, 2.0]
+    assert seconds > 0
+    assert len(seen) == 2  # seven steps an epoch: reported at its end
+
+
+def test_too_few_faces_for_a_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="fewer than one batch"):
+        prepare_run(TrainingConfig(method="baseline", input_size=67, batch=64), random_faces())
