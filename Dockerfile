@@ -26,12 +26,13 @@ COPY static static
 COPY templates templates
 COPY checkpoints checkpoints
 
-# One arena less a core keeps memory flat; one OpenMP thread, because the service brings its own pool.
+# Few malloc arenas keep memory flat; one OpenMP thread, because the service brings its own pool; matplotlib wants a folder it can write.
 ENV PATH=/srv/unturned/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MALLOC_ARENA_MAX=2 \
     OMP_NUM_THREADS=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
     UNTURNED_HOST=0.0.0.0
 
 # Everything above belongs to root and is only read.
