@@ -1,0 +1,67 @@
+"""The threads that run the models: as many at once as there are slots, each request with a deadline, none on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from app.errors import ErrorCode, Problem
+from app.metrics import observe_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+TIMEOUTS_UNTIL_UNREADY = 5
+
+
+class ComputePool(ThreadPoolExecutor):
+    """A thread pool whose callers stop waiting after a deadline.
+
+    A thread cannot be cancelled: one that overran its deadline keeps its slot until it ends. After five overruns in a row the pool is
+    not :attr:`healthy` until a call succeeds again.
+    """
+
+    def __init__(self, slots: int, timeout_seconds: float) -> None:
+        super().__init__(max_workers=slots, thread_name_prefix="compute")
+        self._timeout_seconds = timeout_seconds
+        self._overruns = 0
+
+    @property
+    def healthy(self) -> bool:
+        """False while the models do not answer in time."""
+        return self._overruns < TIMEOUTS_UNTIL_UNREADY
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run ``function`` in a slot; when the caller is cancelled while it still waits for one, it never runs.
+
+        Raises:
+            Problem: ``inference_timeout``.
+        """
+        queued = time.perf_counter()
+        waited: list[float] = []
+
+        def timed() -> T:
+            waited.append(time.perf_counter() - queued)
+            return function()
+
+        future: Future[T] = self.submit(timed)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                result = await asyncio.wrap_future(future)
+        except TimeoutError:
+            if waited:
+                self._overruns += 1
+                future.add_done_callback(self._ended_late)
+            raise Problem(ErrorCode.INFERENCE_TIMEOUT, f"The models did not answer within {self._timeout_seconds:g} seconds.") from None
+        self._overruns = 0
+        observe_stage("queue", waited[0])
+        return result
+
+    def _ended_late(self, future: Future[T]) -> None:
+        """A late end still shows that the models answer: let the next request try."""
+        if not future.cancelled() and future.exception() is None:
+            self._overruns = min(self._overruns, TIMEOUTS_UNTIL_UNREADY - 1)

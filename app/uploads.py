@@ -1,0 +1,191 @@
+"""Strict reading of an upload: one picture in a multipart form, kept in memory, and query parameters that mean exactly one thing.
+
+File names, declared types and unknown names are read past, never decoded, stored or repeated: what a file is, its bytes decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastapi.routing import APIRoute
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from app.errors import ErrorCode, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from python_multipart.multipart import MultipartCallbacks
+
+IMAGE_FIELD = "image"
+MAX_PARTS = 8
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_BYTES = 4224
+MAX_TEXT_BYTES = 256
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A form: the picture's bytes, and the text fields the caller asked for that were sent."""
+
+    image: bytes
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+async def read_upload(request: Request, text_fields: Collection[str] = ()) -> Upload:
+    """Read a multipart form with one file, ``image``, and optionally some short text fields.
+
+    Args:
+        request: its body must not have been read.
+        text_fields: names of the other fields allowed, each at most once and of at most 256 bytes.
+
+    Raises:
+        Problem: with the code of the first fault found.
+    """
+    form = _Form(_boundary(request), frozenset(text_fields))
+    async for chunk in request.stream():
+        form.write(chunk)
+    return form.finish()
+
+
+def strict_query(request: Request) -> None:
+    """Dependency of every route: refuse query parameters that the OpenAPI document does not have for it, and any sent twice.
+
+    Raises:
+        Problem: ``invalid_parameter``.
+    """
+    route = request.scope.get("route")
+    assert isinstance(route, APIRoute)
+    operation = request.app.openapi()["paths"].get(route.path, {}).get(request.method.lower())
+    if operation is None:
+        return
+    declared = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    sent = [name for name, _ in request.query_params.multi_items()]
+    if len(sent) != len(set(sent)):
+        raise Problem(ErrorCode.INVALID_PARAMETER, "A parameter is given twice.")
+    if not declared.issuperset(sent):
+        raise Problem(ErrorCode.INVALID_PARAMETER, f"This address takes only these parameters: {', '.join(sorted(declared)) or 'none'}.")
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data":
+        raise Problem(ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+    boundary = options.get(b"boundary", b"")
+    if not boundary:
+        raise Problem(ErrorCode.MALFORMED_MULTIPART, "The header Content-Type names no boundary.")
+    return boundary
+
+
+@dataclass
+class _Part:
+    name: bytes
+    is_file: bool
+    data: bytearray = field(default_factory=bytearray)
+
+
+class _Form:
+    """Collects the parts of one form as its bytes arrive."""
+
+    def __init__(self, boundary: bytes, text_fields: frozenset[str]) -> None:
+        self._text_fields = text_fields
+        self._parts: list[_Part] = []
+        self._bytes = 0
+        self._ended = False
+        self._header = (bytearray(), bytearray())
+        self._disposition: bytes | None = None
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_end": self._end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks, max_header_count=MAX_PART_HEADERS, max_header_size=MAX_PART_HEADER_BYTES)
+        except FormParserError as error:
+            raise Problem(ErrorCode.MALFORMED_MULTIPART) from error
+
+    def write(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise Problem(ErrorCode.MALFORMED_MULTIPART) from error
+
+    def finish(self) -> Upload:
+        if not self._bytes:
+            raise Problem(ErrorCode.MISSING_FIELD, pointer=f"/{IMAGE_FIELD}")
+        if not self._ended:
+            raise Problem(ErrorCode.MALFORMED_MULTIPART, "The form's closing boundary is missing.")
+        names = [part.name.decode("ascii", "replace") for part in self._parts]
+        image: bytes | None = None
+        fields: dict[str, str] = {}
+        for name, part in zip(names, self._parts, strict=True):
+            if names.count(name) > 1:
+                known = name == IMAGE_FIELD or name in self._text_fields
+                raise Problem(ErrorCode.DUPLICATE_FIELD if known else ErrorCode.UNEXPECTED_FIELD)
+            if name == IMAGE_FIELD:
+                image = _picture(part)
+            elif name in self._text_fields and not part.is_file:
+                fields[name] = _text(name, part)
+            elif IMAGE_FIELD in names:
+                raise Problem(ErrorCode.UNEXPECTED_FIELD)
+        if image is None:
+            raise Problem(ErrorCode.MISSING_FIELD, pointer=f"/{IMAGE_FIELD}")
+        return Upload(image, fields)
+
+    def _begin(self) -> None:
+        if len(self._parts) == MAX_PARTS:
+            raise Problem(ErrorCode.TOO_MANY_PARTS, f"The form may have {MAX_PARTS} parts.")
+        self._disposition = None
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _header_end(self) -> None:
+        name, value = (bytes(part) for part in self._header)
+        if name.lower() == b"content-disposition":
+            self._disposition = value
+        self._header = (bytearray(), bytearray())
+
+    def _headers_finished(self) -> None:
+        kind, options = parse_options_header(self._disposition)
+        if kind != b"form-data" or b"name" not in options:
+            raise Problem(ErrorCode.MALFORMED_MULTIPART, "A part of the form has no name.")
+        self._parts.append(_Part(options[b"name"], b"filename" in options))
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        if not part.is_file and len(part.data) + end - start > MAX_TEXT_BYTES:
+            end = start + MAX_TEXT_BYTES + 1 - len(part.data)  # one byte too many is enough to refuse it later
+        part.data.extend(memoryview(data)[start:end])
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _picture(part: _Part) -> bytes:
+    if not part.is_file:
+        raise Problem(ErrorCode.NOT_A_FILE, pointer=f"/{IMAGE_FIELD}")
+    if not part.data:
+        raise Problem(ErrorCode.EMPTY_UPLOAD, pointer=f"/{IMAGE_FIELD}")
+    return bytes(part.data)
+
+
+def _text(name: str, part: _Part) -> str:
+    try:
+        text = part.data.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if len(part.data) > MAX_TEXT_BYTES or (part.data and not text):
+        raise Problem(ErrorCode.INVALID_PARAMETER, pointer=f"/{name}")
+    return text
