@@ -53,9 +53,8 @@ class ComputePool(ThreadPoolExecutor):
             async with asyncio.timeout(self._timeout_seconds):
                 result = await asyncio.wrap_future(future)
         except TimeoutError:
-            if waited:
-                self._overruns += 1
-                future.add_done_callback(self._ended_late)
+            self._overruns += 1
+            future.add_done_callback(self._ended_late)
             raise Problem(ErrorCode.INFERENCE_TIMEOUT, f"The models did not answer within {self._timeout_seconds:g} seconds.") from None
         self._overruns = 0
         observe_stage("queue", waited[0])

@@ -93,7 +93,7 @@ _KINDS = {
     ErrorCode.MALFORMED_MULTIPART: _Kind(400, "Malformed form", "The body is not a valid multipart form."),
     ErrorCode.TOO_MANY_PARTS: _Kind(400, "Too many form parts", "The form has more parts than this service reads."),
     ErrorCode.INVALID_HOST: _Kind(400, "Unknown host", "This service does not answer for the host the request names."),
-    ErrorCode.UNAUTHORIZED: _Kind(401, "API key required", "Send the API key as 'Authorization: Bearer <key>'."),
+    ErrorCode.UNAUTHORIZED: _Kind(401, "API key required", "Send the API key as bearer token, or as the password of basic authentication."),
     ErrorCode.CROSS_SITE: _Kind(403, "Cross-site request refused", "Browsers may send forms only from pages of this service."),
     ErrorCode.NOT_FOUND: _Kind(404, "Not found", "There is nothing at this address."),
     ErrorCode.SAMPLE_NOT_FOUND: _Kind(404, "No such sample", "There is no sample with this name."),
@@ -167,7 +167,7 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if problem.code.status in {408, 503}:
         headers["Connection"] = "close"
     if problem.code is ErrorCode.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = 'Bearer, Basic realm="unturned"'
     return headers
 
 
