@@ -1,0 +1,246 @@
+"""Tables 1 to 5 as the paper lays them out, the printed numbers beside the ones measured here; built from committed result files."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model.cells import BEYOND_THE_PAPER, Protocol, TableCell
+from model.data.imbalance import ORIGINAL, decayed_counts
+from model.expressions import EXPRESSIONS
+from model.methods import METHODS
+from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
+from model.results import Accuracies, Interval, RunResult, load_results
+
+METHOD_TITLES = {
+    "baseline": "Baseline",
+    "cb": "CB",
+    "scn": "SCN",
+    "bbn": "BBN",
+    "rul": "RUL",
+    "soft": "SOFT",
+    "eac": "EAC",
+    "mek": "MEK (the paper's Ours)",
+    "mek_sf": "MEK, scale-free",
+    "votes": "Votes",
+    "mek_votes": "MEK with votes",
+}
+BEYOND_NOTES = {
+    "mek_sf": "MEK, scale-free: this project's variant, whose consistency term cannot be lowered by shrinking a map.",
+    "votes": "Votes: learns from the votes of all ten annotators, more supervision than any row of the paper has.",
+    "mek_votes": "MEK with votes: MEK whose smoothed targets start from the annotators' votes; more supervision, too.",
+}
+ADJUSTED_NOTE = (
+    "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
+    "The same trained network as in the row above, no training of its own."
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number of a table with how many decimals it is shown; ``spread`` is the standard deviation over seeds, ``note`` a remark to it."""
+
+    number: float
+    decimals: int = 2
+    spread: float | None = None
+    interval: Interval | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """``source`` is ``paper`` or ``here``; ``command`` would fill a row that is empty."""
+
+    label: str
+    source: str
+    values: tuple[Value | None, ...]
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that belong together under a title."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before it is written in any format."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table]:
+    """Tables 1 to 5.
+
+    Args:
+        results: every run; those of another protocol are left out, and the table says so.
+        protocol: the network, input size, epochs and batch that all rows share.
+    """
+    paper = paper_tables()
+    accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
+    return accuracy + [_count_table(table, results) for table in paper.count_tables]
+
+
+def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:
+    """The protocol of most of the runs; the default one where there is none."""
+    counted = Counter(Protocol(run.network, run.input_size, run.epochs, run.batch) for run in results)
+    return counted.most_common(1)[0][0] if counted else Protocol()
+
+
+def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -> int:
+    """``unturned tables``: print the tables, or write them to a file.
+
+    Args:
+        results: folder of the result files.
+        form: a key of ``table_formats.FORMATS``.
+        out: file to write; standard output by default.
+
+    Raises:
+        ResultError: a result file is damaged.
+        ValueError: unknown format.
+    """
+    from model.table_formats import FORMATS
+
+    if form not in FORMATS:
+        raise ValueError(f"unknown format {form!r}: choose one of {', '.join(FORMATS)}")
+    runs = load_results(results)
+    text = FORMATS[form](build_tables(runs, prevailing_protocol(runs)))
+    if out is None:
+        print(text, end="")
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    return 0
+
+
+def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol: Protocol) -> Table:
+    of_dataset = [result for result in results if result.dataset == table.dataset]
+    used = [result for result in of_dataset if protocol.matches(result)]
+    groups: list[Group] = []
+    for section in table.sections:
+        title = _protocol_title(section.imbalance)
+        runs = [result for result in used if result.imbalance == section.imbalance]
+
+        def here(method: str, imbalance: str = section.imbalance, runs: list[RunResult] = runs) -> Row:
+            return _measured_row(table, method, imbalance, [run for run in runs if run.method == method], protocol)
+
+        paper_rows = [row for printed in section.rows for row in (_paper_row(table, printed), here(printed.method))]
+        groups.append(Group(title, tuple(paper_rows)))
+        beyond = [method for method in BEYOND_THE_PAPER[table.number] if method in METHODS]
+        groups.append(Group(f"{title}: beyond the paper", tuple(here(method) for method in beyond)))
+        adjusted = _adjusted_rows(table, [*(row.method for row in section.rows), *beyond], runs)
+        groups.append(Group(f"{title}: prior taken out after training", adjusted))
+    columns = (*table.columns, "macro AP", "flip r", "seeds")
+    return Table(
+        name=f"Table {table.number}",
+        title=f"{table.title}: accuracy in per cent on the test split",
+        columns=columns,
+        groups=tuple(group for group in groups if group.rows),
+        notes=_accuracy_notes(table, protocol, len(of_dataset) - len(used)),
+    )
+
+
+def _protocol_title(imbalance: str) -> str:
+    return "All training faces" if imbalance == ORIGINAL else f"Imbalance factor {imbalance}"
+
+
+def _accuracy_notes(table: AccuracyTable, protocol: Protocol, left_out: int) -> tuple[str, ...]:
+    faces = ", ".join(f"{name} {count}" for name, count in zip(table.classes, table.test_faces, strict=True))
+    notes = [
+        f"Test faces: {faces}. Mean is the unweighted mean of the seven classes.",
+        "Brackets: 95% bootstrap interval over the test faces of a single run; ±: standard deviation over seeds.",
+        "Macro AP: macro average precision, in per cent. Flip r: mean flip consistency of the attention maps.",
+        f"Network here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; the paper's: ResNet-18.",
+        "An empty paper cell: the printed value was not at hand.",
+        *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number] if method in METHODS),
+        ADJUSTED_NOTE,
+        *table.notes,
+    ]
+    if left_out:
+        notes.append(f"{left_out} recorded runs of another network, input size, length or batch are not shown.")
+    return tuple(notes)
+
+
+def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:
+    values = [
+        None if value is None else Value(value, note=printed.flags.get(column))
+        for column, value in zip(table.columns, printed.values, strict=True)
+    ]
+    return Row(METHOD_TITLES[printed.method], "paper", (*values, None, None, None))
+
+
+def _measured_row(table: AccuracyTable, method: str, imbalance: str, runs: list[RunResult], protocol: Protocol) -> Row:
+    label = METHOD_TITLES[method]
+    if not runs:
+        command = TableCell(method, table.dataset, imbalance, 1).command("DIR", protocol)
+        return Row(label, "here", (None,) * (len(table.columns) + 3), command)
+    tests = [run.test for run in runs]
+    intervals = {name: getattr(tests[0].intervals, name) for name in SUMMARIES} if len(runs) == 1 else {}
+    values = _accuracy_values(table, tests, intervals)
+    precision = _over_runs([100 * test.macro_average_precision for test in tests])
+    consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
+    flip = _over_runs(consistency, decimals=3) if consistency else None
+    return Row(label, "here", (*values, precision, flip, Value(len(runs), decimals=0)))
+
+
+def _adjusted_rows(table: AccuracyTable, methods: Sequence[str], runs: Sequence[RunResult]) -> tuple[Row, ...]:
+    rows = []
+    for method in methods:
+        of_method = [run.test.logit_adjusted for run in runs if run.method == method]
+        for tau in sorted(of_method[0]) if of_method else ():
+            values = _accuracy_values(table, [adjusted[tau] for adjusted in of_method if tau in adjusted], {})
+            count = Value(len(of_method), decimals=0)
+            rows.append(Row(f"{METHOD_TITLES[method]}, tau {tau}", "here", (*values, None, None, count)))
+    return tuple(rows)
+
+
+def _accuracy_values(table: AccuracyTable, measured: Sequence[Accuracies], intervals: dict[str, Interval]) -> list[Value]:
+    columns: list[tuple[str, Callable[[Accuracies], float]]] = [
+        *((name, lambda accuracies, name=name: accuracies.per_class[name]) for name in table.classes),
+        ("overall", lambda accuracies: accuracies.overall),
+        ("mean", lambda accuracies: accuracies.mean),
+    ]
+    return [_over_runs([100 * read(accuracies) for accuracies in measured], interval=intervals.get(name)) for name, read in columns]
+
+
+def _over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    shown = None if interval is None else (100 * interval[0], 100 * interval[1])
+    return Value(statistics.fmean(values), decimals, spread, shown)
+
+
+def _count_table(table: CountTable, results: Sequence[RunResult]) -> Table:
+    original = table.rows[0].counts
+    groups = []
+    for row in table.rows:
+        recorded = next((r for r in results if r.dataset == table.dataset and r.imbalance == row.imbalance), None)
+        rows = [Row("printed", "paper", _counts(row.counts, row.total, row.flags, table))]
+        if row.mu is not None:
+            by_rule = decayed_counts(original, row.mu)
+            rows.append(Row(f"round(n mu^l), mu {row.mu:g}", "rule", _counts(by_rule, sum(by_rule), {}, table)))
+        rows.append(_recorded_counts(table, row, recorded))
+        groups.append(Group(_protocol_title(row.imbalance), tuple(rows)))
+    return Table(f"Table {table.number}", table.title, (*table.classes, "total"), tuple(groups))
+
+
+def _recorded_counts(table: CountTable, row: CountRow, recorded: RunResult | None) -> Row:
+    if recorded is None:
+        command = TableCell("baseline", table.dataset, row.imbalance, 1).command("DIR", Protocol())
+        return Row("trained on", "here", (None,) * (len(EXPRESSIONS) + 1), command)
+    counts = tuple(recorded.training_counts[name] for name in table.classes)
+    return Row("trained on", "here", _counts(counts, sum(counts), {}, table))
+
+
+def _counts(counts: tuple[int, ...], total: int, flags: dict[str, str], table: CountTable) -> tuple[Value, ...]:
+    named = zip((*table.classes, "total"), (*counts, total), strict=True)
+    return tuple(Value(count, decimals=0, note=flags.get(name)) for name, count in named)

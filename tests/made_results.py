@@ -1,0 +1,55 @@
+"""Result records made for tests: seven test faces, one a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.expressions import EXPRESSIONS
+from model.results import RunResult
+
+
+def make_result_fields(
+    method: str = "baseline",
+    dataset: str = "ferplus",
+    imbalance: str = "original",
+    seed: int = 1,
+    epochs: int = 10,
+    right: tuple[str, ...] = EXPRESSIONS[:5],
+) -> dict[str, Any]:
+    """Fields of a result whose model is right on the classes ``right`` and says neutral of the others' faces."""
+    confusion = [[int(column == (row if name in right else 0)) for column in range(7)] for row, name in enumerate(EXPRESSIONS)]
+    accuracies = {"overall": len(right) / 7, "mean": len(right) / 7, "per_class": {name: float(name in right) for name in EXPRESSIONS}}
+    metrics = {
+        **accuracies,
+        "faces": 7,
+        "macro_average_precision": 0.8,
+        "confusion": confusion,
+        "flip_consistency": {"mean": 0.9, "per_class": dict.fromkeys(EXPRESSIONS, 0.9)},
+        "logit_adjusted": {"1": {"overall": 0.25, "mean": 0.5, "per_class": dict.fromkeys(EXPRESSIONS, 0.5)}},
+        "intervals": {"overall": [0.25, 0.75], "mean": [0.125, 0.875]},
+    }
+    return {
+        "command": "unturned train",
+        "method": method,
+        "dataset": dataset,
+        "imbalance": imbalance,
+        "network": "dlib_resnet",
+        "input_size": 99,
+        "epochs": epochs,
+        "batch": 64,
+        "seed": seed,
+        "revision": "0" * 40,
+        "seconds": 100.0,
+        "versions": {"torch": "2"},
+        "machine": {"cpu": "some", "threads": 1, "accelerator": None},
+        "training_counts": dict(zip(EXPRESSIONS, (8740, 7287, 3149, 3014, 2100, 532, 119), strict=True)),
+        "hyperparameters": {"lr": 2e-4, "settings": {}},
+        "learning_curve": [{"epoch": 1, "seconds": 10.0}],
+        "valid": None,
+        "test": metrics,
+    }
+
+
+def make_result(**fields: Any) -> RunResult:
+    """A whole result; see :func:`make_result_fields`."""
+    return RunResult(**make_result_fields(**fields))
