@@ -160,7 +160,7 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, left_out: int) -> 
         f"Test faces: {faces}. Mean is the unweighted mean of the seven classes.",
         "Brackets: 95% bootstrap interval over the test faces of a single run; ±: standard deviation over seeds.",
         "Macro AP: macro average precision, in per cent. Flip r: mean flip consistency of the attention maps.",
-        f"Network here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; the paper's: ResNet-18.",
+        f"Here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; in the paper: ResNet-18.",
         "An empty paper cell: the printed value was not at hand.",
         *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number] if method in METHODS),
         ADJUSTED_NOTE,

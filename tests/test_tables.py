@@ -15,6 +15,7 @@ from model.paper import paper_tables
 from model.results import save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
 from model.tables import Row, Table, Value, build_tables, prevailing_protocol, run_tables
+from model.training import TrainingConfig
 from tests.made_results import make_result
 
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
@@ -195,6 +196,12 @@ def test_run_tables_writes_what_it_would_print(tmp_path: Path, capsys: pytest.Ca
     assert (tmp_path / "docs" / "tables.md").read_text() == capsys.readouterr().out
     with pytest.raises(ValueError, match="unknown format 'pdf'"):
         run_tables(tmp_path / "results", "pdf")
+
+
+def test_the_default_protocol_is_that_of_training() -> None:
+    config = TrainingConfig(method="baseline")
+
+    assert Protocol() == Protocol(config.network, config.input_size, config.epochs, config.batch)
 
 
 def test_cells_of_a_table_are_its_rows_for_every_seed() -> None:
