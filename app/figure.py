@@ -18,9 +18,10 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from app.face_maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps
-from app.rendering import Floats, Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
+from app.rendering import Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
 from model.attention import flip_consistency
 from model.expressions import EXPRESSIONS
+from model.placement import Floats
 
 FigureFormat = Literal["png", "svg", "pdf"]
 

@@ -1,4 +1,4 @@
-"""Attention maps as colours on a face: placing cells, colour maps, scales, blending and encoding.
+"""Attention maps as colours on a face: colour maps, scales, blending and encoding.
 
 Colour is presentation only: every number of this project is computed on the raw maps. Three rules keep pictures comparable. A map is
 placed by the centres of its cells and never stretched to the edges; one limit serves all maps of a model unless asked otherwise, so a
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import matplotlib
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.networks import Grid
+from model.placement import Floats, place_cells
 
-Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]
 
 PNG_COMPRESSION = 1  # of 9: half the time of the default for a tenth more bytes
@@ -68,30 +68,6 @@ def colour_table(colour_map: ColourMap) -> Picture:
 def is_signed(colour_map: ColourMap) -> bool:
     """Whether a colour map shows negative values too (from ``-limit`` to ``limit`` instead of from 0 to ``limit``)."""
     return colour_map is ColourMap.DIVERGING
-
-
-def place_cells(cells: Floats, grid: Grid, side: int) -> Floats:
-    """A map as a picture: bilinear between the centres of its cells, constant beyond the outer ones.
-
-    Args:
-        cells: ``(h, w)`` values.
-        grid: where the cells lie on the network's input.
-        side: picture side in pixels; the picture covers the whole input.
-
-    Returns:
-        ``(side, side)`` float64.
-    """
-    height, width = cells.shape
-    down, across = _interpolation(height, grid, side), _interpolation(width, grid, side)
-    return np.asarray(down @ np.asarray(cells, dtype=np.float64) @ across.T)
-
-
-def _interpolation(cells: int, grid: Grid, side: int) -> NDArray[np.float64]:
-    """Weights ``(side, cells)`` of linear interpolation along one axis; every row sums to 1."""
-    input_pixel = (np.arange(side) + 0.5) * grid.input / side - 0.5
-    position = np.clip((input_pixel - grid.first) / grid.step, 0.0, cells - 1.0)
-    # the hat function of every cell centre: 1 there, 0 at its neighbours
-    return np.asarray(np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(cells)[None, :])))
 
 
 def colour_limits(models: Sequence[Floats], scale: Scale, signed: bool) -> list[NDArray[np.float64]]:

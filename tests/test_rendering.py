@@ -18,9 +18,9 @@ from app.rendering import (
     encode_picture,
     enlarged,
     overlay,
-    place_cells,
 )
 from model.networks import Grid
+from model.placement import place_cells
 
 # Cells at input pixels 1 and 5 of 7: pixel 3 is half way; pixels 0 and 6 lie beyond the centres.
 GRID = Grid(first=1, step=4, input=7)
