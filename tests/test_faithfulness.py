@@ -17,7 +17,6 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.faithfulness import measure_faithfulness, pixel_ranks, road, sample_faces
 from model.geometry import ferplus_geometry
 
-
 # grad-cam hands tensors to NumPy functions
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 
