@@ -1,0 +1,77 @@
+// Ways in: file, drag and drop, paste, sample gallery.
+import { picture } from "./api.js";
+import { byId, inputById } from "./dom.js";
+
+/**
+ * @param {(file: Blob, sample: string) => void} onPicture sample is "" for a visitor's own picture
+ * @param {(error: unknown) => void} onError
+ */
+export function listenForPictures(onPicture, onError) {
+  const form = byId("upload");
+  const field = inputById("file");
+  const take = (/** @type {File | null | undefined} */ file) => {
+    if (!file) return;
+    markSample("");
+    onPicture(file, "");
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    take(field.files?.[0]);
+  });
+  field.addEventListener("change", () => take(field.files?.[0]));
+
+  for (const name of ["dragenter", "dragover"]) {
+    document.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.add("over");
+    });
+  }
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) form.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("over");
+    take(event.dataTransfer?.files[0]);
+  });
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+    if (file) take(file);
+  });
+
+  for (const link of samples()) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      loadSample(link.dataset.sample ?? "").then((file) => onPicture(file, link.dataset.sample ?? ""), onError);
+    });
+  }
+}
+
+/** @returns {HTMLAnchorElement[]} */
+function samples() {
+  return [...document.querySelectorAll("a")].filter((link) => link.dataset.sample !== undefined);
+}
+
+/**
+ * A gallery picture, or a test face of the data set (`face-123`).
+ *
+ * @param {string} id
+ * @returns {Promise<Blob>}
+ */
+export async function loadSample(id) {
+  const link = samples().find(({ dataset }) => dataset.sample === id);
+  const file = await picture(link?.dataset.picture ?? `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}.png`);
+  markSample(id);
+  return file;
+}
+
+/** @param {string} id */
+function markSample(id) {
+  for (const link of samples()) {
+    if (link.dataset.sample === id) {
+      link.setAttribute("aria-current", "true");
+      byId("credit").textContent = `${link.title}`;
+    } else link.removeAttribute("aria-current");
+  }
+}

@@ -1,0 +1,281 @@
+// The explorer: one picture, one answer of the service, and everything drawn from it.
+import { explain, json, ServiceError } from "./api.js";
+import { CloserLook } from "./closer.js";
+import { CropDialog } from "./crop.js";
+import { byId, element, inputById, selectById } from "./dom.js";
+import { offerDownloads } from "./downloads.js";
+import { listenForPictures, loadSample } from "./entry.js";
+import { MapGrid } from "./grid.js";
+import { showLegends, unitOf } from "./legend.js";
+import { cellCentre } from "./maps.js";
+import { greyCrop, loadColours } from "./paint.js";
+import { showPicture } from "./picture.js";
+import { locate, showReadout } from "./readout.js";
+import { Store } from "./settings.js";
+import { Swipe } from "./swipe.js";
+import { showCues, showVerdict } from "./verdict.js";
+import { offerWebcam } from "./webcam.js";
+/** @typedef {import("./types.js").Settings} Settings */
+/** @typedef {import("./types.js").Subject} Subject */
+/** @typedef {import("./grid.js").Tile} Tile */
+
+const FIRST_SAMPLE = "collins";
+const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
+
+class Explorer {
+  #store = new Store();
+  #closer = new CloserLook();
+  #swipe = new Swipe();
+  #crop = new CropDialog((crop) => this.#explainAgain(crop));
+  #grid = new MapGrid(/** @type {HTMLTableElement} */ (byId("grid")), {
+    enlarge: (index) => this.#enlarge(index),
+    probe: (tile, x, y) => this.#probe(tile, x, y),
+    step: (rows, columns) => this.#stepProbe(rows, columns),
+  });
+
+  /** @type {Subject | null} */
+  #subject = null;
+
+  /** @type {Blob | null} the picture chosen last, explained or not */
+  #file = null;
+
+  /** @type {AbortController | null} */
+  #request = null;
+
+  /** @type {{index: number, place: {x: number, y: number}} | null} */
+  #spot = null;
+
+  async start() {
+    this.#bindControls();
+    this.#grid.onBuilt = () => this.#paint();
+    this.#store.listen((changed) => this.#onSettings(changed));
+    listenForPictures((file, sample) => this.#take(file, sample), (error) => this.#fail(error));
+    offerWebcam((file) => this.#take(file, ""), (error) => this.#fail(error));
+    offerDownloads(() => this.#subject, () => this.#store.value, (text) => this.#busy(text), (error) => this.#fail(error));
+    byId("crop-open").addEventListener("click", () => this.#adjustCrop());
+    try {
+      this.#busy("Loading…");
+      const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
+      this.#offerModels(models);
+      const sample = this.#store.value.sample || FIRST_SAMPLE;
+      await this.#explain(await loadSample(sample), "detect");
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /**
+   * @param {Blob} file
+   * @param {string} sample
+   */
+  #take(file, sample) {
+    this.#store.set({ sample });
+    this.#explain(file, "detect");
+  }
+
+  /** @param {string} crop */
+  #explainAgain(crop) {
+    if (this.#file !== null) this.#explain(this.#file, crop);
+  }
+
+  /**
+   * @param {Blob} file
+   * @param {string} crop
+   */
+  async #explain(file, crop) {
+    this.#request?.abort();
+    const request = new AbortController();
+    this.#request = request;
+    this.#file = file;
+    byId("problem").hidden = true;
+    byId("result").classList.add("waiting");
+    this.#busy("Looking at the face…");
+    try {
+      const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
+      const bitmap = await readBitmap(file);
+      if (request.signal.aborted) return;
+      this.#subject = { file, bitmap, answer, text, crop, face: 0, grey: new Uint8ClampedArray() };
+      this.#pickFace(0);
+      this.#busy("");
+    } catch (error) {
+      if (!request.signal.aborted) this.#fail(error);
+    }
+  }
+
+  /** @param {number} face */
+  #pickFace(face) {
+    const subject = this.#subject;
+    if (subject === null) return;
+    subject.face = face;
+    subject.grey = greyCrop(subject.bitmap, subject.answer.faces[face].crop, subject.answer.image.width);
+    this.#spot = null;
+    byId("result").hidden = false;
+    byId("result").classList.remove("waiting");
+    const warnings = byId("warnings");
+    warnings.hidden = subject.answer.warnings.length === 0;
+    warnings.replaceChildren(...subject.answer.warnings.map((warning) => element("p", {}, warning)));
+    const { names, explanations } = this.#current();
+    showPicture(subject, (index) => this.#pickFace(index));
+    showVerdict(byId("verdict"), names, explanations);
+    showCues(byId("cues"), names, explanations, subject.grey);
+    this.#grid.show(names, explanations, subject.grey);
+  }
+
+  /** Names asked for and explanations of the face shown, upper row first. */
+  #current() {
+    const subject = /** @type {Subject} */ (this.#subject);
+    const { explanations } = subject.answer.faces[subject.face];
+    const names = Object.keys(explanations);
+    return { names, explanations: names.map((name) => explanations[name]), grey: subject.grey };
+  }
+
+  /** Everything that changes without a request. */
+  #paint() {
+    const settings = this.#store.value;
+    this.#writeControls();
+    if (this.#subject === null) return;
+    const { names, explanations, grey } = this.#current();
+    this.#grid.paint(settings);
+    showLegends(byId("legends"), names, explanations, settings);
+    this.#swipe.show(names, explanations, grey, settings);
+    this.#showSpot();
+  }
+
+  /** @param {Set<keyof Settings>} changed */
+  #onSettings(changed) {
+    this.#paint();
+    if (changed.has("sample") && this.#store.value.sample !== "") return; // the picture itself is on its way
+    if (ASKS_AGAIN.some((name) => changed.has(name)) && this.#subject !== null) this.#explainAgain(this.#subject.crop);
+  }
+
+  #bindControls() {
+    for (const name of /** @type {const} */ (["focus", "colours", "scale", "method"])) {
+      selectById(name).addEventListener("change", (event) => {
+        this.#store.set({ [name]: /** @type {HTMLSelectElement} */ (event.target).value });
+      });
+    }
+    inputById("opacity").addEventListener("input", () => this.#store.set({ opacity: inputById("opacity").valueAsNumber }));
+    byId("controls").addEventListener("submit", (event) => event.preventDefault());
+    const { first, second } = { first: selectById("first"), second: selectById("second") };
+    const before = () => ({ first: this.#store.value.first, second: this.#store.value.second });
+    // choosing a model that the other row shows swaps the two
+    first.addEventListener("change", () => {
+      const old = before();
+      this.#store.set({ first: first.value, second: first.value === old.second ? old.first : old.second });
+    });
+    second.addEventListener("change", () => {
+      const old = before();
+      this.#store.set({ second: second.value, first: second.value === old.first ? old.second : old.first });
+    });
+    this.#writeControls();
+  }
+
+  #writeControls() {
+    const settings = this.#store.value;
+    for (const name of /** @type {const} */ (["focus", "colours", "scale", "method", "first", "second"])) selectById(name).value = settings[name];
+    inputById("opacity").value = String(settings.opacity);
+    byId("opacity-value").textContent = `${Math.round(100 * settings.opacity)} %`;
+    byId("method-note").hidden = settings.method === "cam";
+  }
+
+  /** @param {{ours: string, models: {name: string}[]}} models */
+  #offerModels({ ours, models }) {
+    const names = [...new Set(["baseline", "ours", ...models.map(({ name }) => name)])];
+    for (const id of ["first", "second"]) {
+      selectById(id).replaceChildren(...names.map((name) => element("option", { value: name }, name === "ours" ? `ours (${ours})` : name)));
+    }
+    this.#writeControls();
+  }
+
+  /** @param {number} index */
+  #enlarge(index) {
+    const { names, explanations, grey } = this.#current();
+    this.#closer.open(index, names, explanations, grey, this.#store.value);
+  }
+
+  /**
+   * @param {Tile} tile
+   * @param {number} x NaN: keep the spot, only read another class
+   * @param {number} y
+   */
+  #probe(tile, x, y) {
+    const place = Number.isNaN(x) ? (this.#spot?.place ?? { x: 0.5, y: 0.5 }) : { x: tile.view === "flipped" ? 1 - x : x, y };
+    this.#spot = { index: tile.index, place };
+    this.#showSpot();
+  }
+
+  /**
+   * @param {number} rows
+   * @param {number} columns
+   */
+  #stepProbe(rows, columns) {
+    if (this.#spot === null) return;
+    const { grid } = this.#current().explanations[0];
+    const cell = locate(this.#current().explanations[0], this.#spot.place);
+    this.#spot.place = {
+      x: Math.min(Math.max(cellCentre(cell.column + columns, grid), 0), 1),
+      y: Math.min(Math.max(cellCentre(cell.row + rows, grid), 0), 1),
+    };
+    this.#showSpot();
+  }
+
+  #showSpot() {
+    const { names, explanations } = this.#current();
+    this.#grid.mark(this.#spot?.place ?? null, locate);
+    showReadout(byId("readout"), this.#spot && { names, explanations, ...this.#spot, unit: unitOf(this.#store.value.method) });
+  }
+
+  async #adjustCrop() {
+    if (this.#file === null) return;
+    const subject = this.#subject;
+    const fresh = subject !== null && subject.file === this.#file;
+    const bitmap = fresh ? subject.bitmap : await readBitmap(this.#file);
+    this.#crop.open(bitmap, fresh ? subject.answer.faces[subject.face].crop : null);
+  }
+
+  /** @param {string} text "" when done */
+  #busy(text) {
+    byId("status").classList.toggle("busy", text !== "");
+    byId("status-text").textContent = text;
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#busy("");
+    byId("result").classList.remove("waiting");
+    const panel = byId("problem");
+    const title = error instanceof Error ? error.message : "Something went wrong";
+    panel.replaceChildren(element("h2", {}, title));
+    if (error instanceof ServiceError) {
+      if (error.detail) panel.append(element("p", {}, error.detail));
+      panel.append(element("p", {}, error.advice));
+      if (error.code === "no_face") panel.append(this.#wayOut());
+    }
+    panel.hidden = false;
+    panel.scrollIntoView({ block: "nearest" });
+  }
+
+  /** What helps where no face was found. */
+  #wayOut() {
+    const draw = element("button", { type: "button", className: "button slim" }, "Draw the crop");
+    draw.addEventListener("click", () => this.#adjustCrop());
+    const whole = element("button", { type: "button", className: "button slim" }, "Take the whole picture");
+    whole.addEventListener("click", () => this.#explainAgain("whole"));
+    return element("div", { className: "row" }, draw, whole);
+  }
+}
+
+/**
+ * The picture as the service sees it: turned by its EXIF orientation.
+ *
+ * @param {Blob} file
+ */
+async function readBitmap(file) {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    throw new Error("This file is not a picture the browser can read. Choose a JPEG, PNG or WebP picture.");
+  }
+}
+
+new Explorer().start();

@@ -1,0 +1,252 @@
+// The grid of maps: rows of models and views by columns of classes, or turned by a quarter where the screen is narrow.
+import { element } from "./dom.js";
+import { cellCentre, colourLimits, contributions, placeCells, VIEWS } from "./maps.js";
+import { isSigned, mirroredFace, paintFace, paintOverlay, SIDE } from "./paint.js";
+/** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").Settings} Settings */
+/** @typedef {import("./types.js").View} View */
+
+/**
+ * @typedef {object} Tile one map of the grid
+ * @property {number} model 0 for the upper one, 1 for the lower one
+ * @property {View} view
+ * @property {number} index of the class
+ * @property {HTMLButtonElement} button
+ * @property {HTMLCanvasElement} canvas
+ * @property {HTMLElement} probe
+ * @property {Float32Array} field
+ */
+
+/**
+ * @param {number} share
+ * @returns {string}
+ */
+export const percent = (share) => (share > 0 && share < 0.001 ? "<0.1\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
+
+/** @param {number | null} value */
+export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
+
+const NARROW = window.matchMedia("(max-width: 760px)");
+
+export class MapGrid {
+  /** @type {Tile[]} */
+  #tiles = [];
+
+  /** @type {{names: string[], explanations: Explanation[], grey: Uint8ClampedArray} | null} */
+  #shown = null;
+
+  /**
+   * @param {HTMLTableElement} table
+   * @param {{enlarge: (index: number) => void, probe: (tile: Tile, x: number, y: number) => void, step: (rows: number, columns: number) => void}} actions
+   *   probe gets the place pointed at as shares 0..1 of the map's side
+   */
+  constructor(table, actions) {
+    this.table = table;
+    this.actions = actions;
+    table.addEventListener("keydown", (event) => this.#onKey(event));
+    NARROW.addEventListener("change", () => this.#build());
+  }
+
+  /** Called after every rebuild, which a turned phone causes too. */
+  onBuilt = () => {};
+
+  /**
+   * @param {string[]} names as asked for
+   * @param {Explanation[]} explanations of the same face
+   * @param {Uint8ClampedArray} grey the face
+   */
+  show(names, explanations, grey) {
+    this.#shown = { names, explanations, grey };
+    this.#build();
+  }
+
+  /** @param {Readonly<Settings>} settings */
+  paint(settings) {
+    if (this.#shown === null) return;
+    const { explanations, grey } = this.#shown;
+    const limits = colourLimits(explanations, settings.scale, isSigned(settings.colours));
+    const faces = { original: grey, flipped: mirroredFace(grey) };
+    for (const tile of this.#tiles) {
+      const limit = limits[tile.model][tile.view][tile.index];
+      paintOverlay(tile.canvas, faces[tile.view], tile.field, { limit, colours: settings.colours, opacity: settings.opacity });
+    }
+    for (const cell of this.table.querySelectorAll("[data-class]")) {
+      const faded = settings.focus !== "all" && cell.getAttribute("data-class") !== settings.focus;
+      cell.classList.toggle("faded", faded);
+    }
+  }
+
+  /**
+   * Mark one place of the face in every map; null hides the marks.
+   *
+   * @param {{x: number, y: number} | null} place shares of the original face's side
+   * @param {(explanation: Explanation, place: {x: number, y: number}) => {row: number, column: number}} locate
+   */
+  mark(place, locate) {
+    for (const tile of this.#tiles) {
+      tile.probe.hidden = place === null;
+      if (place === null || this.#shown === null) continue;
+      const explanation = this.#shown.explanations[tile.model];
+      const { row, column } = locate(explanation, place);
+      const x = cellCentre(column, explanation.grid);
+      const { style } = tile.probe;
+      style.left = `${100 * (tile.view === "flipped" ? 1 - x : x)}%`;
+      style.top = `${100 * cellCentre(row, explanation.grid)}%`;
+      style.width = style.height = `${(100 * explanation.grid.step) / explanation.grid.input}%`;
+    }
+  }
+
+  #build() {
+    if (this.#shown === null) return;
+    const { explanations } = this.#shown;
+    this.#tiles = explanations.flatMap((explanation, model) =>
+      VIEWS.flatMap((view) => explanation.classes.map((_, index) => this.#tile(model, view, index))));
+    this.table.classList.toggle("tall", NARROW.matches);
+    this.table.replaceChildren(
+      element("caption", { className: "visually-hidden" }, "Attention maps by model, view and expression"),
+      ...(NARROW.matches ? this.#tall() : this.#wide()),
+    );
+    const first = this.#tiles[0];
+    if (first) first.button.tabIndex = 0;
+    this.onBuilt();
+  }
+
+  /**
+   * @param {number} model
+   * @param {View} view
+   * @param {number} index
+   * @returns {Tile}
+   */
+  #tile(model, view, index) {
+    const { names, explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const explanation = explanations[model];
+    const probabilities = explanation.probabilities[view];
+    const predicted = probabilities[index] === Math.max(...probabilities);
+    const canvas = element("canvas", { width: SIDE, height: SIDE });
+    const probe = element("span", { className: "probe", hidden: true });
+    const share = percent(probabilities[index]);
+    const viewName = view === "original" ? "original" : "mirrored";
+    const button = element(
+      "button",
+      {
+        type: "button",
+        className: predicted ? "tile predicted" : "tile",
+        tabIndex: -1,
+        "aria-label": `${explanation.classes[index]}, ${names[model]}, ${viewName}: ${share}${predicted ? ", the model's answer" : ""}. Enlarge`,
+      },
+      element("span", { className: "frame" }, canvas, probe),
+      element("span", { className: "share" }, predicted ? `▲ ${share}` : share),
+    );
+    const tile = { model, view, index, button, canvas, probe, field: placeCells(contributions(explanation, view, index), explanation.grid, SIDE) };
+    button.addEventListener("click", () => this.actions.enlarge(index));
+    const point = (/** @type {PointerEvent} */ event) => {
+      const box = canvas.getBoundingClientRect();
+      this.actions.probe(tile, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+    };
+    button.addEventListener("pointermove", point);
+    button.addEventListener("pointerdown", point);
+    button.addEventListener("focus", () => {
+      for (const other of this.#tiles) other.button.tabIndex = other === tile ? 0 : -1;
+      if (button.matches(":focus-visible")) this.actions.probe(tile, Number.NaN, Number.NaN);
+    });
+    return tile;
+  }
+
+  /** Rows of models and views, columns of classes. */
+  #wide() {
+    const { names, explanations, grey } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { classes } = explanations[0];
+    const head = element("thead", {}, element("tr", {},
+      element("td", { className: "corner" }),
+      element("th", { scope: "col" }, "face"),
+      ...classes.map((_, index) => element("th", { scope: "col", "data-class": classes[index] }, this.#classButton(index))),
+    ));
+    const faces = { original: grey, flipped: mirroredFace(grey) };
+    const bodies = explanations.map((explanation, model) => element("tbody", {},
+      ...VIEWS.map((view) => element("tr", {},
+        this.#rowHead(names[model], explanation, view),
+        element("td", { className: "face-cell" }, this.#faceCanvas(faces[view], view)),
+        ...this.#tiles.filter((tile) => tile.model === model && tile.view === view).map((tile) => this.#cell(tile)),
+      )),
+      element("tr", {},
+        element("th", { scope: "row", className: "agreement", colSpan: 2 }, "mirror agreement r"),
+        ...classes.map((name) => element("td", { className: "agreement", "data-class": name }, correlation(explanation.consistency[name].pearson))),
+      ),
+    ));
+    return [head, ...bodies];
+  }
+
+  /** Rows of classes, columns of models and views. */
+  #tall() {
+    const { names, explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { classes } = explanations[0];
+    const head = element("thead", {},
+      element("tr", {}, element("td", { className: "corner" }), ...names.map((name) => element("th", { scope: "colgroup", colSpan: 2 }, name))),
+      element("tr", {}, element("td", {}), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
+    );
+    const rows = classes.map((name, index) => element("tr", {},
+      element("th", { scope: "row", "data-class": name }, this.#classButton(index),
+        element("span", { className: "agreement-pair", title: "mirror agreement of the two models" },
+          `r ${explanations.map((explanation) => correlation(explanation.consistency[name].pearson)).join(" | ")}`)),
+      ...this.#tiles.filter((tile) => tile.index === index).map((tile) => this.#cell(tile)),
+    ));
+    return [head, element("tbody", {}, ...rows)];
+  }
+
+  /** @param {Tile} tile */
+  #cell(tile) {
+    const name = this.#shown?.explanations[0].classes[tile.index];
+    return element("td", { "data-class": name }, tile.button);
+  }
+
+  /** @param {number} index */
+  #classButton(index) {
+    const { explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const name = explanations[0].classes[index];
+    const minor = explanations.some((explanation) => explanation.minor_classes.includes(name));
+    const button = element("button", { type: "button", className: minor ? "class-button minor" : "class-button", title: `Enlarge ${name}` },
+      name, minor ? element("small", {}, "rare") : null);
+    button.addEventListener("click", () => this.actions.enlarge(index));
+    return button;
+  }
+
+  /**
+   * @param {string} name
+   * @param {Explanation} explanation
+   * @param {View} view
+   */
+  #rowHead(name, explanation, view) {
+    const alias = name === explanation.checkpoint ? null : element("span", { className: "view-name" }, explanation.checkpoint);
+    return element("th", { scope: "row" },
+      element("span", { className: "model-name" }, name), view === "original" ? alias : null,
+      element("span", { className: "view-name" }, view === "original" ? "original" : "mirrored"));
+  }
+
+  /**
+   * @param {Uint8ClampedArray} grey
+   * @param {View} view
+   */
+  #faceCanvas(grey, view) {
+    const canvas = element("canvas", { role: "img", "aria-label": view === "original" ? "The face" : "The face, mirrored" });
+    paintFace(canvas, grey);
+    return canvas;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const tile = this.#tiles.find(({ button }) => button === event.target);
+    if (step === undefined || tile === undefined) return;
+    event.preventDefault();
+    if (event.shiftKey) {
+      this.actions.step(step[0], tile.view === "flipped" ? -step[1] : step[1]);
+      return;
+    }
+    const [rows, columns] = NARROW.matches ? [step[1], step[0]] : step; // rows are models and views
+    const classes = this.#shown?.explanations[0].classes.length ?? 0;
+    const row = Math.floor(this.#tiles.indexOf(tile) / classes) + rows;
+    const column = tile.index + columns;
+    if (column >= 0 && column < classes) this.#tiles[row * classes + column]?.button.focus();
+  }
+}

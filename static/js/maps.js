@@ -1,0 +1,135 @@
+// Maps as numbers: contributions, mirror, differences, colour limits, and cells placed on a picture.
+/** @typedef {import("./types.js").Cells} Cells */
+/** @typedef {import("./types.js").Grid} Grid */
+/** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").View} View */
+
+/** @type {View[]} */
+export const VIEWS = ["original", "flipped"];
+
+/**
+ * What each cell adds to the logit: raw map over the number of cells.
+ *
+ * @param {Explanation} explanation
+ * @param {View} view
+ * @param {number} index of the class
+ * @returns {Cells}
+ */
+export function contributions(explanation, view, index) {
+  const cells = explanation.maps[view][index];
+  const count = cells.length * cells[0].length;
+  return cells.map((row) => row.map((value) => value / count));
+}
+
+/**
+ * Mirrored left to right: a map of the flipped face, mapped back onto the face.
+ *
+ * @param {Cells} cells
+ * @returns {Cells}
+ */
+export function mirrored(cells) {
+  return cells.map((row) => [...row].reverse());
+}
+
+/**
+ * @param {Cells} left
+ * @param {Cells} right same shape
+ * @returns {Cells} left minus right
+ */
+export function difference(left, right) {
+  return left.map((row, i) => row.map((value, j) => value - right[i][j]));
+}
+
+/**
+ * Largest value, or largest size of a value where negative ones count too; 0 where there is no evidence.
+ *
+ * @param {Cells} cells
+ * @param {boolean} signed
+ */
+export function peak(cells, signed) {
+  return Math.max(0, ...cells.flat().map((value) => (signed ? Math.abs(value) : value)));
+}
+
+/**
+ * The value that gets the last colour, for every map of every model.
+ *
+ * @param {Explanation[]} explanations
+ * @param {"model" | "all" | "map"} scale which maps share a limit
+ * @param {boolean} signed
+ * @returns {Record<View, number[]>[]} one a model, by view and class
+ */
+export function colourLimits(explanations, scale, signed) {
+  const own = explanations.map((explanation) => ({
+    original: explanation.classes.map((_, index) => peak(contributions(explanation, "original", index), signed)),
+    flipped: explanation.classes.map((_, index) => peak(contributions(explanation, "flipped", index), signed)),
+  }));
+  if (scale === "map") return own;
+  const highest = own.map((limits) => Math.max(...limits.original, ...limits.flipped));
+  const shared = scale === "all" ? highest.map(() => Math.max(...highest)) : highest;
+  return own.map((limits, model) => ({
+    original: limits.original.map(() => shared[model]),
+    flipped: limits.flipped.map(() => shared[model]),
+  }));
+}
+
+/**
+ * A map as a picture: bilinear between the centres of its cells, constant beyond the outer ones.
+ *
+ * @param {Cells} cells
+ * @param {Grid} grid
+ * @param {number} side of the picture in pixels; it covers the network's whole input
+ * @returns {Float32Array} side * side values, row by row
+ */
+export function placeCells(cells, grid, side) {
+  const rows = weights(cells.length, grid, side);
+  const columns = weights(cells[0].length, grid, side);
+  const field = new Float32Array(side * side);
+  for (let y = 0; y < side; y += 1) {
+    const { low, high, share } = rows[y];
+    for (let x = 0; x < side; x += 1) {
+      const across = columns[x];
+      const top = cells[low][across.low] * (1 - across.share) + cells[low][across.high] * across.share;
+      const bottom = cells[high][across.low] * (1 - across.share) + cells[high][across.high] * across.share;
+      field[y * side + x] = top * (1 - share) + bottom * share;
+    }
+  }
+  return field;
+}
+
+/**
+ * The two cells each pixel lies between, and the second one's share.
+ *
+ * @param {number} count
+ * @param {Grid} grid
+ * @param {number} side
+ */
+function weights(count, grid, side) {
+  return Array.from({ length: side }, (_, pixel) => {
+    const input = ((pixel + 0.5) * grid.input) / side - 0.5;
+    const position = Math.min(Math.max((input - grid.first) / grid.step, 0), count - 1);
+    const low = Math.min(Math.floor(position), Math.max(count - 2, 0));
+    return { low, high: Math.min(low + 1, count - 1), share: position - low };
+  });
+}
+
+/**
+ * The cell nearest to a place on the picture.
+ *
+ * @param {number} share 0..1 along one axis of the picture
+ * @param {number} count cells along it
+ * @param {Grid} grid
+ */
+export function nearestCell(share, count, grid) {
+  const input = share * grid.input - 0.5;
+  return Math.min(Math.max(Math.round((input - grid.first) / grid.step), 0), count - 1);
+}
+
+/**
+ * Where a cell's centre lies, as a share 0..1 of the picture's side.
+ *
+ * @param {number} cell
+ * @param {Grid} grid
+ */
+export function cellCentre(cell, grid) {
+  return (grid.first + grid.step * cell + 0.5) / grid.input;
+}

@@ -1,0 +1,57 @@
+// The visitor's picture with the faces found in it, and the choice among them.
+import { byId, canvasById, context, element } from "./dom.js";
+import { greyCrop, paintFace } from "./paint.js";
+/** @typedef {import("./types.js").Subject} Subject */
+
+const NOTES = {
+  detected: "The square is the crop the networks see: grey, 48 × 48 pixels.",
+  whole: "The whole picture was taken as the face: grey, 48 × 48 pixels.",
+  given: "The crop you chose: the networks see it in grey, 48 × 48 pixels.",
+};
+
+/**
+ * @param {Subject} subject
+ * @param {(face: number) => void} onPick
+ */
+export function showPicture(subject, onPick) {
+  const { bitmap, answer, face } = subject;
+  const canvas = canvasById("picture");
+  byId("picture-panel").hidden = false;
+  const scale = Math.min(1, 640 / Math.max(bitmap.width, bitmap.height));
+  canvas.width = Math.round(bitmap.width * scale);
+  canvas.height = Math.round(bitmap.height * scale);
+  const drawing = context(canvas);
+  drawing.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const unit = canvas.width / answer.image.width;
+  const line = canvas.width / 120;
+  for (const [index, { crop }] of answer.faces.entries()) {
+    const [x, y, w, h] = crop.map((length) => length * unit);
+    drawing.lineWidth = index === face ? 2 * line : line;
+    drawing.strokeStyle = "#000";
+    drawing.strokeRect(x, y, w, h);
+    drawing.lineWidth /= 2;
+    drawing.strokeStyle = index === face ? "#fde725" : "#fff";
+    drawing.strokeRect(x, y, w, h);
+  }
+  const left = answer.faces_found - answer.faces.length;
+  const more = left > 0 ? ` ${answer.faces_found} faces found; the ${answer.faces.length} largest can be picked.` : "";
+  byId("picture-note").textContent = NOTES[answer.faces[face].source] + more;
+  showFaces(subject, onPick);
+}
+
+/**
+ * @param {Subject} subject
+ * @param {(face: number) => void} onPick
+ */
+function showFaces({ bitmap, answer, face }, onPick) {
+  const panel = byId("faces");
+  panel.replaceChildren();
+  if (answer.faces.length < 2) return;
+  for (const [index, { crop }] of answer.faces.entries()) {
+    const canvas = element("canvas");
+    paintFace(canvas, greyCrop(bitmap, crop, answer.image.width));
+    const button = element("button", { type: "button", "aria-pressed": String(index === face), "aria-label": `Face ${index + 1} of ${answer.faces.length}` }, canvas);
+    button.addEventListener("click", () => onPick(index));
+    panel.append(button);
+  }
+}

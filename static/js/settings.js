@@ -1,0 +1,90 @@
+// What the visitor chose, kept in the address after "#": a link shares the view, never the picture.
+/** @typedef {import("./types.js").Settings} Settings */
+
+/** @type {Settings} */
+const DEFAULTS = {
+  first: "baseline",
+  second: "ours",
+  method: "cam",
+  colours: "viridis",
+  scale: "model",
+  opacity: 0.55,
+  focus: "all",
+  sample: "",
+};
+
+/** @type {Record<keyof Settings, RegExp>} what may be believed of an address that anybody may have written */
+const FORMS = {
+  first: /^[\w.-]{1,64}$/,
+  second: /^[\w.-]{1,64}$/,
+  method: /^[a-z+]{1,32}$/,
+  colours: /^(viridis|inferno|jet|diverging)$/,
+  scale: /^(model|all|map)$/,
+  opacity: /^(0(\.\d{1,2})?|1)$/,
+  focus: /^(all|neutral|happiness|surprise|sadness|anger|fear|disgust)$/,
+  sample: /^[a-z0-9-]{1,64}$/,
+};
+
+const NAMES = /** @type {(keyof Settings)[]} */ (Object.keys(DEFAULTS));
+
+/**
+ * @param {string} hash
+ * @returns {Settings}
+ */
+export function parseHash(hash) {
+  const given = new URLSearchParams(hash.replace(/^#/, ""));
+  const read = NAMES.flatMap((name) => {
+    const value = given.get(name);
+    if (value === null || !FORMS[name].test(value)) return [];
+    return [[name, name === "opacity" ? Number(value) : value]];
+  });
+  return { ...DEFAULTS, ...Object.fromEntries(read) };
+}
+
+/**
+ * Only what differs from the defaults.
+ *
+ * @param {Settings} settings
+ * @returns {string}
+ */
+export function formatHash(settings) {
+  const changed = NAMES.filter((name) => settings[name] !== DEFAULTS[name]);
+  return new URLSearchParams(changed.map((name) => [name, String(settings[name])])).toString();
+}
+
+export class Store {
+  /** @type {Settings} */
+  #settings = parseHash(location.hash);
+
+  /** @type {((changed: Set<keyof Settings>) => void)[]} */
+  #listeners = [];
+
+  constructor() {
+    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash)));
+  }
+
+  /** @returns {Readonly<Settings>} */
+  get value() {
+    return this.#settings;
+  }
+
+  /** @param {Partial<Settings>} changes */
+  set(changes) {
+    const next = { ...this.#settings, ...changes };
+    const hash = formatHash(next);
+    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+    this.#apply(next);
+  }
+
+  /** @param {(changed: Set<keyof Settings>) => void} listener called after every change with the names that changed */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** @param {Settings} next */
+  #apply(next) {
+    const changed = new Set(NAMES.filter((name) => next[name] !== this.#settings[name]));
+    this.#settings = next;
+    if (changed.size > 0) for (const listener of this.#listeners) listener(changed);
+  }
+}

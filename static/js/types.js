@@ -1,0 +1,68 @@
+/**
+ * The JSON of the REST API as the page reads it, and the page's own settings. Types only.
+ *
+ * @typedef {number[][]} Cells one map: rows of cells, raw (not divided by their number)
+ *
+ * @typedef {{first: number, step: number, input: number}} Grid cell i is centred at input pixel first + step * i
+ *
+ * @typedef {{pearson: number | null, mse: number | null, relative_mse: number | null, iou: number | null}} Consistency
+ *
+ * @typedef {object} Cue
+ * @property {string} class
+ * @property {string | null} place null where the class has no evidence
+ * @property {number} evidence logits
+ * @property {[number, number] | null} peak row and column
+ * @property {boolean} mirror_agrees
+ *
+ * @typedef {"original" | "flipped"} View
+ *
+ * @typedef {object} Explanation
+ * @property {string} checkpoint
+ * @property {string[]} classes
+ * @property {string[]} minor_classes
+ * @property {string} predicted
+ * @property {number[]} bias
+ * @property {Grid} grid
+ * @property {Record<View, number[]>} logits
+ * @property {Record<View, number[]>} probabilities
+ * @property {Record<View, Cells[]>} maps flipped ones as the network saw the mirrored face, not mapped back
+ * @property {Record<string, Consistency>} consistency
+ * @property {Cue[]} cues
+ *
+ * @typedef {[number, number, number, number]} Box x, y, width, height in picture pixels
+ *
+ * @typedef {object} Face
+ * @property {Box | null} box
+ * @property {number | null} score
+ * @property {Record<string, [number, number]> | null} landmarks
+ * @property {Box} crop
+ * @property {"detected" | "whole" | "given"} source
+ * @property {Record<string, Explanation>} explanations
+ *
+ * @typedef {object} Answer
+ * @property {string} request_id
+ * @property {{width: number, height: number}} image
+ * @property {number} faces_found
+ * @property {string[]} warnings
+ * @property {Face[]} faces
+ *
+ * @typedef {object} Settings what the address after "#" holds; never a picture
+ * @property {string} first name of the model in the upper rows
+ * @property {string} second name of the model in the lower rows
+ * @property {string} method
+ * @property {string} colours
+ * @property {"model" | "all" | "map"} scale
+ * @property {number} opacity share of the colour in the blend, 0..1
+ * @property {string} focus the class looked at more closely
+ * @property {string} sample id of a gallery picture or test face, "" for a visitor's own picture
+ *
+ * @typedef {object} Subject the picture at hand and what the service said of it
+ * @property {Blob} file
+ * @property {ImageBitmap} bitmap
+ * @property {Answer} answer
+ * @property {string} text the answer as it arrived
+ * @property {string} crop the crop asked for: "detect", "whole" or "x,y,w,h"
+ * @property {number} face index of the face shown
+ * @property {Uint8ClampedArray} grey its crop, SIDE x SIDE
+ */
+export {};
