@@ -118,9 +118,10 @@ class Limits:
             return
         check_head(scope, self.settings)
         limit = self.settings.body_limit_bytes if scope["path"] in UPLOAD_PATHS else self.settings.small_body_limit_bytes
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal():
-            raise Problem(ErrorCode.MALFORMED_REQUEST)
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
+        if not announced.isdecimal() or ("transfer-encoding" in headers and "content-length" in headers):
+            raise Problem(ErrorCode.MALFORMED_REQUEST, "The length of the body is ambiguous.", headers={"Connection": "close"})
         if int(announced) > limit:
             raise too_large(limit)
         body = Body(receive, limit, self.settings.body_timeout_seconds)

@@ -59,7 +59,7 @@ _OPEN_PATHS = ("/health/", "/v2/health/")
 
 
 class Security:
-    """Pure ASGI middleware; a route may set its own ``Content-Security-Policy`` (one of those above) or ``Cache-Control``."""
+    """Pure ASGI middleware; decides whether a request is answered."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -86,7 +86,7 @@ class Security:
 
 
 class SecurityHeaders:
-    """Pure ASGI middleware around everything that answers, errors included."""
+    """Pure ASGI middleware around everything that answers; a route may set a header of its own, such as one of the policies above."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,0 +1,41 @@
+"""What is read from disk once: checkpoints and the face detector; torch is imported when called, so that the service answers first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.explain import Explainer
+    from app.faces import FaceDetector
+    from app.settings import Settings
+    from model.checkpoints import Checkpoint
+
+
+def load_explainer(settings: Settings) -> Explainer:
+    """The checkpoints of the manifest, each checked against it, and the extra ones the settings name.
+
+    Raises:
+        CheckpointError: one of them cannot be used; the message names the file and the reason.
+    """
+    import torch
+
+    from app.explain import Explainer
+    from model.checkpoints import CheckpointError, load_checkpoint, load_manifest
+
+    torch.set_num_threads(settings.compute_threads)
+    manifest = load_manifest(settings.checkpoint_dir)
+    checkpoints: dict[str, Checkpoint] = {
+        name: load_checkpoint(settings.checkpoint_dir / entry.file, entry) for name, entry in manifest.checkpoints.items()
+    }
+    for path in settings.extra_checkpoints:
+        if path.stem in checkpoints:
+            raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
+        checkpoints[path.stem] = load_checkpoint(path)
+    return Explainer(checkpoints, manifest.ours)
+
+
+def load_detector(settings: Settings) -> FaceDetector:
+    """YuNet where the settings name its file, else MTCNN."""
+    from app.faces import build_detector
+
+    return build_detector(settings.yunet_path)

@@ -1,0 +1,79 @@
+"""The application: routes, layers around them, and what starts and stops with it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import Depends, FastAPI
+
+from app import api, documentation, health, pages
+from app.admission import Admission, Places
+from app.assets import Assets
+from app.errors import install_error_handlers
+from app.limits import Limits
+from app.observation import Observation
+from app.security import Security, SecurityHeaders
+from app.service import Service
+from app.settings import Settings, load_settings
+from app.uploads import strict_query
+from model.revision import code_revision
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+DESCRIPTION = (
+    "What facial expression classifiers look at: the attention map of each of seven expressions, on a face and on its mirror image. "
+    + health.PURPOSE
+)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.start()
+    yield
+    service.drain()
+    await service.stop()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; nothing is loaded until its lifespan begins.
+
+    Its ``state`` has ``settings``, ``executor`` and ``service``, and once ready ``decoder``, ``detector`` and ``explainer``.
+
+    Raises:
+        SettingsError: no settings were given and those of the environment cannot be used.
+    """
+    settings = settings or load_settings()
+    app = FastAPI(
+        title="unturned",
+        version=version("unturned"),
+        description=DESCRIPTION,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        dependencies=[Depends(strict_query)],
+        redirect_slashes=False,
+    )
+    places = Places(settings.compute_slots, settings.queue_length)
+    app.state.settings = settings
+    app.state.revision = code_revision()
+    app.state.service = service = Service(app.state, settings, places)
+    install_error_handlers(app)
+    documentation.install_openapi(app)
+    for module in (api, pages, health, documentation):
+        app.include_router(module.router)
+    app.mount("/static", Assets(STATIC))
+    # the last one added is the outermost
+    app.add_middleware(Admission, settings=settings, places=places, ready=lambda: service.answering)
+    app.add_middleware(Limits, settings=settings)
+    app.add_middleware(Security, settings=settings)
+    app.add_middleware(Observation)
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,124 @@
+"""One server process: how it starts, what its signals do, and with which status it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from app import metrics
+from app.logs import configure_logging
+from app.main import create_app
+from app.settings import SettingsError, load_settings
+from app.wire import BoundedProtocol
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import FastAPI
+
+    from app.settings import Settings
+
+logger = logging.getLogger("app.server")
+
+BAD_SETTINGS = 2
+CANNOT_START = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends when the application cannot start, and at once on the second signal."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._service = app.state.service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and reload the models on SIGHUP."""
+        await super().startup(sockets)
+        if self.started:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._service.reload)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end, asked ten times a second."""
+        return await super().on_tick(counter) or self._service.failure is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new work, finish what has been received, close the rest."""
+        self._service.drain()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal ends gracefully, the second at once."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal; returns the exit status: 0, or 3 when the service cannot start."""
+    writer = configure_logging(sys.stdout.fileno(), metrics.LOG_DROPPED.inc)
+    app = create_app(settings)
+    proxies = [str(network) for network in settings.trusted_proxies]
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="asyncio",
+        http=BoundedProtocol.configured(settings),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
+        h11_max_incomplete_event_size=settings.head_limit_bytes,
+    )
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=_family(settings.host), backlog=128)
+    except OSError as error:
+        print(f"unturned: cannot listen on {settings.host} port {settings.port}: {error.strerror}", file=sys.stderr)
+        return CANNOT_START
+    host, port = listener.getsockname()[:2]
+    logger.info("listening", extra={"fields": {"address": host, "port": port}})
+    Server(app, config).run([listener])
+    failure = app.state.service.failure
+    if failure is not None:
+        print(f"unturned: cannot start: {failure}", file=sys.stderr)
+    writer.close()
+    return 0 if failure is None else CANNOT_START
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def main() -> None:
+    """Serve with the settings of the environment; ends the process."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(_refuse(error))
+    end(serve(settings))
+
+
+def _refuse(error: SettingsError) -> int:
+    print(f"unturned: {error}", file=sys.stderr)
+    return BAD_SETTINGS
+
+
+def end(status: int) -> None:
+    """End the process now, although a model may still be computing for somebody who has been told not to wait."""
+    sys.stderr.flush()
+    if any(thread.name.startswith("compute") for thread in threading.enumerate()):
+        os._exit(status)
+    sys.exit(status)
