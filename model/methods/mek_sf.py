@@ -26,7 +26,7 @@ class MekScaleFreeSettings:
     mirror too."""
 
     consistency: float = 0.5
-    adjustment: float = 0.0
+    adjustment: float = 0.3
     smoothing: float = 0.0
     pair_share: float = 0.25
 

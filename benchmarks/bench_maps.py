@@ -1,0 +1,130 @@
+"""All seven maps of a face and its mirror image, from two models: this project against pytorch-grad-cam and torchcam on the same networks.
+
+Every contender gets the same two checkpoints and the same batch [face, mirrored face] and must produce 28 maps. Rounds are
+interleaved, so that a busy moment hits all; the table gives medians and the ratio to a bare no-grad forward pass of the same batch.
+
+    python benchmarks/bench_maps.py --rounds 30
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+from torchcam import methods as torchcam
+
+from benchmarks.timing import interleaved_medians, markdown_table, save
+from model.checkpoints import golden_image, load_checkpoint
+from model.classifier import ExpressionClassifier
+from model.expressions import EXPRESSIONS
+from model.preprocessing import network_input
+
+CLASSES = range(len(EXPRESSIONS))
+
+
+class LogitsOnly(nn.Module):
+    """The same network and head in the shape that CAM libraries hook: pooled features, then a linear layer."""
+
+    def __init__(self, classifier: ExpressionClassifier) -> None:
+        super().__init__()
+        self.network = classifier.network
+        self.fc = nn.Linear(classifier.head.weight.shape[1], len(EXPRESSIONS))
+        self.fc.weight.data.copy_(classifier.head.weight)
+        self.fc.bias.data.copy_(classifier.head.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.network(images).mean((2, 3)))
+        return logits
+
+
+def bare_forward(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+    @torch.inference_mode()
+    def call() -> object:
+        return [model(batch) for model in models]
+
+    return call
+
+
+def grad_cam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+    def call() -> object:
+        maps = []
+        for model in models:
+            with GradCAM(model, [model.network.tails[0]]) as cam:
+                maps += [cam(batch, [ClassifierOutputTarget(index)] * len(batch)) for index in CLASSES]
+        return maps
+
+    return call
+
+
+def grad_cam_repeated_batch(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+    repeated = batch.repeat_interleave(len(EXPRESSIONS), 0)
+    targets = [ClassifierOutputTarget(index) for _ in range(len(batch)) for index in CLASSES]
+
+    def call() -> object:
+        maps = []
+        for model in models:
+            with GradCAM(model, [model.network.tails[0]]) as cam:
+                maps.append(cam(repeated, targets))
+        return maps
+
+    return call
+
+
+def torchcam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+    def call() -> object:
+        maps = []
+        for model in models:
+            with torchcam.GradCAM(model, "network.tails.0") as cam:
+                for index in CLASSES:
+                    scores = model(batch)
+                    maps.append(cam([index] * len(batch), scores))
+        return maps
+
+    return call
+
+
+def torchcam_cam(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+    def call() -> object:
+        maps = []
+        for model in models:
+            with torchcam.CAM(model, "network.tails.0", "fc") as cam, torch.no_grad():
+                for index in CLASSES:
+                    model(batch)
+                    maps.append(cam([index] * len(batch)))
+        return maps
+
+    return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30, help="interleaved rounds")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads")
+    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder of the shipped checkpoints")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    loaded = [load_checkpoint(arguments.checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")]
+    classifiers: list[nn.Module] = [checkpoint.classifier for checkpoint in loaded]
+    hooked: list[nn.Module] = [LogitsOnly(checkpoint.classifier).eval() for checkpoint in loaded]
+    face = network_input(golden_image(), loaded[0].metadata.input_size)
+    batch = torch.cat([face, face.flip(-1)])
+    contenders = {
+        "bare forward, no maps": bare_forward(hooked, batch),
+        "unturned, 28 maps": bare_forward(classifiers, batch),
+        "torchcam CAM, class by class": torchcam_cam(hooked, batch),
+        "pytorch-grad-cam GradCAM, batch repeated": grad_cam_repeated_batch(hooked, batch),
+        "pytorch-grad-cam GradCAM, class by class": grad_cam_by_class(hooked, batch),
+        "torchcam GradCAM, class by class": torchcam_by_class(hooked, batch),
+    }
+    medians = interleaved_medians(contenders, arguments.rounds)
+    print(markdown_table(medians, "bare forward, no maps"))
+    save("maps", medians, {"rounds": arguments.rounds, "threads": arguments.threads, "batch": list(batch.shape)})
+
+
+if __name__ == "__main__":
+    main()
