@@ -3,7 +3,7 @@
 ``L = L_RSL + lambda L_RAC``, with ``L_RAC = mean_n sum_l w_l mean_hw (M - fl(M'))^2`` and targets ``T[y] = 1 - e``,
 ``T[l] = e w_l / sum_{j != y} w_j``. What differs from the official code: the weights come from the counts of the training set in
 use, the mirror
-pair is drawn for a share of each batch, and the default lambda is 0.002, since the official 0.1 makes RAC sixteen times the cross-entropy
+pair is drawn for a share of each batch, and the default lambda is 0.0005, since the official 0.1 makes RAC sixteen times the cross-entropy
 on this backbone and flattens the maps of the rare classes.
 """
 
@@ -24,8 +24,8 @@ from model.methods.base import Batch, Method, TrainingTask
 class MekSettings:
     """``consistency`` is lambda, ``smoothing`` is e, ``pair_share`` the part of a batch whose mirror image is also seen."""
 
-    consistency: float = 0.002
-    smoothing: float = 0.05
+    consistency: float = 0.0005
+    smoothing: float = 0.02
     pair_share: float = 0.25
 
 
