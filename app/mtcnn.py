@@ -105,7 +105,7 @@ class MtcnnDetector:
         """Boxes and landmarks measured again on the boxes' own squares and on their mirror images, and averaged.
 
         Which of the many overlapping candidates wins depends on the proposal network's grid, so the plain cascade places the box of a
-        mirrored picture elsewhere (mean intersection over union .88 on FERPlus faces); after two rounds it is .96. Scores stay the cascade's.
+        mirrored picture elsewhere (mean intersection over union .88 on FERPlus faces); after two rounds it is .96. Scores are the cascade's.
         """
         squares = _squares(boxes)
         patches = _patches(picture, squares, 48)
