@@ -7,19 +7,21 @@ probabilities, flip consistency, one colour scale a model with its bar, and mark
 from __future__ import annotations
 
 import io
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from app.face_maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps
 from app.rendering import Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
-from model.attention import flip_consistency
+from model.attention import flip_back, flip_consistency
 from model.expressions import EXPRESSIONS
 from model.placement import Floats
 
@@ -166,12 +168,13 @@ class _Page:
         self._show(enlarged(picture, PANEL_PIXELS), MARGIN + NAMES, top)
         maps = _logits_per_cell(model.maps[view])
         probabilities = model.probabilities[view]
+        consistency = _flip_consistency(model)
         for column in range(len(EXPRESSIONS)):
             drawn = overlay(picture, maps[column], model.grid, float(limits[column]), self.style, PANEL_PIXELS)
             self._show(drawn, _map_left(column), top)
             text = f"p {probabilities[column]:.2f}"
             if view == FLIPPED:
-                text += f"   r {_number(flip_consistency(model.maps[ORIGINAL][column], model.maps[FLIPPED][column]))}"
+                text += f"   r {_number(consistency[column])}"
             weight = "bold" if column == int(probabilities.argmax()) else "normal"
             self._write(_map_left(column) + PANEL / 2, top + PANEL + NUMBERS * 0.45, text, weight=weight)
 
@@ -235,8 +238,15 @@ def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:
     return {"color": colour, "style": "italic" if minor else "normal", "weight": "bold" if is_label else "normal"}
 
 
-def _number(correlation: float | None) -> str:
-    return "–" if correlation is None else f"{correlation:.2f}"
+def _flip_consistency(model: ModelMaps) -> list[float]:
+    """Pearson correlation of each class's map with the mirrored face's map turned back; NaN where either is flat."""
+    original, flipped = torch.from_numpy(model.maps)
+    correlations: list[float] = flip_consistency(original, flip_back(flipped)).tolist()
+    return correlations
+
+
+def _number(correlation: float) -> str:
+    return "–" if math.isnan(correlation) else f"{correlation:.2f}"
 
 
 def _note(explained: ExplainedFaces) -> str:
