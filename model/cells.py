@@ -88,3 +88,13 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
         raise ValueError(f"Table {number} has no row {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
     wanted = known if methods is None else set(methods)
     return [TableCell(method, table.dataset, imbalance, seed) for seed in seeds for imbalance, method in rows if method in wanted]
+
+
+def training_faces(cell: TableCell) -> int:
+    """Size of a run's training set, as Tables 4 and 5 have it."""
+    return next(
+        sum(row.counts)
+        for table in paper_tables().count_tables
+        for row in table.rows
+        if (table.dataset, row.imbalance) == (cell.dataset, cell.imbalance)
+    )

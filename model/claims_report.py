@@ -1,0 +1,152 @@
+"""``checkpoints/claims.json``: the paper's three conclusions as measurements, with a verdict computed from the intervals.
+
+Rates and correlations are fractions; faces are numbered as in the labelled faces of the test split, in the order of the dataset's files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ClaimsError(Exception):
+    """The report is missing or malformed; the message is one line, ``file: reason``."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Record):
+    """A figure and its 95% interval from the bootstrap over the faces; null where it is undefined."""
+
+    value: Number | None
+    interval: tuple[Number, Number] | None
+
+
+class Measure(_Record):
+    """One figure for every model, and its difference from the baseline (model minus baseline on the same draws of faces).
+
+    ``better`` is the direction the claim expects; ``decides`` tells whether the claim's verdict rests on this measure, or it is
+    only reported. ``reference`` is what needs no classifier, such as a bare rule. ``verdicts`` has every model but the baseline.
+    """
+
+    key: str
+    title: str
+    expression: str | None = None
+    better: Literal["higher", "lower"]
+    decides: bool
+    models: dict[str, Estimate]
+    differences: dict[str, Estimate]
+    verdicts: dict[str, Verdict]
+    reference: Number | None = None
+    reference_title: str | None = None
+
+
+class PointSet(_Record):
+    """A scatter plot, one point a face: the baseline's value across, that of ``ours`` up; ``marked`` faces are drawn apart."""
+
+    key: str
+    title: str
+    quantity: str
+    faces: tuple[int, ...]
+    baseline: tuple[Number, ...]
+    ours: tuple[Number, ...]
+    marked: tuple[bool, ...] | None = None
+    marked_title: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_value_a_face(self) -> Self:
+        if {len(self.baseline), len(self.ours), len(self.marked or self.faces)} != {len(self.faces)}:
+            raise ValueError(f"{self.key}: every face needs one value a model")
+        return self
+
+
+class Claim(_Record):
+    """One conclusion of the paper's section 3: ``statement`` in this project's words, how it is measured, and what came out.
+
+    ``verdicts`` has every model but the baseline; ``samples`` says how many faces each figure rests on.
+    """
+
+    key: str
+    statement: str
+    method: str
+    samples: dict[str, int]
+    measures: tuple[Measure, ...]
+    verdicts: dict[str, Verdict]
+    points: tuple[PointSet, ...]
+
+
+class MeasuredModel(_Record):
+    """A model of the report."""
+
+    checkpoint: str
+    method: str
+    sha256: str
+
+
+class ClaimsReport(_Record):
+    """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.faithfulness`` measures."""
+
+    format: Literal["unturned-claims-1"] = "unturned-claims-1"
+    command: str
+    revision: str
+    dataset: str
+    split: str
+    faces: int
+    draws: int
+    baseline: str
+    ours: str
+    models: dict[str, MeasuredModel]
+    claims: tuple[Claim, ...]
+    faithfulness: dict[str, JsonValue] | None
+
+
+def decide(difference: Estimate, better: Literal["higher", "lower"]) -> Verdict:
+    """What an interval of the difference says: wholly on the expected side of 0, not at all on it, or both possible."""
+    if difference.interval is None:
+        return "undecided"
+    low, high = difference.interval if better == "higher" else (-difference.interval[1], -difference.interval[0])
+    if low > 0:
+        return "holds"
+    return "does not hold" if high <= 0 else "undecided"
+
+
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """A claim of several parts: holds if all do, does not if one does not, otherwise undecided."""
+    if "does not hold" in verdicts:
+        return "does not hold"
+    return "holds" if verdicts and set(verdicts) == {"holds"} else "undecided"
+
+
+def save_claims(directory: Path, report: ClaimsReport) -> Path:
+    """Write the report atomically into the folder of the checkpoints; returns its path."""
+    path = directory / CLAIMS_FILE
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(report.model_dump_json() + "\n")
+    temporary.replace(path)
+    return path
+
+
+def load_claims(directory: Path) -> ClaimsReport:
+    """Read the report.
+
+    Raises:
+        ClaimsError: missing or malformed.
+    """
+    path = directory / CLAIMS_FILE
+    try:
+        return ClaimsReport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ClaimsError(f"{path}: cannot be read ({error.strerror}); `unturned claims` makes it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "content"
+        raise ClaimsError(f"{path}: field {field}: {first['msg']}") from error

@@ -1,0 +1,250 @@
+"""Runs every missing cell of a table as a process of its own, a few side by side, and shows how far they are.
+
+A cell is finished when its result file exists and was measured under the same protocol. Every run keeps its own state and
+continues from it, so this program may be killed at any moment; a run that outlives it keeps its lock, and is waited for instead
+of started again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from model.cells import Protocol, TableCell, table_cells, training_faces
+from model.results import load_result, result_path
+
+INTERRUPTED = 130
+FAILED = 2
+POLL_SECONDS = 2.0
+LOCK_FILE = "lock"
+OUTPUT_FILE = "output.txt"
+LOG_FILE = "log.jsonl"  # model.training_state writes it: one JSON object a line, with epoch, step and seconds
+
+Launch = Callable[[TableCell], list[str]]
+
+
+@dataclass
+class CellRun:
+    """A cell and how its run stands: ``waiting``, ``running``, ``elsewhere`` (another program runs it), ``done`` or ``failed``.
+
+    ``steps`` are those of an epoch; ``epochs`` are finished ones, with a fraction, and ``seconds`` were spent in training steps.
+    """
+
+    cell: TableCell
+    directory: Path
+    steps: int
+    status: str = "waiting"
+    process: subprocess.Popen[bytes] | None = None
+    epochs: float = 0.0
+    seconds: float = 0.0
+
+    def read_progress(self) -> None:
+        """Update ``epochs`` and ``seconds`` from the run's log."""
+        path = self.directory / LOG_FILE
+        if not path.is_file():
+            return
+        for line in path.read_text().splitlines():
+            entry = _parsed(line)
+            if entry is not None:
+                done = entry["epoch"] if entry.get("finished") else entry["epoch"] - 1 + entry["step"] / self.steps
+                self.epochs, self.seconds = float(done), float(entry["seconds"])
+
+
+@dataclass
+class Matrix:
+    """The cells of a table on their way: starts runs, watches them, and stops them when asked."""
+
+    runs: list[CellRun]
+    results: Path
+    protocol: Protocol
+    launch: Launch
+    workers: int
+    stopped: bool = field(default=False)
+
+    def step(self) -> bool:
+        """Notice what ended, start what there is room for; returns whether anything is left to wait for."""
+        for run in self.runs:
+            self._notice(run)
+        for run in self.runs:
+            busy = sum(other.status in {"running", "elsewhere"} for other in self.runs)
+            if run.status == "waiting" and busy < self.workers and not self.stopped:
+                self._start(run)
+        return any(run.status in {"running", "elsewhere"} for run in self.runs)
+
+    def stop(self) -> None:
+        """Ask every run to save its state and end; start no other."""
+        self.stopped = True
+        for run in self.runs:
+            if run.process is not None and run.process.poll() is None:
+                run.process.send_signal(signal.SIGTERM)
+
+    def seconds_left(self) -> float | None:
+        """Estimate from the seconds an epoch took so far, spread over the workers; None before any run has trained."""
+        rates = [run.seconds / run.epochs for run in self.runs if run.epochs > 0 and run.seconds > 0]
+        if not rates:
+            return None
+        mean = sum(rates) / len(rates)
+        unfinished = [run for run in self.runs if run.status in {"waiting", "running", "elsewhere"}]
+        own = [run.seconds / run.epochs if run.epochs > 0 else mean for run in unfinished]
+        left = sum(rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True))
+        return left / self.workers
+
+    def _notice(self, run: CellRun) -> None:
+        run.read_progress()
+        if run.status == "running" and run.process is not None and run.process.poll() is not None:
+            run.status = "done" if self._is_finished(run.cell) else "failed"
+        elif run.status == "elsewhere" and not is_locked(run.directory):
+            run.status = "done" if self._is_finished(run.cell) else "waiting"
+        elif run.status == "waiting" and self._is_finished(run.cell):
+            run.status, run.epochs = "done", float(self.protocol.epochs)
+
+    def _is_finished(self, cell: TableCell) -> bool:
+        path = result_path(self.results, cell.method, cell.dataset, cell.imbalance, cell.seed)
+        return path.is_file() and self.protocol.matches(load_result(path))
+
+    def _start(self, run: CellRun) -> None:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        with (run.directory / LOCK_FILE).open("w") as lock, (run.directory / OUTPUT_FILE).open("ab") as output:
+            if not _try_lock(lock):
+                run.status = "elsewhere"
+                return
+            # The child inherits the locked file and thereby holds the lock until it ends, however this program ends. A session of its own
+            # keeps the terminal's interrupt from it: it is stopped once, by `stop`, and saves its state.
+            run.process = subprocess.Popen(  # noqa: S603 (this program itself)
+                self.launch(run.cell),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                pass_fds=(lock.fileno(),),
+                start_new_session=True,
+            )
+        run.status = "running"
+
+
+def run_reproduce(
+    table: int,
+    data: Path,
+    seeds: Sequence[int] = (1,),
+    workers: int = 2,
+    methods: Sequence[str] | None = None,
+    results: Path = Path("checkpoints/results"),
+    runs: Path = Path("runs"),
+    protocol: Protocol | None = None,
+) -> int:
+    """``unturned reproduce``: fill a table's missing cells.
+
+    Args:
+        table: 1, 2 or 3.
+        data: folder or zip of the table's dataset (RAF-DB for Table 1, FERPlus for 2 and 3).
+        workers: runs side by side, one thread each.
+        methods: only these rows; all by default.
+
+    Returns:
+        0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
+
+    Raises:
+        ValueError: no such table or row, or fewer than one worker.
+        FileNotFoundError: ``data`` does not exist.
+        ResultError: a result file is damaged.
+    """
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, not {workers}")
+    if not data.exists():
+        raise FileNotFoundError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
+    shared = protocol or Protocol()
+
+    def launch(cell: TableCell) -> list[str]:
+        out = ["--out", str(runs / cell.name), "--results", str(results)]
+        return [sys.executable, "-m", "app.cli", *cell.arguments(str(data), shared), *out, "--threads", "1"]
+
+    cells = [CellRun(cell, runs / cell.name, training_faces(cell) // shared.batch) for cell in table_cells(table, seeds, methods)]
+    return run_matrix(Matrix(cells, results, shared, launch, workers))
+
+
+def run_matrix(matrix: Matrix, poll_seconds: float = POLL_SECONDS) -> int:
+    """Work until every run has ended, with a live table of them; returns as :func:`run_reproduce`."""
+    console = Console()
+    with _stop_on_signals(matrix.stop), Live(console=console, auto_refresh=False) as live:
+        left = matrix.step()
+        while left:
+            live.update(progress_table(matrix), refresh=True)
+            time.sleep(poll_seconds)
+            left = matrix.step()
+        live.update(progress_table(matrix), refresh=True)
+    failed = [run for run in matrix.runs if run.status == "failed"]
+    if matrix.stopped:
+        console.print("stopped; the same command continues where each run was")
+        return INTERRUPTED
+    for run in failed:
+        console.print(f"{run.cell.name} failed: see {run.directory / OUTPUT_FILE}")
+    return FAILED if failed else 0
+
+
+def progress_table(matrix: Matrix) -> Table:
+    """How far every run is, and the time left."""
+    left = matrix.seconds_left()
+    done = sum(run.status == "done" for run in matrix.runs)
+    remaining = "time left unknown yet" if left is None else f"about {_duration(left)} left"
+    table = Table(title=f"{done} of {len(matrix.runs)} runs done, {remaining}")
+    for column in ("run", "state", "epochs", "time"):
+        table.add_column(column, justify="left" if column in {"run", "state"} else "right")
+    for run in matrix.runs:
+        table.add_row(run.cell.name, run.status, f"{run.epochs:.1f} / {matrix.protocol.epochs}", _duration(run.seconds))
+    return table
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a living process holds the lock of a run's folder."""
+    path = directory / LOCK_FILE
+    if not path.is_file():
+        return False
+    with path.open("a") as lock:
+        return not _try_lock(lock)
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    numbers: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda _number, _frame: stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _parsed(line: str) -> dict[str, float] | None:
+    """A line of a run's log; None for a line that a kill cut short."""
+    try:
+        entry: dict[str, float] = json.loads(line)
+    except ValueError:
+        return None
+    return entry
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
