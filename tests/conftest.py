@@ -1,0 +1,42 @@
+"""What tests share: checkpoints without training, a photo, and the dataset where a developer has it."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.made_checkpoints import make_checkpoint_folder
+
+torch.set_num_threads(1)  # tests run beside each other; results do not depend on it
+
+
+@pytest.fixture(scope="session")
+def random_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with ``manifest.json`` and the checkpoints ``baseline`` and ``mek_sf`` (``ours``): random weights, 5x5 maps. Read only."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    make_checkpoint_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ferplus_zip() -> Path:
+    """The FERPlus archive of the folder that UNTURNED_DATASETS names; skips where there is none."""
+    path = Path(os.environ.get("UNTURNED_DATASETS", "")) / "ferplus.zip"
+    if not path.is_file():
+        pytest.skip("UNTURNED_DATASETS names no folder with ferplus.zip")
+    return path
+
+
+@pytest.fixture(scope="session")
+def astronaut_jpeg() -> bytes:
+    """scikit-image's portrait of Eileen Collins (public domain), 512x512, one face, as JPEG."""
+    from skimage import data
+
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
