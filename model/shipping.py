@@ -11,14 +11,14 @@ README_FILE = "README.md"
 OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
 
 
-def renew_manifest(directory: Path) -> Manifest:
+def renew_manifest(directory: Path) -> Manifest | None:
     """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the better form of MEK, write manifest and README.
 
-    Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them.
+    Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them. While neither form of
+    MEK is there, nothing can be served: then no manifest is written and None returned.
 
     Raises:
         CheckpointError: a file is damaged.
-        ValueError: neither form of MEK is there.
     """
     loaded = [load_checkpoint(path) for path in sorted(directory.glob("*.safetensors"))]
     entries = {
@@ -32,7 +32,7 @@ def renew_manifest(directory: Path) -> Manifest:
     metadata = {checkpoint.name: checkpoint.metadata for checkpoint in loaded}
     forms = {name: _valid_score(metadata[name]) for name in OURS if name in metadata}
     if not forms:
-        raise ValueError(f"{directory} holds neither form of MEK: train one with `unturned train --method mek_sf --ship`")
+        return None
     manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
     (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
     (directory / README_FILE).write_text(_readme(manifest, metadata))

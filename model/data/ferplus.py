@@ -1,8 +1,8 @@
 """FERPlus: 48x48 grey faces with ten annotators' votes each (Barsoum et al. 2016, on the faces of FER2013).
 
-Two forms are read: the folder form (``FER2013Train``, ``FER2013Valid``, ``FER2013Test`` with PNG files and ``fer2013new.csv``; a
-folder or a zip of
-it), and the original pair of files, Kaggle's ``fer2013.csv`` (pixels) and Microsoft's ``fer2013new.csv`` (votes), in one folder.
+Two forms are read: the folder form (``FER2013Train``, ``FER2013Valid``, ``FER2013Test`` with PNG files and ``fer2013new.csv``; a folder
+or a zip of it), and the original pair of files, Kaggle's ``fer2013.csv`` (pixels) and Microsoft's ``fer2013new.csv`` (votes), in one
+folder.
 """
 
 from __future__ import annotations

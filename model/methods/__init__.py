@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from model.methods.base import Method
 from model.methods.baseline import Baseline
+from model.methods.bbn import BilateralBranch
+from model.methods.cb import ClassBalanced
+from model.methods.eac import Eac
 from model.methods.mek import Mek
 from model.methods.mek_sf import MekScaleFree
+from model.methods.mek_votes import MekVotes
+from model.methods.rul import RelativeUncertainty
+from model.methods.scn import SelfCure
+from model.methods.soft import SoftLabelSmoothing
+from model.methods.votes import Votes
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Baseline, Mek, MekScaleFree)}
+_ALL: tuple[type[Method], ...] = (
+    Baseline,
+    ClassBalanced,
+    SelfCure,
+    BilateralBranch,
+    RelativeUncertainty,
+    SoftLabelSmoothing,
+    Eac,
+    Mek,
+    MekScaleFree,
+    Votes,
+    MekVotes,
+)
+METHODS: dict[str, type[Method]] = {method.name: method for method in _ALL}
 
 
 def find_method(name: str) -> type[Method]:

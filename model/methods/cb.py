@@ -1,0 +1,53 @@
+"""CB: class-balanced loss; Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
+
+``E_l = (1 - beta^n_l) / (1 - beta)``, ``a_l = 1 / E_l`` rescaled to the sum L, ``L = mean_n a_{y_n} CE_n`` (the paper's softmax form,
+divided by the number of faces and not by their weights). Nothing else differs from the official code; its focal and sigmoid forms are
+left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.classifier import ExpressionClassifier
+from model.methods.base import Batch, Method, TrainingTask
+
+
+@dataclass(frozen=True)
+class CbSettings:
+    """``beta`` in [0, 1): 0 is the baseline, towards 1 the weights become inverse frequencies."""
+
+    beta: float = 0.9999
+
+
+def effective_number_weights(counts: tuple[int, ...], beta: float) -> Tensor:
+    """Class weights ``(L,)`` with the sum L; a class without a face is weighted as if it had one.
+
+    Raises:
+        ValueError: beta outside [0, 1).
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta of method cb must be in [0, 1), not {beta:g}")
+    n = torch.tensor(counts, dtype=torch.float64).clamp(min=1)
+    inverse = (1 - beta) / (1 - beta**n)
+    return (len(counts) * inverse / inverse.sum()).float()
+
+
+class ClassBalanced(Method):
+    """Cross-entropy, each face weighted by the inverse effective number of its class."""
+
+    name = "cb"
+    Settings = CbSettings
+    weights: Tensor
+
+    def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: CbSettings) -> None:
+        super().__init__(classifier, task, settings)
+        self.register_buffer("weights", effective_number_weights(task.counts, settings.beta))
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        losses = F.cross_entropy(self.classifier(batch.images).logits, batch.labels, reduction="none")
+        return {"loss": (self.weights[batch.labels] * losses).mean()}

@@ -1,0 +1,38 @@
+"""EAC: erasing attention consistency; Zhang et al., "Learn From All: Erasing Attention Consistency for Noisy Label Facial Expression
+Recognition", ECCV 2022.
+
+``L = CE(z, y) + lambda mean_{n,l,h,w} (M - fl(M'))^2``: the attention maps of a face and of its mirror image must be mirror images of
+each other, and only the face as seen is classified. What differs from the official code: the mirror image is always that of the
+erased face (the code's setting for clean labels), both views share one forward pass, and the pair is drawn for a share of each batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.methods.attention_consistency import predict_with_pairs, squared_gap
+from model.methods.base import Batch, Method
+
+
+@dataclass(frozen=True)
+class EacSettings:
+    """``consistency`` is lambda (5 in the paper), ``pair_share`` the part of a batch whose mirror image is also seen."""
+
+    consistency: float = 5.0
+    pair_share: float = 0.25
+
+
+class Eac(Method):
+    """Cross-entropy on the faces as seen, plus lambda times the flip error of the maps, alike for every class."""
+
+    name = "eac"
+    Settings = EacSettings
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
+        labels = F.cross_entropy(prediction.logits, batch.labels)
+        consistency = squared_gap(maps, mirrored).mean()
+        return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
