@@ -1,40 +1,30 @@
-"""The pages: the explorer, its form of life without JavaScript, and what is shared by all pages (templates, static addresses)."""
+"""The explorer's page, the page about it, and the router of all pages."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.templating import Jinja2Templates
 from starlette.responses import JSONResponse, Response
 
-from app.errors import ErrorCode, Problem
-from app.rendering import ColourMap, colour_table
-from model.expressions import EXPRESSIONS
+from app import face_pages, report_pages
+from app.templating import STATIC, PageRoute, render
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
-_ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = _ROOT / "static" / "samples"
 # the explorer may ask for the webcam, no other page may
 _EXPLORER_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
 
-router = APIRouter(include_in_schema=False)
-templates = Jinja2Templates(directory=_ROOT / "templates")
-templates.env.globals["asset"] = lambda path: f"/static/{path}"
-templates.env.trim_blocks = templates.env.lstrip_blocks = True
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router.include_router(report_pages.router)
+router.include_router(face_pages.router)
 
 
 @cache
 def sample_index() -> dict[str, dict[str, str]]:
     """The gallery by id: file, title, alt, credit and licence of each picture."""
-    return {sample["id"]: sample for sample in json.loads((SAMPLES / "index.json").read_bytes())}
-
-
-def render(request: Request, template: str, context: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A page; ``section`` in the context marks the entry of the navigation."""
-    return templates.TemplateResponse(request, template, context, status_code=status, headers=headers)
+    return {sample["id"]: sample for sample in json.loads((STATIC / "samples" / "index.json").read_bytes())}
 
 
 @router.get("/")
@@ -60,10 +50,17 @@ METHODS = [("cam", "CAM (exact)"), ("gradcam", "Grad-CAM"), ("gradcam++", "Grad-
 @router.get("/explorer/colour-maps.json")
 async def colour_maps() -> Response:
     """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
+    from app.rendering import ColourMap, colour_table
+
     return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
 
 
 @router.get("/about")
 async def about(request: Request) -> Response:
     """How to read the maps, how the models were trained, where the samples come from."""
-    return render(request, "about.html", {"section": "/about", "samples": list(sample_index().values())})
+    from model.paper import paper_tables
+
+    ferplus = next(table for table in paper_tables().count_tables if table.dataset == "ferplus")
+    counts = dict(zip(ferplus.classes, ferplus.rows[0].counts, strict=True))
+    context = {"section": "/about", "samples": list(sample_index().values()), "counts": counts, "minor_classes": MINOR_CLASSES}
+    return render(request, "about.html", context)

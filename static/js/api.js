@@ -4,30 +4,19 @@
 
 export const MOST_FACES = 8;
 
-/** @type {Record<string, string>} what a visitor can do about a problem, by its code */
+/** @type {Record<string, string>} what a visitor can do on this page, where the problem's own detail does not say it */
 const ADVICE = {
   no_face: "Draw the crop by hand, take the whole picture, or try a larger, more frontal face.",
-  body_too_large: "Make the picture smaller, or crop it, and try again.",
-  too_many_pixels: "Make the picture smaller and try again.",
-  image_too_complex: "Save the picture again as a plain JPEG or PNG and try again.",
-  image_too_small: "Choose a picture of at least 32 pixels a side.",
-  bad_aspect_ratio: "Crop the picture to the face and try again.",
-  animated_image: "Save one frame as JPEG, PNG or WebP and try that.",
-  unsupported_image_format: "Export the picture as JPEG, PNG or WebP and try that.",
   not_an_image: "Choose a JPEG, PNG or WebP picture.",
-  truncated_image: "The file is cut short: copy or download it again.",
-  corrupt_image: "The file is damaged: export it again.",
-  empty_upload: "The file is empty: choose another one.",
-  overloaded: "Many visitors are here: wait a few seconds and try again.",
-  rate_limited: "Wait a few seconds and try again.",
-  not_ready: "The models are still loading: try again in a few seconds.",
-  shutting_down: "The service is restarting: try again in a minute.",
+  truncated_image: "Copy or download the file again.",
+  corrupt_image: "Export or download the picture again.",
+  empty_upload: "Choose another file.",
+  internal_error: "Start again with one of the sample pictures.",
   decoder_failed: "Try again; if it fails again, save the picture as a plain JPEG.",
-  inference_timeout: "The machine is busy: try again in a minute.",
-  upload_timeout: "The upload took too long: try a smaller picture.",
+  upload_timeout: "Try a smaller picture.",
   model_not_found: "Choose another model.",
-  invalid_parameter: "Change the choice you just made and try again.",
-  sample_not_found: "Choose another picture.",
+  invalid_parameter: "Take back the choice you just made.",
+  unreachable: "Check the connection and try again.",
 };
 
 export class ServiceError extends Error {
@@ -40,7 +29,7 @@ export class ServiceError extends Error {
     super(title);
     this.code = code;
     this.detail = detail;
-    this.advice = ADVICE[code] ?? "Try again; if it stays, start with one of the sample pictures.";
+    this.advice = ADVICE[code] ?? "";
   }
 }
 

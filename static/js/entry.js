@@ -1,5 +1,5 @@
 // Ways in: file, drag and drop, paste, sample gallery.
-import { picture } from "./api.js";
+import { json, picture } from "./api.js";
 import { byId, inputById } from "./dom.js";
 
 /**
@@ -61,17 +61,25 @@ function samples() {
  */
 export async function loadSample(id) {
   const link = samples().find(({ dataset }) => dataset.sample === id);
-  const file = await picture(link?.dataset.picture ?? `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}.png`);
+  if (link !== undefined) {
+    const file = await picture(link.dataset.picture ?? "");
+    markSample(id);
+    byId("credit").textContent = link.title;
+    return file;
+  }
+  const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
+  const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
   markSample(id);
+  const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
+  byId("credit").textContent = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
   return file;
 }
 
 /** @param {string} id */
 function markSample(id) {
   for (const link of samples()) {
-    if (link.dataset.sample === id) {
-      link.setAttribute("aria-current", "true");
-      byId("credit").textContent = `${link.title}`;
-    } else link.removeAttribute("aria-current");
+    if (link.dataset.sample === id) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
   }
+  if (id === "") byId("credit").textContent = "Your own picture is shown.";
 }

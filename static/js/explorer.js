@@ -1,8 +1,9 @@
 // The explorer: one picture, one answer of the service, and everything drawn from it.
 import { explain, json, ServiceError } from "./api.js";
 import { CloserLook } from "./closer.js";
+import { bindControls, offerModels, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
-import { byId, element, inputById, selectById } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { offerDownloads } from "./downloads.js";
 import { listenForPictures, loadSample } from "./entry.js";
 import { MapGrid } from "./grid.js";
@@ -46,9 +47,9 @@ class Explorer {
   #spot = null;
 
   async start() {
-    this.#bindControls();
+    bindControls(this.#store);
     this.#grid.onBuilt = () => this.#paint();
-    this.#store.listen((changed) => this.#onSettings(changed));
+    this.#store.listen((changed, navigated) => this.#onSettings(changed, navigated));
     listenForPictures((file, sample) => this.#take(file, sample), (error) => this.#fail(error));
     offerWebcam((file) => this.#take(file, ""), (error) => this.#fail(error));
     offerDownloads(() => this.#subject, () => this.#store.value, (text) => this.#busy(text), (error) => this.#fail(error));
@@ -56,9 +57,17 @@ class Explorer {
     try {
       this.#busy("Loading…");
       const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
-      this.#offerModels(models);
-      const sample = this.#store.value.sample || FIRST_SAMPLE;
-      await this.#explain(await loadSample(sample), "detect");
+      offerModels(models, this.#store.value);
+      await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {string} sample */
+  async #openSample(sample) {
+    try {
+      await this.#explain(await loadSample(sample), usualCrop(sample));
     } catch (error) {
       this.#fail(error);
     }
@@ -70,7 +79,7 @@ class Explorer {
    */
   #take(file, sample) {
     this.#store.set({ sample });
-    this.#explain(file, "detect");
+    this.#explain(file, usualCrop(sample));
   }
 
   /** @param {string} crop */
@@ -132,7 +141,7 @@ class Explorer {
   /** Everything that changes without a request. */
   #paint() {
     const settings = this.#store.value;
-    this.#writeControls();
+    writeControls(settings);
     if (this.#subject === null) return;
     const { names, explanations, grey } = this.#current();
     this.#grid.paint(settings);
@@ -141,50 +150,15 @@ class Explorer {
     this.#showSpot();
   }
 
-  /** @param {Set<keyof Settings>} changed */
-  #onSettings(changed) {
+  /**
+   * @param {Set<keyof Settings>} changed
+   * @param {boolean} navigated
+   */
+  #onSettings(changed, navigated) {
     this.#paint();
-    if (changed.has("sample") && this.#store.value.sample !== "") return; // the picture itself is on its way
-    if (ASKS_AGAIN.some((name) => changed.has(name)) && this.#subject !== null) this.#explainAgain(this.#subject.crop);
-  }
-
-  #bindControls() {
-    for (const name of /** @type {const} */ (["focus", "colours", "scale", "method"])) {
-      selectById(name).addEventListener("change", (event) => {
-        this.#store.set({ [name]: /** @type {HTMLSelectElement} */ (event.target).value });
-      });
-    }
-    inputById("opacity").addEventListener("input", () => this.#store.set({ opacity: inputById("opacity").valueAsNumber }));
-    byId("controls").addEventListener("submit", (event) => event.preventDefault());
-    const { first, second } = { first: selectById("first"), second: selectById("second") };
-    const before = () => ({ first: this.#store.value.first, second: this.#store.value.second });
-    // choosing a model that the other row shows swaps the two
-    first.addEventListener("change", () => {
-      const old = before();
-      this.#store.set({ first: first.value, second: first.value === old.second ? old.first : old.second });
-    });
-    second.addEventListener("change", () => {
-      const old = before();
-      this.#store.set({ second: second.value, first: second.value === old.first ? old.second : old.first });
-    });
-    this.#writeControls();
-  }
-
-  #writeControls() {
-    const settings = this.#store.value;
-    for (const name of /** @type {const} */ (["focus", "colours", "scale", "method", "first", "second"])) selectById(name).value = settings[name];
-    inputById("opacity").value = String(settings.opacity);
-    byId("opacity-value").textContent = `${Math.round(100 * settings.opacity)} %`;
-    byId("method-note").hidden = settings.method === "cam";
-  }
-
-  /** @param {{ours: string, models: {name: string}[]}} models */
-  #offerModels({ ours, models }) {
-    const names = [...new Set(["baseline", "ours", ...models.map(({ name }) => name)])];
-    for (const id of ["first", "second"]) {
-      selectById(id).replaceChildren(...names.map((name) => element("option", { value: name }, name === "ours" ? `ours (${ours})` : name)));
-    }
-    this.#writeControls();
+    if (changed.has("sample")) {
+      if (navigated) this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+    } else if (ASKS_AGAIN.some((name) => changed.has(name)) && this.#subject !== null) this.#explainAgain(this.#subject.crop);
   }
 
   /** @param {number} index */
@@ -248,7 +222,7 @@ class Explorer {
     panel.replaceChildren(element("h2", {}, title));
     if (error instanceof ServiceError) {
       if (error.detail) panel.append(element("p", {}, error.detail));
-      panel.append(element("p", {}, error.advice));
+      if (error.advice) panel.append(element("p", {}, error.advice));
       if (error.code === "no_face") panel.append(this.#wayOut());
     }
     panel.hidden = false;
@@ -263,6 +237,15 @@ class Explorer {
     whole.addEventListener("click", () => this.#explainAgain("whole"));
     return element("div", { className: "row" }, draw, whole);
   }
+}
+
+/**
+ * A test face of the data set is a crop already.
+ *
+ * @param {string} sample
+ */
+function usualCrop(sample) {
+  return sample.startsWith("face-") ? "whole" : "detect";
 }
 
 /**

@@ -56,11 +56,11 @@ export class Store {
   /** @type {Settings} */
   #settings = parseHash(location.hash);
 
-  /** @type {((changed: Set<keyof Settings>) => void)[]} */
+  /** @type {((changed: Set<keyof Settings>, navigated: boolean) => void)[]} */
   #listeners = [];
 
   constructor() {
-    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash)));
+    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash), true));
   }
 
   /** @returns {Readonly<Settings>} */
@@ -73,18 +73,24 @@ export class Store {
     const next = { ...this.#settings, ...changes };
     const hash = formatHash(next);
     history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
-    this.#apply(next);
+    this.#apply(next, false);
   }
 
-  /** @param {(changed: Set<keyof Settings>) => void} listener called after every change with the names that changed */
+  /**
+   * @param {(changed: Set<keyof Settings>, navigated: boolean) => void} listener called after every change with the names that changed, and
+   *   whether the visitor changed the address rather than a control
+   */
   listen(listener) {
     this.#listeners.push(listener);
   }
 
-  /** @param {Settings} next */
-  #apply(next) {
+  /**
+   * @param {Settings} next
+   * @param {boolean} navigated
+   */
+  #apply(next, navigated) {
     const changed = new Set(NAMES.filter((name) => next[name] !== this.#settings[name]));
     this.#settings = next;
-    if (changed.size > 0) for (const listener of this.#listeners) listener(changed);
+    if (changed.size > 0) for (const listener of this.#listeners) listener(changed, navigated);
   }
 }

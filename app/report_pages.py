@@ -1,0 +1,143 @@
+"""Pages of numbers, rendered from what was measured and committed: models, results, claims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import Response
+
+from app.errors import ErrorCode, Problem
+from app.templating import PageRoute, render
+from model.expressions import EXPRESSIONS
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+SPLITS = {"test": "Test faces (PrivateTest)", "valid": "Validation faces (PublicTest)"}
+SHADES = 10
+UNDEFINED = "–"
+
+SUMMARIES = {
+    "baseline": "The plain classifier: cross-entropy and nothing else.",
+    "mek": "Mine Extra Knowledge with the paper's loss: the maps of all classes must agree with those of the mirror image.",
+    "mek_sf": "Mine Extra Knowledge in a scale-free form: the maps' agreement is a correlation, which faint maps do not satisfy.",
+}
+
+
+@router.get("/models")
+async def models(request: Request) -> Response:
+    """All checkpoints with their headline numbers."""
+    explainer = loaded_explainer(request)
+    cards = [_headline(name, checkpoint.metadata) for name, checkpoint in explainer.checkpoints.items()]
+    return render(request, "models.html", {"section": "/models", "models": cards, "ours": explainer.ours})
+
+
+@router.get("/models/{name}")
+async def model_card(request: Request, name: str) -> Response:
+    """One checkpoint's card, training counts, metrics and confusion matrices."""
+    explainer = loaded_explainer(request)
+    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    if checkpoint is None:
+        raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
+    card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256)
+    return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
+
+
+@router.get("/results")
+async def results(request: Request) -> Response:
+    """Tables 1 to 5, the paper's numbers beside ours."""
+    from model.results import RESULTS_FOLDER, load_results
+    from model.table_formats import html_document
+    from model.tables import build_tables, prevailing_protocol
+
+    runs = load_results(request.app.state.settings.checkpoint_dir / RESULTS_FOLDER)
+    # the table module escapes whatever it did not write itself
+    tables = Markup(html_document(build_tables(runs, prevailing_protocol(runs))))  # noqa: S704
+    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": len(runs)})
+
+
+def loaded_explainer(request: Request) -> Any:
+    """The explainer of the application.
+
+    Raises:
+        Problem: ``not_ready`` while the models are still loading.
+    """
+    explainer = getattr(request.app.state, "explainer", None)
+    if explainer is None:
+        raise Problem(ErrorCode.NOT_READY)
+    return explainer
+
+
+def _headline(name: str, metadata: Any) -> dict[str, Any]:
+    test = metadata.metrics.get("test")
+    return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
+
+
+def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
+    grid = metadata.grid
+    facts = [
+        ("Method", metadata.method),
+        ("Network", f"{metadata.network}, input {metadata.input_size} × {metadata.input_size} pixels"),
+        ("Maps", f"cell centres at {grid.first} + {grid.step} i of {grid.input} pixels"),
+        ("Data", f"{metadata.dataset}, training set {metadata.imbalance}"),
+        ("Epochs, seed", f"{metadata.epochs}, seed {metadata.seed}"),
+        ("Rare classes", ", ".join(metadata.minor_classes)),
+        ("Code", metadata.revision),
+        ("File", f"{name}.safetensors, sha256 {sha256}"),
+        ("Intended use", "Research on what classifiers look at. Not for judging employees, applicants, pupils or anybody else."),
+        (
+            "Limits",
+            "Grey faces of 48 × 48 pixels, labelled from the picture alone; few faces of fear and disgust.",
+        ),
+    ]
+    present = [split for split in SPLITS if metadata.metrics.get(split)]
+    return {
+        "name": name,
+        "summary": _summary(metadata),
+        "facts": facts,
+        "minor_classes": metadata.minor_classes,
+        "counts": [(expression, metadata.training_counts[expression]) for expression in metadata.classes],
+        "hyperparameters": sorted(metadata.hyperparameters.items()),
+        "splits": [_split(metadata.metrics[split]) | {"title": SPLITS[split]} for split in present],
+    }
+
+
+def _summary(metadata: Any) -> str:
+    return SUMMARIES.get(metadata.method, f"Trained by the method {metadata.method}.")
+
+
+def _split(metrics: dict[str, Any]) -> dict[str, Any]:
+    """A split's figures as text; parts that were not measured are left out."""
+    flip = metrics.get("flip_consistency") or {}
+    by_class = flip.get("per_class") or {}
+    confusion = [
+        {
+            "name": name,
+            "cells": [{"count": count, "shade": min(SHADES - 1, SHADES * count // max(sum(row), 1))} for count in row],
+            "accuracy": percent(metrics["per_class"][name]),
+            "flip": decimal(by_class.get(name)),
+        }
+        for name, row in zip(EXPRESSIONS, metrics.get("confusion") or (), strict=False)
+    ]
+    intervals = metrics.get("intervals") or {}
+    return {
+        "overall": percent(metrics["overall"], intervals.get("overall")),
+        "mean": percent(metrics["mean"], intervals.get("mean")),
+        "flip": decimal(flip.get("mean")),
+        "faces": metrics.get("faces"),
+        "confusion": confusion,
+    }
+
+
+def percent(fraction: float | None, interval: Any = None) -> str:
+    """A fraction in per cent, with its interval if it has one; a dash for None."""
+    if fraction is None:
+        return UNDEFINED
+    text = f"{100 * fraction:.2f} %"
+    return text if interval is None else f"{text} (95 %: {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A number with a fixed count of digits and a real minus sign; a dash for None."""
+    return UNDEFINED if value is None else f"{value:.{digits}f}".replace("-", "−")
