@@ -22,6 +22,10 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     """Mount the science commands on the ``unturned`` parser; each sets ``run``, a function of the parsed arguments to an exit status."""
     _add_train(subparsers)
     _add_evaluate(subparsers)
+    _add_reproduce(subparsers)
+    _add_tables(subparsers)
+    _add_claims(subparsers)
+    _add_export(subparsers)
 
 
 def _parser(
@@ -142,4 +146,84 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     print(metrics_report(checkpoint.name, arguments.split, metrics))
     if arguments.json is not None:
         arguments.json.write_text(metrics.model_dump_json(indent=1) + "\n")
+    return 0
+
+
+def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "reproduce",
+        "run every missing cell of a table",
+        "unturned reproduce --table 3 --data datasets/ferplus.zip --seeds 1 2 3",
+    )
+    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="table of the paper; 1 needs RAF-DB, 2 and 3 FERPlus")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from model.reproduce import run_reproduce
+
+    return run_reproduce(arguments.table, arguments.data, arguments.seeds, arguments.workers, arguments.methods, arguments.results)
+
+
+def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers, "tables", "render Tables 1 to 5 beside the paper's numbers", "unturned tables --format latex --out tables.tex"
+    )
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument("--format", choices=("markdown", "html", "latex", "csv"), default="markdown", help="form of the tables")
+    parser.add_argument("--out", type=Path, default=None, help="file to write [standard output]")
+    parser.set_defaults(run=_tables)
+
+
+def _tables(arguments: argparse.Namespace) -> int:
+    from model.tables import run_tables
+
+    return run_tables(arguments.results, arguments.format, arguments.out)
+
+
+def _add_claims(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "claims",
+        "measure the paper's three conclusions on the FERPlus test split",
+        "unturned claims --data datasets/ferplus.zip",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.set_defaults(run=_claims)
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from model.claims import run_claims
+
+    torch.set_num_threads(arguments.threads)
+    return run_claims(arguments.data, arguments.checkpoints, arguments.out)
+
+
+def _add_export(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "export",
+        "write a checkpoint as ONNX, with logits and maps as outputs",
+        "unturned export checkpoints/mek_sf.safetensors mek_sf.onnx",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("out", type=Path, help="ONNX file to write")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from model.checkpoints import load_checkpoint
+    from model.export import export_onnx
+
+    export_onnx(load_checkpoint(arguments.checkpoint), arguments.out)
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
     return 0
