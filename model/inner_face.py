@@ -1,0 +1,37 @@
+"""How much of each cell of a map lies outside the inner face."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.networks import Grid
+
+_SAMPLES = 512  # points a side at which the crop is asked whether it is inside; the shares are good to 1e-3
+
+
+def inner_face_cover(grid: Grid, cells: int, ellipse: tuple[float, float, float, float]) -> tuple[Tensor, Tensor]:
+    """Area of each cell of a square map, and the part of it outside the inner face.
+
+    A cell stands for all points of the crop nearer to its centre than to any other's, so a map is constant over each cell, and the outer
+    cells reach to the crop's edges.
+
+    Args:
+        grid: where the cells lie on the network's input.
+        cells: cells a side.
+        ellipse: the inner face (:func:`model.geometry.inner_face`), in units of the crop's side: centre x and y, half width, half height.
+
+    Returns:
+        ``area`` and ``outside``, both ``(cells, cells)`` float64; ``area`` sums to 1, ``outside`` is in 0..1.
+    """
+    points = (torch.arange(_SAMPLES, dtype=torch.float64) + 0.5) / _SAMPLES
+    centre_x, centre_y, half_width, half_height = ellipse
+    across = ((points - centre_x) / half_width).square()
+    down = ((points - centre_y) / half_height).square()
+    beyond = (down[:, None] + across[None, :] > 1.0).double()
+    # pixel p of the input covers p..p+1, so its centre is at p + 0.5
+    nearest = ((points * grid.input - 0.5 - grid.first) / grid.step).round().clamp(0, cells - 1).long()
+    belongs = torch.nn.functional.one_hot(nearest, cells).double()  # (samples, cells)
+    count = belongs.sum(0)
+    area = count[:, None] * count[None, :]
+    return area / _SAMPLES**2, belongs.T @ beyond @ belongs / area
