@@ -135,6 +135,19 @@ def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     assert undeclared == []
 
 
+def test_serving_needs_no_package_of_training_or_tests() -> None:
+    served = set(locked("serving"))
+    absent = {
+        module for module, providers in packages_distributions().items() if not served & {canonicalize_name(name) for name in providers}
+    }
+    absent -= {"unturned", "pip", "_distutils_hack", *OWN_PACKAGES} | {module for module in absent if module.startswith("__editable__")}
+    program = (
+        f"import sys\nsys.modules.update(dict.fromkeys({sorted(absent)!r}))\nimport app.main, app.cli\nsys.exit(app.cli.main(['--help']))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_the_licences_listed_are_those_of_the_lock() -> None:
     rows = re.findall(r"^\| (\S+) \| (\d\S*) \| (.+) \|$", (ROOT / "docs" / "licences.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert {name: version for name, version, _ in rows} == {
