@@ -34,5 +34,5 @@ class MekVotes(Mek):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
         labels = F.cross_entropy(prediction.logits, self.targets[batch.indices.to(self.targets.device)])
-        consistency = torch.einsum("l,nl->n", self.weights, squared_gap(maps, mirrored)).mean()
+        consistency = (self.weights * squared_gap(maps, mirrored)).sum(1).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
