@@ -69,7 +69,7 @@ def explain_folder(
     source: Path,
     destination: Path,
     options: dict[str, Any],
-    explain: Callable[[bytes], Answer],
+    explain: Callable[[str, bytes], Answer],
     max_bytes: int,
     progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
 ) -> Outcome:
@@ -79,7 +79,7 @@ def explain_folder(
         source: folder of pictures.
         destination: folder for the answers; made if missing.
         options: what the answers depend on; JSON-able. Kept beside them, so that answers of different models cannot be mixed.
-        explain: from a file's bytes to its answer; raises :class:`app.errors.Problem` for a picture that cannot be used.
+        explain: from a file's name and bytes to its answer; raises :class:`app.errors.Problem` for a picture that cannot be used.
         max_bytes: larger files are not read.
         progress: wraps the sequence of files, for a progress bar.
 
@@ -109,12 +109,12 @@ def explain_folder(
     return outcome
 
 
-def _explained(picture: Path, max_bytes: int, explain: Callable[[bytes], Answer]) -> Answer:
+def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Answer]) -> Answer:
     if picture.stat().st_size > max_bytes:
         raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
     data = picture.read_bytes()
     try:
-        return explain(data)
+        return explain(picture.name, data)
     except Problem:
         raise
     except Exception as error:  # whatever is wrong with one picture, the others must be explained

@@ -39,7 +39,7 @@ class Explainer:
     def __init__(self) -> None:
         self.asked: list[bytes] = []
 
-    def __call__(self, data: bytes) -> Answer:
+    def __call__(self, name: str, data: bytes) -> Answer:
         self.asked.append(data)
         if data.startswith(b"bad"):
             raise Problem(ErrorCode.NO_FACE)
