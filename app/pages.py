@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from app import face_pages, report_pages
+from app import claims_page, face_pages, report_pages
 from app.templating import STATIC, PageRoute, render
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
@@ -17,6 +17,7 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES
 _EXPLORER_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router.include_router(claims_page.router)
 router.include_router(report_pages.router)
 router.include_router(face_pages.router)
 

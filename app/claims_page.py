@@ -1,0 +1,114 @@
+"""The page of the paper's conclusions as measurements, from ``checkpoints/claims.json``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from app.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
+from app.errors import ErrorCode, Problem
+from app.templating import PageRoute, render
+from model.claims_report import CLAIMS_FILE, ClaimsReport, load_claims
+
+if TYPE_CHECKING:
+    from model.claims_report import Claim, Estimate, Measure, PointSet
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+EXTREME_FACES = 6  # named beside a scatter plot, at either end
+COMMAND = "unturned claims --data FERPLUS"
+VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names of the badges' colours
+
+
+@router.get("/claims")
+async def claims(request: Request) -> Response:
+    """The claims, measured and judged."""
+    report = _report(request)
+    context: dict[str, Any] = {"section": "/claims", "report": report, "command": COMMAND}
+    if report is not None:
+        context["claims"] = [_claim(claim, report) for claim in report.claims]
+        context["faithfulness"] = _faithfulness(report.faithfulness)
+        context["dataset"] = request.app.state.settings.datasets is not None
+    return render(request, "claims.html", context)
+
+
+@router.get("/claims/points/{claim}/{key}.json")
+async def points(request: Request, claim: str, key: str) -> Response:
+    """The faces of one scatter plot and where they are drawn, for the browser to find the face behind a dot."""
+    report = _report(request)
+    found = next((p for c in (report.claims if report else ()) if c.key == claim for p in c.points if p.key == key), None)
+    if found is None:
+        raise Problem(ErrorCode.NOT_FOUND)
+    plot = scatter_plot(found)
+    drawn = {"margin": MARGIN, "side": SIDE, "top": TOP, "low": plot.low, "high": plot.high}
+    return JSONResponse(drawn | {"faces": found.faces, "baseline": found.baseline, "ours": found.ours})
+
+
+def _report(request: Request) -> ClaimsReport | None:
+    folder = request.app.state.settings.checkpoint_dir
+    return load_claims(folder) if (folder / CLAIMS_FILE).is_file() else None
+
+
+def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
+    verdict = claim.verdicts.get(report.ours, "undecided")
+    return {
+        "claim": claim,
+        "verdict": verdict,
+        "badge": VERDICTS[verdict],
+        "measures": [_measure(measure, report) for measure in claim.measures],
+        "points": [_points(point_set) for point_set in claim.points],
+    }
+
+
+def _measure(measure: Measure, report: ClaimsReport) -> dict[str, Any]:
+    rows = [
+        {
+            "name": name,
+            "value": number(estimate),
+            "difference": number(measure.differences[name], signed=True) if name in measure.differences else "",
+            "verdict": measure.verdicts.get(name, ""),
+        }
+        for name, estimate in measure.models.items()
+    ]
+    return {"measure": measure, "plot": interval_plot(measure, report.ours), "rows": rows}
+
+
+def _points(points: PointSet) -> dict[str, Any]:
+    gains = sorted(zip(points.ours, points.baseline, points.faces, strict=True), key=lambda face: face[0] - face[1])
+    return {
+        "points": points,
+        "plot": scatter_plot(points),
+        "least": [face for _, _, face in gains[:EXTREME_FACES]],
+        "most": [face for _, _, face in reversed(gains[-EXTREME_FACES:])],
+        "above": sum(ours > baseline for ours, baseline, _ in gains),
+    }
+
+
+def _faithfulness(measured: Any) -> dict[str, Any] | None:
+    """The table of ROAD scores: a row a model."""
+    if measured is None:
+        return None
+    columns = ("map", "random", "gain", "removing_highest", "removing_lowest")
+    rows = [{"name": name, "values": [_mean(figures[column]) for column in columns]} for name, figures in measured["models"].items()]
+    differences = [(name, _mean(figure)) for name, figure in measured["differences"].items()]
+    return {"rule": measured["rule"], "faces": measured["faces"], "rows": rows, "differences": differences}
+
+
+def number(estimate: Estimate, *, signed: bool = False) -> str:
+    """A value with its interval, three digits; a dash where undefined."""
+    if estimate.value is None:
+        return "–"
+    form = "+.3f" if signed else ".3f"
+    text = f"{estimate.value:{form}}"
+    if estimate.interval is not None:
+        text += f" [{estimate.interval[0]:{form}}, {estimate.interval[1]:{form}}]"
+    return text.replace("-", "−")
+
+
+def _mean(figure: dict[str, Any]) -> str:
+    text = f"{figure['mean']:.3f}"
+    if figure["interval"]:
+        text += f" [{figure['interval'][0]:.3f}, {figure['interval'][1]:.3f}]"
+    return text.replace("-", "−")
