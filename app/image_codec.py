@@ -18,6 +18,7 @@ ICC_IGNORED = "icc_ignored"
 
 # Faces are looked for on a copy of at most 640 pixels a side, from 20 pixels on; at this long side such a face has the 48 pixels of a crop.
 SUFFICIENT_LONG_SIDE = 1536
+STRIP_ROWS = 64  # of a reduced picture that is made at a time
 
 # Imported here because the decoder process can open no file once it is warm; it opens JPEG, PNG and WebP only, with EXIF inside.
 _PLUGINS = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
@@ -70,7 +71,7 @@ def read_picture(data: bytes, limits: DecodeLimits) -> Picture:
     header = inspect(data, limits)
     try:
         image = _loaded(data, header)
-        flat = _reduced(_flattened(image, header.bit_depth), header)
+        flat = _reduced(image, header)
     except MemoryError:
         raise ImageRefused("image_too_complex") from None
     except _PILLOW_ERRORS as error:
@@ -120,10 +121,19 @@ def _flattened(image: Image.Image, bit_depth: int) -> Image.Image:
 
 
 def _reduced(image: Image.Image, header: Header) -> Image.Image:
+    """The picture flattened and at its final size; a large one strip by strip, since Pillow needs several copies of what it flattens."""
     long_side = max(header.width, header.height)
-    done = round(long_side / max(image.size))
-    factor = _reduction(long_side) // done
-    return image.reduce(factor) if factor > 1 else image
+    already = round(long_side / max(image.size))  # by a JPEG's decoder
+    factor = _reduction(long_side) // already
+    if factor == 1:
+        return _flattened(image, header.bit_depth)
+    rows = factor * STRIP_ROWS
+    strips = (image.crop((0, top, image.width, min(top + rows, image.height))) for top in range(0, image.height, rows))
+    reduced = [_flattened(strip, header.bit_depth).reduce(factor) for strip in strips]
+    joined = Image.new(reduced[0].mode, (reduced[0].width, sum(strip.height for strip in reduced)))
+    for index, strip in enumerate(reduced):
+        joined.paste(strip, (0, index * STRIP_ROWS))
+    return joined
 
 
 def _orientation(exif: object) -> int:

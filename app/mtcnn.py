@@ -9,26 +9,25 @@ from __future__ import annotations
 import importlib.util
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import LANDMARKS, DetectedFace
+from app.detection import DetectedFace, detection_copy, smallest_face
+from model.geometry import LANDMARKS
 
 Boxes = NDArray[np.float32]  # (N, 5): left, top, right, bottom in pixels, score
 
 CELL = 12  # input side of the proposal network, which slides over the picture in steps of STRIDE
 STRIDE = 2
 PYRAMID_STEP = 0.709  # the paper's: each level has half the area of the one before
-SMALLEST_FACE = 20  # pixels of the detection copy; the networks are unreliable below
-SMALLEST_FACE_IN_SMALL_PICTURE = CELL
-LONG_SIDE = 640
-SMALL_PICTURE = 320
 PROPOSAL_SCORE, REFINE_SCORE, OUTPUT_SCORE = 0.6, 0.7, 0.7
 SAME_LEVEL_OVERLAP, SAME_FACE_OVERLAP = 0.5, 0.7  # intersection over union
 DUPLICATE_OVERLAP = 0.5  # intersection over the smaller box: one face is not reported twice
 SETTLING_ROUNDS = 2
+BATCH = 64
 MOST_CANDIDATES = 2000  # a picture of noise must not cost more than a crowd
 
 
@@ -45,7 +44,7 @@ def weights_folder() -> Path:
 
 
 class MtcnnDetector:
-    """Finds faces with MTCNN on a copy of at most :data:`LONG_SIDE` pixels a side; a lock lets threads share one instance."""
+    """Finds faces with MTCNN on a reduced copy of the picture; a lock lets threads share one instance."""
 
     def __init__(self) -> None:
         folder = weights_folder()
@@ -63,23 +62,11 @@ class MtcnnDetector:
         Returns:
             Faces with box and landmarks in pixels of ``pixels``; the box may reach over the picture's border.
         """
-        height, width = pixels.shape[:2]
-        shrink = min(1.0, LONG_SIDE / max(height, width))
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        copy = pixels if shrink == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        copy = detection_copy(pixels)
         with self._lock:
             boxes, points = self._cascade(copy)
-        scale = np.array([width / size[0], height / size[1]], np.float32)
-        corners = boxes[:, :4].reshape(-1, 2, 2) * scale
-        points = points * scale
-        return [
-            DetectedFace(
-                box=(float(corner[0, 0]), float(corner[0, 1]), float(corner[1, 0] - corner[0, 0]), float(corner[1, 1] - corner[0, 1])),
-                score=float(score),
-                landmarks={name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, face, strict=True)},
-            )
-            for corner, score, face in zip(corners, boxes[:, 4], points, strict=True)
-        ]
+        x, y = pixels.shape[1] / copy.shape[1], pixels.shape[0] / copy.shape[0]
+        return [_face(box, face).scaled(x, y) for box, face in zip(boxes.tolist(), points.tolist(), strict=True)]
 
     def _cascade(self, picture: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float32]]:
         """Boxes (N, 5) and landmarks (N, 5, 2) in pixels of the picture."""
@@ -105,24 +92,23 @@ class MtcnnDetector:
         """Boxes and landmarks measured again on the boxes' own squares and on their mirror images, and averaged.
 
         Which of the many overlapping candidates wins depends on the proposal network's grid, so the plain cascade places the box of a
-        mirrored picture elsewhere (mean intersection over union .88 on FERPlus faces); after two rounds it is .96. Scores are the cascade's.
+        mirrored picture elsewhere (mean intersection over union .88 on FERPlus faces); after two rounds it is .96. Scores stay.
         """
         squares = _squares(boxes)
         patches = _patches(picture, squares, 48)
         _, offsets, relative = _run(self._output, np.concatenate([patches, patches[:, ::-1]]), ("softmax_2", "dense_5", "dense_6"))
         relative = relative.reshape(-1, 2, 5).transpose(0, 2, 1)
         seen, mirrored = np.split(offsets, 2)
-        offsets = (seen + mirrored[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], np.float32)) / 2
+        averaged = np.asarray((seen + mirrored[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1])) / 2, np.float32)
         seen, mirrored = np.split(relative, 2)
         mirrored = mirrored[:, [1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
         sides = (squares[:, 2:4] - squares[:, :2])[:, None]
-        return _moved(squares, offsets), squares[:, None, :2] + (seen + mirrored) / 2 * sides
+        return _moved(squares, averaged), squares[:, None, :2] + (seen + mirrored) / 2 * sides
 
     def _propose(self, picture: NDArray[np.uint8]) -> Boxes:
         """Square candidates from the proposal network on every level of an image pyramid."""
         height, width = picture.shape[:2]
-        smallest = SMALLEST_FACE if max(height, width) > SMALL_PICTURE else SMALLEST_FACE_IN_SMALL_PICTURE
-        scale = CELL / smallest
+        scale = CELL / smallest_face(width, height)
         found = [np.empty((0, 9), np.float32)]
         while min(height, width) * scale >= CELL:
             size = (int(np.ceil(width * scale)), int(np.ceil(height * scale)))
@@ -137,13 +123,23 @@ class MtcnnDetector:
         return _squares(_moved(boxes[:, :5], boxes[:, 5:]))
 
 
+def _face(box: list[float], points: list[list[float]]) -> DetectedFace:
+    left, top, right, bottom, score = box
+    landmarks = {name: (x, y) for name, (x, y) in zip(LANDMARKS, points, strict=True)}
+    return DetectedFace((left, top, right - left, bottom - top), score, landmarks)
+
+
 def _run(net: cv2.dnn.Net, blob: NDArray[np.float32], outputs: tuple[str, ...]) -> tuple[NDArray[np.float32], ...]:
-    net.setInput(blob)
-    return tuple(net.forward(list(outputs)))
+    """The named outputs for a batch, a part of it at a time: the network's buffers grow with the largest batch it has seen."""
+    parts = []
+    for start in range(0, len(blob), BATCH):
+        net.setInput(blob[start : start + BATCH])
+        parts.append(net.forward(list(outputs)))
+    return tuple(np.concatenate(output).astype(np.float32, copy=False) for output in zip(*parts, strict=True))
 
 
-def _normalised(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return (np.ascontiguousarray(pictures).astype(np.float32) - 127.5) / 128
+def _normalised(pictures: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray((np.ascontiguousarray(pictures).astype(np.float32) - 127.5) / 128, np.float32)
 
 
 def _cells(scores: NDArray[np.float32], offsets: NDArray[np.float32], pixel: tuple[float, float]) -> NDArray[np.float32]:
@@ -162,7 +158,7 @@ def _patches(picture: NDArray[np.uint8], boxes: Boxes, side: int) -> NDArray[np.
         inside = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         if inside.shape[:2] != (bottom - top, right - left):
             borders = (max(-top, 0), max(bottom - max(height, top), 0), max(-left, 0), max(right - max(width, left), 0))
-            inside = cv2.copyMakeBorder(inside, *borders, cv2.BORDER_CONSTANT)
+            inside = np.asarray(cv2.copyMakeBorder(inside, *borders, cv2.BORDER_CONSTANT), np.uint8)
         patches[index] = cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA).transpose(1, 0, 2)
     return _normalised(patches)
 
@@ -184,7 +180,7 @@ def _squares(boxes: Boxes) -> Boxes:
     centres = (boxes[:, :2] + boxes[:, 2:4]) / 2
     sides = (boxes[:, 2:4] - boxes[:, :2]).max(axis=1, keepdims=True)
     squares = np.concatenate([centres - sides / 2, centres + sides / 2, boxes[:, 4:]], axis=1)
-    return squares[sides[:, 0] >= 2]
+    return np.asarray(squares[sides[:, 0] >= 2], np.float32)
 
 
 def _suppress(boxes: NDArray[np.float32], overlap: float) -> NDArray[np.int64]:

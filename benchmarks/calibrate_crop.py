@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import LANDMARKS, DetectedFace
+from app.detection import DetectedFace
 from app.mtcnn import MtcnnDetector
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
-from model.geometry import FaceGeometry, inner_face
+from model.geometry import LANDMARKS, FaceGeometry, inner_face
 from model.preprocessing import FACE_SIZE
 
 GEOMETRY_FILE = Path(__file__).parents[1] / "model" / "data" / "ferplus_geometry.json"

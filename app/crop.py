@@ -1,0 +1,121 @@
+"""From a face's place in a picture to the 48x48 grey crop a network sees: framed and sharp as the training images are."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import ErrorCode, Problem
+from model.geometry import FaceGeometry
+from model.preprocessing import FACE_SIZE
+
+Box = tuple[float, float, float, float]  # left, top, width, height in pixels of the picture
+
+SMALLEST_CROP = 4.0  # pixels a side that a request may name
+CUBIC = -0.5  # Keys' parameter a: third-order interpolation (IEEE Trans. ASSP 29(6), 1981)
+
+
+def parse_crop(text: str) -> Box | None:
+    """The box of ``crop=x,y,w,h``; None for ``detect`` and ``whole``, which are words of their own.
+
+    Raises:
+        Problem: ``invalid_parameter``, for anything else.
+    """
+    if text in {"detect", "whole"}:
+        return None
+    try:
+        left, top, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise _bad_crop() from None
+    if not all(map(math.isfinite, (left, top, width, height))) or min(width, height) < SMALLEST_CROP:
+        raise _bad_crop()
+    return left, top, width, height
+
+
+def square_around(box: Box) -> Box:
+    """The smallest square with the box's centre that holds it, so that no face is stretched."""
+    left, top, width, height = box
+    side = max(width, height)
+    return left + (width - side) / 2, top + (height - side) / 2, side, side
+
+
+def check_given_crop(square: Box, picture_width: int, picture_height: int) -> None:
+    """Refuse a square that lies beside the picture, or that is more than twice as large as the picture.
+
+    Raises:
+        Problem: ``invalid_parameter``.
+    """
+    left, top, side, _ = square
+    overlaps = left < picture_width and top < picture_height and left + side > 0 and top + side > 0
+    if not overlaps or side > 2 * max(picture_width, picture_height):
+        raise _bad_crop()
+
+
+def calibrated_crop(box: Box, geometry: FaceGeometry) -> Box:
+    """The square in which the detector's box lies where it lies on average in a training image.
+
+    Its side is the mean of the box's width and height over ``geometry.box_size``; the box's centre falls on ``geometry.box_centre``.
+    """
+    left, top, width, height = box
+    side = (width + height) / 2 / geometry.box_size
+    x, y = geometry.box_centre
+    return left + width / 2 - x * side, top + height / 2 - y * side, side, side
+
+
+def crop_face(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """The grey 48x48 face in a box, which may leave the picture: the border is repeated there.
+
+    Where the box is larger than 48 pixels, each output pixel is the mean over its area; where it is smaller, cubic interpolation. A grey
+    picture of 48x48 pixels gives exactly its pixels. The cost does not depend on how far the box reaches beyond the picture.
+
+    Args:
+        pixels: RGB ``(H, W, 3)`` uint8.
+        box: left, top, width, height in pixels; fractions count.
+
+    Returns:
+        ``(48, 48)`` uint8.
+    """
+    left, top, width, height = box
+    first_column, columns = _weights(left, width, pixels.shape[1])
+    first_row, rows = _weights(top, height, pixels.shape[0])
+    inside = pixels[first_row : first_row + rows.shape[1], first_column : first_column + columns.shape[1]]
+    grey = cv2.cvtColor(np.ascontiguousarray(inside), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.clip(np.rint(rows @ grey @ columns.T), 0, 255).astype(np.uint8)
+
+
+def _weights(start: float, length: float, size: int) -> tuple[int, NDArray[np.float32]]:
+    """What each pixel of one axis contributes to each of the 48 output pixels.
+
+    Returns:
+        The first pixel that contributes, and ``(48, pixels)`` weights whose rows sum to 1.
+    """
+    step = length / FACE_SIZE
+    edges = start + step * np.arange(FACE_SIZE + 1)
+    if step >= 1:
+        # overlaps of an interval with pixels are differences of "how much of each pixel lies left of its end"
+        first, last = (int(np.clip(math.floor(edges[0]), 0, size - 1)), int(np.clip(math.ceil(edges[-1]), 1, size)))
+        left_of = np.clip(edges[:, None] - np.arange(first, last), 0, 1)
+        left_of[:, 0] = np.minimum(edges - first, 1)  # beyond the border its outermost pixel goes on for ever
+        left_of[:, -1] = np.maximum(edges - (last - 1), 0) if last - first > 1 else edges - first
+        return first, (np.diff(left_of, axis=0) / step).astype(np.float32)
+    centres = (edges[:-1] + edges[1:]) / 2 - 0.5
+    taps = np.floor(centres).astype(int)[:, None] + np.arange(-1, 3)
+    distances = np.abs(centres[:, None] - taps)
+    near = (CUBIC + 2) * distances**3 - (CUBIC + 3) * distances**2 + 1
+    far = CUBIC * (distances**3 - 5 * distances**2 + 8 * distances - 4)
+    pixels = np.clip(taps, 0, size - 1)
+    first = int(pixels.min())
+    weights = np.zeros((FACE_SIZE, int(pixels.max()) - first + 1))
+    np.add.at(weights, (np.arange(FACE_SIZE)[:, None], pixels - first), np.where(distances <= 1, near, far))
+    return first, weights.astype(np.float32)
+
+
+def _bad_crop() -> Problem:
+    return Problem(
+        ErrorCode.INVALID_PARAMETER,
+        f"crop is detect, whole or x,y,w,h in pixels: a box of at least {SMALLEST_CROP:g} pixels a side that lies in the picture.",
+        pointer="/query/crop",
+    )
