@@ -70,14 +70,14 @@ async def faces(
 async def face_picture(request: Request, index: int) -> Response:
     """One test face."""
     browser = await face_browser(request)
-    return Response(browser.picture(_checked(browser, index)), media_type="image/png")
+    return Response(browser.picture(checked_index(browser, index)), media_type="image/png")
 
 
 @router.get("/faces/{index:int}.json")
 async def face_facts(request: Request, index: int) -> Response:
     """What the annotators saw in one test face."""
     browser = await face_browser(request)
-    return JSONResponse({"label": browser.label(_checked(browser, index)), "votes": browser.votes(index)})
+    return JSONResponse({"label": browser.label(checked_index(browser, index)), "votes": browser.votes(index)})
 
 
 async def face_browser(request: Request) -> FaceBrowser:
@@ -107,7 +107,12 @@ def _load(folder: Any) -> FaceBrowser | None:
         return None
 
 
-def _checked(browser: FaceBrowser, index: int) -> int:
+def checked_index(browser: FaceBrowser, index: int) -> int:
+    """The index of a face there is.
+
+    Raises:
+        Problem: ``sample_not_found``.
+    """
     if not 0 <= index < len(browser):
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
     return index

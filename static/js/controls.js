@@ -30,7 +30,6 @@ export function writeControls(settings) {
   for (const name of [...INSTANT, ...MODELS]) selectById(name).value = settings[name];
   inputById("opacity").value = String(settings.opacity);
   byId("opacity-value").textContent = `${Math.round(100 * settings.opacity)} %`;
-  byId("method-note").hidden = settings.method === "cam";
 }
 
 /**

@@ -8,7 +8,7 @@ import { offerDownloads } from "./downloads.js";
 import { listenForPictures, loadSample } from "./entry.js";
 import { MapGrid } from "./grid.js";
 import { showLegends, unitOf } from "./legend.js";
-import { cellCentre } from "./maps.js";
+import { cellCentre, setDivisor } from "./maps.js";
 import { greyCrop, loadColours } from "./paint.js";
 import { showPicture } from "./picture.js";
 import { locate, showReadout } from "./readout.js";
@@ -100,9 +100,11 @@ class Explorer {
     byId("result").classList.add("waiting");
     this.#busy("Looking at the face…");
     try {
-      const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
+      const settings = this.#store.value;
+      const { answer, text } = await explain(file, settings, crop, request.signal);
       const bitmap = await readBitmap(file);
       if (request.signal.aborted) return;
+      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) setDivisor(explanation, settings.method);
       this.#subject = { file, bitmap, answer, text, crop, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
       this.#busy("");
@@ -120,9 +122,7 @@ class Explorer {
     this.#spot = null;
     byId("result").hidden = false;
     byId("result").classList.remove("waiting");
-    const warnings = byId("warnings");
-    warnings.hidden = subject.answer.warnings.length === 0;
-    warnings.replaceChildren(...subject.answer.warnings.map((warning) => element("p", {}, warning)));
+    showWarnings(subject.answer.warnings);
     const { names, explanations } = this.#current();
     showPicture(subject, (index) => this.#pickFace(index));
     showVerdict(byId("verdict"), names, explanations);
@@ -237,6 +237,14 @@ class Explorer {
     whole.addEventListener("click", () => this.#explainAgain("whole"));
     return element("div", { className: "row" }, draw, whole);
   }
+}
+
+/** @param {string[]} codes the page holds a text for each */
+function showWarnings(codes) {
+  const panel = byId("warnings");
+  const texts = codes.map((code) => panel.getAttribute(`data-${code.replaceAll("_", "-")}`) ?? code);
+  panel.hidden = texts.length === 0;
+  panel.replaceChildren(...texts.map((text) => element("p", {}, text)));
 }
 
 /**

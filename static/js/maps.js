@@ -8,7 +8,18 @@
 export const VIEWS = ["original", "flipped"];
 
 /**
- * What each cell adds to the logit: raw map over the number of cells.
+ * With exact maps, raw values over the number of cells are what each cell adds to the logit; other methods' values are shown as they are.
+ *
+ * @param {Explanation} explanation gets its divisor
+ * @param {string} method
+ */
+export function setDivisor(explanation, method) {
+  const [cells] = explanation.maps.original;
+  explanation.divisor = method === "cam" ? cells.length * cells[0].length : 1;
+}
+
+/**
+ * A map as shown: for exact maps, what each cell adds to the logit.
  *
  * @param {Explanation} explanation
  * @param {View} view
@@ -16,9 +27,7 @@ export const VIEWS = ["original", "flipped"];
  * @returns {Cells}
  */
 export function contributions(explanation, view, index) {
-  const cells = explanation.maps[view][index];
-  const count = cells.length * cells[0].length;
-  return cells.map((row) => row.map((value) => value / count));
+  return explanation.maps[view][index].map((row) => row.map((value) => value / explanation.divisor));
 }
 
 /**

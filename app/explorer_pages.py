@@ -1,0 +1,103 @@
+"""The explorer: its live page, and results drawn by the server for browsers without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from app.errors import ErrorCode, Problem
+from app.face_pages import checked_index, face_browser
+from app.report_pages import loaded_explainer
+from app.security import RESULT_POLICY
+from app.templating import STATIC, PageRoute, render
+from app.uploads import read_upload
+from model.expressions import EXPRESSIONS
+
+# the explorer may ask for the webcam, no other page may
+_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
+_STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
+# what the codes among an answer's warnings tell a visitor
+_WARNING_TEXTS = {
+    "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
+    "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
+    "icc_ignored": "The picture's colour profile is damaged and was left aside.",
+    "maps_scaled_one_by_one": "Maps of this method are each scaled by themselves: their strengths do not compare.",
+}
+_METHOD_TITLES = {
+    "cam": "CAM (exact)",
+    "gradcam": "Grad-CAM",
+    "gradcam++": "Grad-CAM++",
+    "layercam": "Layer-CAM",
+    "hirescam": "HiRes-CAM",
+}
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@cache
+def sample_index() -> dict[str, dict[str, str]]:
+    """The gallery by id: file, title, alt, credit and licence of each picture."""
+    return {sample["id"]: sample for sample in json.loads((STATIC / "samples" / "index.json").read_bytes())}
+
+
+@router.get("/")
+async def explorer(request: Request) -> Response:
+    """The explorer."""
+    return render(request, "explorer.html", _context(request) | {"live": True}, headers=_LIVE_HEADERS)
+
+
+@router.post("/explain")
+async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
+    """The form's answer without JavaScript."""
+    upload = await read_upload(request)
+    return await _still(request, upload.image, crop)
+
+
+@router.get("/samples/{sample}")
+async def explain_sample(request: Request, sample: str) -> Response:
+    """A gallery picture explained by the server."""
+    entry = sample_index().get(sample)
+    if entry is None:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return await _still(request, (STATIC / "samples" / entry["file"]).read_bytes(), "detect")
+
+
+@router.get("/faces/{index:int}")
+async def explain_face(request: Request, index: int) -> Response:
+    """A test face of the data set explained by the server."""
+    browser = await face_browser(request)
+    return await _still(request, browser.picture(checked_index(browser, index)), "whole")
+
+
+@router.get("/explorer/colour-maps.json")
+async def colour_maps() -> Response:
+    """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
+    from app.rendering import ColourMap, colour_table
+
+    return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
+
+
+async def _still(request: Request, data: bytes, crop: str) -> Response:
+    from app.pipeline import ExplainOptions, explain_picture
+    from app.still_page import still_result
+
+    loaded_explainer(request)
+    state = request.app.state
+    picture = await explain_picture(state, data, ExplainOptions(faces=state.settings.max_faces, crop=crop))
+    drawn = await state.executor.run(lambda: still_result(picture))
+    return render(request, "explorer.html", _context(request) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
+
+
+def _context(request: Request) -> dict[str, Any]:
+    return {
+        "section": "/",
+        "samples": list(sample_index().values()),
+        "dataset": request.app.state.settings.datasets is not None,
+        "expressions": EXPRESSIONS,
+        "warning_texts": _WARNING_TEXTS,
+        "methods": list(_METHOD_TITLES.items()),
+    }

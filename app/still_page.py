@@ -1,0 +1,135 @@
+"""The result as a page that needs no JavaScript: overlays drawn by the server, held by the page itself as ``data:`` images."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.explain import Cue, Explanation
+from app.face_maps import FLIPPED, ORIGINAL, Floats
+from app.faces import FaceCrop
+from app.pipeline import ExplainedPicture
+from app.rendering import Picture, Scale, Style, colour_limits, colours, encode_picture, enlarged, overlay
+from model.expressions import EXPRESSIONS
+from model.networks import Grid
+
+SIDE = 120  # pixels of a map on the page
+STYLE = Style(opacity=0.55)
+VIEWS = ((ORIGINAL, "original"), (FLIPPED, "mirrored"))
+OUTLINE = np.array([176, 0, 122], dtype=np.uint8)
+OUTLINE_WIDTH = 2  # pixels
+CUE_CELLS = 1.5  # half the side of a cue's square, in cells
+
+
+@dataclass(frozen=True)
+class StillMap:
+    """One map of the page."""
+
+    name: str
+    picture: str
+    share: str
+    predicted: bool
+
+
+def still_result(picture: ExplainedPicture) -> dict[str, Any]:
+    """What the template ``still_result.html`` shows: a grid and the cues of every face."""
+    pairs = zip(picture.found.faces, picture.explanations, strict=True)
+    return {
+        "warnings": picture.warnings,
+        "faces": [_face(face, explanations) for face, explanations in pairs],
+        "legend": _data_address(colours(np.linspace(0.0, 1.0, 256)[None, :].repeat(12, axis=0), 1.0, STYLE.colour_map)),
+    }
+
+
+def cue_sentence(name: str, cue: Cue) -> str:
+    """What a model finds for a minor class, as one plain sentence; the explorer's own wording."""
+    if cue.place is None:
+        return f"{name} finds no evidence of {cue.expression}."
+    mirror = "and at the same place in the mirror image" if cue.mirror_agrees else "but not at the same place in the mirror image"
+    digits = 2 if cue.evidence < 0.1 else 1
+    return f"{name} finds {cue.evidence:.{digits}f} logits of evidence of {cue.expression} at the {cue.place}, {mirror}."
+
+
+def share_text(share: float) -> str:
+    """A probability in per cent."""
+    return "<0.1\u00a0%" if 0.0 < share < 0.001 else f"{100 * share:.1f}\u00a0%"
+
+
+def _face(face: FaceCrop, explanations: dict[str, Explanation]) -> dict[str, Any]:
+    models = list(explanations.items())
+    cells = [_per_cell(explanation) for _, explanation in models]
+    limits = colour_limits(cells, Scale.MODEL, signed=False)
+    minor = [name for name in EXPRESSIONS if any(name in explanation.maps.minor_classes for _, explanation in models)]
+    return {
+        "pictures": [_data_address(enlarged(view, SIDE)) for view in _views(face.grey)],
+        "models": [_model(name, said, face.grey, limit) for (name, said), limit in zip(models, limits, strict=True)],
+        "cues": [{"name": name, "models": [_cue(model, said, name, face.grey) for model, said in models]} for name in minor],
+        "minor_classes": minor,
+    }
+
+
+def _model(name: str, explanation: Explanation, grey: Picture, limits: Floats) -> dict[str, Any]:
+    maps = explanation.maps
+    cells, probabilities = _per_cell(explanation), maps.probabilities
+    rows = []
+    for view, title in VIEWS:
+        predicted = int(probabilities[view].argmax())
+        shown = [
+            StillMap(
+                expression,
+                _data_address(overlay(_views(grey)[view], cells[view, index], maps.grid, float(limits[view, index]), STYLE, SIDE)),
+                share_text(float(probabilities[view, index])),
+                index == predicted,
+            )
+            for index, expression in enumerate(EXPRESSIONS)
+        ]
+        rows.append({"view": title, "maps": shown, "answer": EXPRESSIONS[predicted], "share": shown[predicted].share})
+    agreement = [explanation.consistency[expression].pearson for expression in EXPRESSIONS]
+    return {
+        "name": name,
+        "checkpoint": maps.checkpoint,
+        "rows": rows,
+        "agreement": ["–" if value is None else f"{value:.2f}".replace("-", "−") for value in agreement],
+        "limit": f"{float(limits.max()):.2f}",
+    }
+
+
+def _cue(name: str, explanation: Explanation, expression: str, grey: Picture) -> dict[str, str] | None:
+    cue = next((cue for cue in explanation.cues if cue.expression == expression), None)
+    if cue is None:
+        return None
+    picture = enlarged(grey, SIDE)
+    if cue.peak is not None:
+        picture = _outlined(picture, cue.peak, explanation.maps.grid)
+    return {"sentence": cue_sentence(name, cue), "picture": _data_address(picture)}
+
+
+def _outlined(picture: Picture, peak: Sequence[int], grid: Grid) -> Picture:
+    """The 3x3 cells around a peak in a frame."""
+    unit = SIDE / grid.input
+    middle = [(grid.first + grid.step * cell + 0.5) * unit for cell in peak]
+    reach = CUE_CELLS * grid.step * unit
+    (top, bottom), (left, right) = ((int(max(m - reach, 0)), int(min(m + reach, SIDE))) for m in middle)
+    framed = picture.copy()
+    framed[top:bottom, left:right] = OUTLINE
+    inner = (slice(top + OUTLINE_WIDTH, bottom - OUTLINE_WIDTH), slice(left + OUTLINE_WIDTH, right - OUTLINE_WIDTH))
+    framed[inner] = picture[inner]
+    return framed
+
+
+def _per_cell(explanation: Explanation) -> Floats:
+    """Maps ``(2, 7, h, w)`` as logits contributed by each cell."""
+    maps = explanation.maps.maps
+    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1]))
+
+
+def _views(grey: Picture) -> tuple[Picture, Picture]:
+    return grey, np.ascontiguousarray(grey[:, ::-1])
+
+
+def _data_address(picture: Picture) -> str:
+    return "data:image/webp;base64," + base64.b64encode(encode_picture(picture, "webp")).decode()
