@@ -1,0 +1,76 @@
+"""Where the time of one request goes: a one-megapixel portrait, one face, baseline and ours, from the bytes to the JSON.
+
+The steps are timed in this process with the service's own functions, then the whole request over a socket to a real server; the last line
+is the ratio of the request to decode + detect + forward, which nobody can leave out.
+
+    python -m benchmarks.bench_request --rounds 40
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+import numpy as np
+import torch
+
+from app.decoding import Decoder
+from app.faces import find_faces
+from app.loading import load_detector, load_explainer
+from app.pipeline import ExplainOptions, explain_image
+from app.settings import load_settings
+from benchmarks.arrivals import offer, upload_request
+from benchmarks.portrait import portrait_jpeg
+from benchmarks.servers import running_server
+from benchmarks.timing import interleaved_medians, markdown_table, save
+from model.preprocessing import network_input
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40, help="rounds")
+    arguments = parser.parse_args()
+    picture = portrait_jpeg()
+    settings = load_settings()
+    detector, explainer = load_detector(settings), load_explainer(settings)
+    options = ExplainOptions()
+    with asyncio.Runner() as runner:
+        decoder = Decoder.from_settings(settings)
+        runner.run(decoder.start())
+        image = runner.run(decoder.decode(picture))
+        geometry = explainer.geometry(options.models)
+        faces = np.stack([face.grey for face in find_faces(image, detector, geometry).faces])
+        models = [explainer.checkpoint(name) for name in options.models]
+        seen = network_input(torch.from_numpy(faces), models[0].metadata.input_size)
+        batch = torch.cat([seen, seen.flip(-1)])
+
+        @torch.inference_mode()
+        def forward() -> object:
+            return [model.classifier(batch) for model in models]
+
+        explained = explain_image(image, detector, explainer, options)
+        steps = {
+            "decode (in its process)": lambda: runner.run(decoder.decode(picture)),
+            "detect": lambda: detector.detect(image.pixels),
+            "bare forward, two models": forward,
+            "crop, explain and compare": lambda: explainer.explain(faces, options.models),
+            "serialise to JSON": lambda: explained.response("benchmark").model_dump_json(),
+        }
+        medians = interleaved_medians(steps, arguments.rounds)
+        runner.run(decoder.stop())
+    with running_server("unturned") as port:
+        request = upload_request("/api/v1/explanations?models=baseline,ours", picture)
+        answers = [asyncio.run(offer(port, request, 1, 1))[0] for _ in range(arguments.rounds)]
+    assert all(answer.status == 200 for answer in answers)
+    whole = sorted(answer.milliseconds for answer in answers)
+    quarter = len(whole) // 4
+    medians["whole request over a socket"] = {"median": whole[2 * quarter], "low": whole[quarter], "high": whole[3 * quarter]}
+    needed = sum(medians[name]["median"] for name in ("decode (in its process)", "detect", "bare forward, two models"))
+    print(markdown_table(medians, "bare forward, two models"))
+    ratio = medians["whole request over a socket"]["median"] / needed
+    print(f"request / (decode + detect + forward) = {ratio:.2f}")
+    save("request", medians, {"rounds": arguments.rounds, "megapixels": 1.0, "faces": 1, "ratio_to_needed": ratio})
+
+
+if __name__ == "__main__":
+    main()

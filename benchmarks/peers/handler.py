@@ -1,0 +1,21 @@
+"""What every peer does with a picture: the service's own decoding, detection, explanation and JSON, in the calling thread."""
+
+from __future__ import annotations
+
+from app.decoding import decode_image, decode_limits
+from app.loading import load_detector, load_explainer
+from app.pipeline import ExplainOptions, explain_image
+from app.settings import load_settings
+
+
+class Handler:
+    """Loads everything once; a call turns a picture's bytes into the API's JSON."""
+
+    def __init__(self) -> None:
+        settings = load_settings()
+        self._limits = decode_limits(settings)
+        self._detector, self._explainer = load_detector(settings), load_explainer(settings)
+
+    def __call__(self, data: bytes) -> str:
+        image = decode_image(data, self._limits)
+        return explain_image(image, self._detector, self._explainer, ExplainOptions()).response("peer").model_dump_json()
