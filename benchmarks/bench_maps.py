@@ -9,7 +9,7 @@ interleaved, so that a busy moment hits all; the table gives medians and the rat
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -42,7 +42,7 @@ class LogitsOnly(nn.Module):
         return logits
 
 
-def bare_forward(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+def bare_forward(models: Sequence[nn.Module], batch: Tensor) -> Callable[[], object]:
     @torch.inference_mode()
     def call() -> object:
         return [model(batch) for model in models]
@@ -50,7 +50,7 @@ def bare_forward(models: list[nn.Module], batch: Tensor) -> Callable[[], object]
     return call
 
 
-def grad_cam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+def grad_cam_by_class(models: list[LogitsOnly], batch: Tensor) -> Callable[[], object]:
     def call() -> object:
         maps = []
         for model in models:
@@ -61,7 +61,7 @@ def grad_cam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], ob
     return call
 
 
-def grad_cam_repeated_batch(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+def grad_cam_repeated_batch(models: list[LogitsOnly], batch: Tensor) -> Callable[[], object]:
     repeated = batch.repeat_interleave(len(EXPRESSIONS), 0)
     targets = [ClassifierOutputTarget(index) for _ in range(len(batch)) for index in CLASSES]
 
@@ -75,7 +75,7 @@ def grad_cam_repeated_batch(models: list[nn.Module], batch: Tensor) -> Callable[
     return call
 
 
-def torchcam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+def torchcam_by_class(models: list[LogitsOnly], batch: Tensor) -> Callable[[], object]:
     def call() -> object:
         maps = []
         for model in models:
@@ -88,7 +88,7 @@ def torchcam_by_class(models: list[nn.Module], batch: Tensor) -> Callable[[], ob
     return call
 
 
-def torchcam_cam(models: list[nn.Module], batch: Tensor) -> Callable[[], object]:
+def torchcam_cam(models: list[LogitsOnly], batch: Tensor) -> Callable[[], object]:
     def call() -> object:
         maps = []
         for model in models:
@@ -109,8 +109,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     loaded = [load_checkpoint(arguments.checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")]
-    classifiers: list[nn.Module] = [checkpoint.classifier for checkpoint in loaded]
-    hooked: list[nn.Module] = [LogitsOnly(checkpoint.classifier).eval() for checkpoint in loaded]
+    classifiers = [checkpoint.classifier for checkpoint in loaded]
+    hooked = [LogitsOnly(checkpoint.classifier).eval() for checkpoint in loaded]
     face = network_input(golden_image(), loaded[0].metadata.input_size)
     batch = torch.cat([face, face.flip(-1)])
     contenders = {

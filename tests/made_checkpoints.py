@@ -77,4 +77,6 @@ def make_checkpoint_folder(folder: Path) -> Manifest:
     """A folder as it is shipped: ``baseline``, ``mek_sf``, and the manifest in which ``ours`` is ``mek_sf``."""
     for seed, name in enumerate(("baseline", "mek_sf")):
         make_checkpoint(folder / f"{name}.safetensors", seed)
-    return renew_manifest(folder)
+    manifest = renew_manifest(folder)
+    assert manifest is not None
+    return manifest
