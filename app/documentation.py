@@ -29,7 +29,8 @@ _ANYWHERE = (
     ErrorCode.HEADERS_TOO_LARGE,
     ErrorCode.INTERNAL_ERROR,
 )
-_NAMED = {"/v2/models/": ErrorCode.MODEL_NOT_FOUND, "/samples": ErrorCode.SAMPLE_NOT_FOUND}
+_NAMED = {"/models/": ErrorCode.MODEL_NOT_FOUND, "/samples/": ErrorCode.SAMPLE_NOT_FOUND}
+_NEEDS_MODELS = "/api/v1/models"
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -88,6 +89,7 @@ def _codes(path: str) -> list[ErrorCode]:
     if path in UPLOAD_PATHS:
         return [code for code in ErrorCode if code not in _NAMED.values()]
     named = [code for part, code in _NAMED.items() if part in path]
+    named += [ErrorCode.NOT_READY] if path.startswith(_NEEDS_MODELS) else []
     return [code for code in ErrorCode if code in _ANYWHERE or code in named]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from torch import Tensor
 from app import metrics
 from app.errors import ErrorCode, Problem
 from app.face_maps import ModelMaps
-from app.map_methods import MapMethod, scaled_maps
+from app.map_choices import Gauge, MapMethod
+from app.map_methods import scaled_maps
 from model.attention import find_cues, flip_back, flip_consistency, paper_flip_error, relative_flip_error, top_cells_iou
 from model.checkpoints import Checkpoint
 from model.classifier import Prediction, centred
@@ -27,7 +28,6 @@ from model.preprocessing import network_input
 
 OURS = "ours"
 
-Gauge = Literal["centred", "trained"]
 Landmarks = Mapping[str, Point]  # in units of the crop's side
 
 
@@ -35,8 +35,8 @@ Landmarks = Mapping[str, Point]  # in units of the crop's side
 class Consistency:
     """How well a class's maps of a face and of its mirror image agree (:mod:`model.attention`); None where it is undefined.
 
-    ``pearson`` and ``iou`` are of the maps served. ``mse`` and ``relative_mse`` are the paper's error, of the maps in the trained gauge; with
-    another method than ``cam``, of the maps served.
+    ``pearson`` and ``iou`` are of the maps served. ``mse`` and ``relative_mse`` are the paper's error, of the maps in the trained gauge;
+    with another method than ``cam``, of the maps served.
     """
 
     pearson: float | None
@@ -116,7 +116,7 @@ class Explainer:
         faces: NDArray[np.uint8],
         models: Sequence[str],
         method: MapMethod = MapMethod.CAM,
-        gauge: Gauge = "centred",
+        gauge: Gauge = Gauge.CENTRED,
         landmarks: Sequence[Landmarks | None] | None = None,
     ) -> list[dict[str, Explanation]]:
         """Explain each face with each model: one forward pass a model on all faces and their mirror images.
@@ -139,9 +139,7 @@ class Explainer:
         distinct = {checkpoint.name: checkpoint for checkpoint in asked.values()}
         tensor = torch.from_numpy(np.ascontiguousarray(faces))
         answers = {name: _explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
-        return [
-            {name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))
-        ]
+        return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))]
 
 
 def _named(explanation: Explanation, name: str) -> Explanation:
@@ -181,12 +179,12 @@ def _read(
     """Explanations of the faces, one each, under the checkpoint's own name."""
     metadata, bias = checkpoint.metadata, checkpoint.classifier.head.bias
     logits, exact = views.logits, views.maps
-    if gauge == "centred":
+    if gauge is Gauge.CENTRED:
         logits, exact, bias = centred(logits, 2), centred(exact, 2), centred(bias, 0)
     if method is MapMethod.CAM:
         maps, paper_maps = exact, views.maps
     else:
-        flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge == "centred")
+        flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge is Gauge.CENTRED)
         maps = paper_maps = flat.unflatten(0, views.features.shape[:2])
     consistency = _consistency(maps, paper_maps)
     cues = _cues(checkpoint, centred(views.maps, 2), landmarks)

@@ -11,23 +11,13 @@ compare neither between classes nor between models nor between a face and its mi
 from __future__ import annotations
 
 import copy
-from enum import StrEnum
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app.map_choices import MapMethod
 from model.classifier import PooledHead, PositionalHead, centred
-
-
-class MapMethod(StrEnum):
-    """How maps are made: ``cam`` is exact for these networks and the only one whose values are parts of the logits."""
-
-    CAM = "cam"
-    GRADCAM = "gradcam"
-    GRADCAM_PLUS_PLUS = "gradcam++"
-    LAYERCAM = "layercam"
-    HIRESCAM = "hirescam"
 
 
 class _HeadAlone(nn.Module):

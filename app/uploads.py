@@ -59,7 +59,7 @@ def strict_query(request: Request) -> None:
     """
     route = request.scope.get("route")
     assert isinstance(route, APIRoute)
-    operation = request.app.openapi()["paths"].get(route.path, {}).get(request.method.lower())
+    operation = request.app.openapi()["paths"].get(route.path_format, {}).get(request.method.lower())
     if operation is None:
         return
     declared = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}

@@ -1,0 +1,240 @@
+"""The REST API, version 1: explanations, figures and maps of a picture; the models; the gallery."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api_examples import EXPLANATION, MODELS
+from app.drawing_style import ColourMap, Scale, Style
+from app.errors import ErrorCode, Problem
+from app.explorer_pages import sample_index
+from app.map_choices import Gauge, MapMethod
+from app.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
+from app.templating import STATIC
+from app.uploads import IMAGE_FIELD, read_upload
+
+if TYPE_CHECKING:
+    from app.explain import Explainer
+    from app.pipeline import ExplainedPicture, ExplainOptions
+
+router = APIRouter(prefix="/api/v1")
+
+NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
+SAMPLE_MEDIA_TYPE = "image/jpeg"
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [IMAGE_FIELD],
+                    "additionalProperties": False,
+                    "properties": {IMAGE_FIELD: {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP picture."}},
+                }
+            }
+        },
+    }
+}
+
+
+class FigureFormat(StrEnum):
+    """File formats of a figure."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+FIGURE_MEDIA_TYPES = {
+    FigureFormat.PNG: "image/png",
+    FigureFormat.SVG: "image/svg+xml",
+    FigureFormat.PDF: "application/pdf",
+}
+
+
+class PictureQuery(BaseModel):
+    """What every request about a picture can choose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    models: str = Field(
+        default="baseline,ours",
+        pattern=r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$",
+        description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
+        examples=["baseline,ours"],
+    )
+    faces: int = Field(default=8, ge=1, le=8, description="Most faces explained, largest first.")
+    method: MapMethod = Field(
+        default=MapMethod.CAM,
+        description="How maps are made. `cam` is exact for these networks; maps of every other method are scaled to 0..1 one by one, "
+        "so that only their shapes compare.",
+    )
+    crop: str = Field(
+        default="detect",
+        pattern=rf"^(detect|whole|{NUMBER},{NUMBER},{NUMBER},{NUMBER})$",
+        description="`detect` the faces, take the `whole` picture as one face, or the box `x,y,w,h` in pixels.",
+        examples=["detect", "whole", "120,40,200,200"],
+    )
+    gauge: Gauge = Field(
+        default=Gauge.CENTRED,
+        description="`centred`: maps, logits and biases against the average class; `trained`: as the weights are.",
+    )
+
+    def options(self, most_faces: int) -> ExplainOptions:
+        """What the pipeline needs.
+
+        Raises:
+            Problem: ``invalid_parameter`` for a model named twice.
+        """
+        from app.pipeline import ExplainOptions
+
+        models = tuple(self.models.split(","))
+        if len(set(models)) != len(models):
+            raise Problem(ErrorCode.INVALID_PARAMETER, "A model is named twice.", "/query/models")
+        return ExplainOptions(models, min(self.faces, most_faces), self.method, self.crop, self.gauge)
+
+
+class ExplanationQuery(PictureQuery):
+    """Parameters of an explanation."""
+
+    encoding: Encoding = Field(default=Encoding.LIST, description="Maps as nested lists, or as bytes in base64.")
+
+
+class FigureQuery(PictureQuery):
+    """Parameters of a figure."""
+
+    format: FigureFormat = Field(default=FigureFormat.PNG, description="File format.")
+    colours: ColourMap = Field(default=Style.colour_map, description="Colour map; `diverging` shows negative values, too.")
+    scale: Scale = Field(
+        default=Style.scale, description="Which maps share a colour scale: all of a `model`, `all`, or each `map` its own."
+    )
+    opacity: float = Field(default=Style.opacity, ge=0.0, le=1.0, allow_inf_nan=False, description="Share of the colour over the face.")
+
+
+@router.post(
+    "/explanations",
+    tags=["explanations"],
+    response_model=ExplanationResponse,
+    responses={200: {"content": {"application/json": {"example": EXPLANATION}}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def explain(request: Request, query: Annotated[ExplanationQuery, Query()]) -> Response:
+    """What models look at on each face of a picture and on its mirror image: raw maps, their agreement, and cues of the rare expressions.
+
+    With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
+    """
+    from app import metrics
+
+    picture = await _explained(request, query)
+    with metrics.stage("encode"):
+        answer = picture.response(request.scope["state"]["request_id"], query.encoding)
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/figures",
+    tags=["explanations"],
+    response_class=Response,
+    responses={200: {"description": "The figure.", "content": {kind: {} for kind in FIGURE_MEDIA_TYPES.values()}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Response:
+    """The figure of the paper's supplement: each face and its mirror image in rows, the maps of the seven expressions in columns."""
+    from app.figure import draw_figure
+
+    explained = (await _explained(request, query)).as_faces()
+    style = Style(query.colours, query.scale, query.opacity)
+    data = await request.app.state.executor.run(lambda: draw_figure(explained, query.format.value, style))
+    return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
+
+
+@router.post(
+    "/maps",
+    tags=["explanations"],
+    response_class=Response,
+    responses={200: {"description": "A NumPy archive.", "content": {"application/zip": {}}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Response:
+    """The raw maps as NPZ, with all that is needed to draw them again; `unturned figure` reads the file."""
+    from app.face_maps import save_maps
+
+    explained = (await _explained(request, query)).as_faces()
+    data = await request.app.state.executor.run(lambda: save_maps(explained))
+    return _download(data, "application/zip", "unturned-maps.npz")
+
+
+@router.get("/models", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS}}}})
+async def models(request: Request) -> ModelList:
+    """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
+    explainer = _explainer(request)
+    return ModelList(ours=explainer.ours, models=[model_answer(checkpoint) for checkpoint in explainer.checkpoints.values()])
+
+
+@router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
+async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
+    """One checkpoint."""
+    explainer = _explainer(request)
+    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    if checkpoint is None:
+        raise Problem(ErrorCode.MODEL_NOT_FOUND)
+    return model_answer(checkpoint)
+
+
+@router.get("/samples", tags=["samples"])
+async def samples() -> SampleList:
+    """Portraits in the public domain to try the models on."""
+    kept = ("title", "alt", "credit", "licence")
+    return SampleList(
+        samples=[
+            Sample(id=name, url=f"/api/v1/samples/{name}", **{key: about[key] for key in kept}) for name, about in sample_index().items()
+        ]
+    )
+
+
+@router.get(
+    "/samples/{sample_id:path}",
+    tags=["samples"],
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {SAMPLE_MEDIA_TYPE: {}}}},
+)
+async def sample(sample_id: Annotated[str, Path(description="Of the gallery's list.")]) -> Response:
+    """One portrait of the gallery."""
+    picture = _sample_pictures().get(sample_id)
+    if picture is None:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return Response(picture, media_type=SAMPLE_MEDIA_TYPE)
+
+
+@cache
+def _sample_pictures() -> dict[str, bytes]:
+    """The gallery's pictures by id: what a client sends is a key here, never part of a path."""
+    return {name: (STATIC / "samples" / about["file"]).read_bytes() for name, about in sample_index().items()}
+
+
+async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
+    upload = await read_upload(request)
+    _explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
+    from app.pipeline import explain_picture
+
+    state = request.app.state
+    return await explain_picture(state, upload.image, query.options(state.settings.max_faces))
+
+
+def _explainer(request: Request) -> Explainer:
+    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
+    if explainer is None:
+        raise Problem(ErrorCode.NOT_READY)
+    return explainer
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    return Response(data, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,22 @@
+"""What a request can choose about maps: names only, without the code that makes maps, so that they can be offered before it is loaded."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MapMethod(StrEnum):
+    """How maps are made: ``cam`` is exact for these networks and the only one whose values are parts of the logits."""
+
+    CAM = "cam"
+    GRADCAM = "gradcam"
+    GRADCAM_PLUS_PLUS = "gradcam++"
+    LAYERCAM = "layercam"
+    HIRESCAM = "hirescam"
+
+
+class Gauge(StrEnum):
+    """``centred``: maps, logits and biases against their mean over the classes; ``trained``: as the weights are."""
+
+    CENTRED = "centred"
+    TRAINED = "trained"
