@@ -30,6 +30,7 @@ from model.results import load_result, result_path
 INTERRUPTED = 130
 FAILED = 2
 POLL_SECONDS = 2.0
+BUSY = frozenset({"running", "stopping", "elsewhere"})
 LOCK_FILE = "lock"
 OUTPUT_FILE = "output.txt"
 LOG_FILE = "log.jsonl"  # model.training_state writes it: one JSON object a line, with epoch, step and seconds
@@ -39,7 +40,8 @@ Launch = Callable[[TableCell], list[str]]
 
 @dataclass
 class CellRun:
-    """A cell and how its run stands: ``waiting``, ``running``, ``elsewhere`` (another program runs it), ``done`` or ``failed``.
+    """A cell and how its run stands: ``waiting``, ``running``, ``stopping``, ``elsewhere`` (another program runs it), ``stopped``,
+    ``done`` or ``failed``.
 
     ``steps`` are those of an epoch; ``epochs`` are finished ones, with a fraction, and ``seconds`` were spent in training steps.
     """
@@ -66,31 +68,31 @@ class CellRun:
 
 @dataclass
 class Matrix:
-    """The cells of a table on their way: starts runs, watches them, and stops them when asked."""
+    """The cells of a table on their way: starts runs, watches them, and stops them once ``stop_asked`` is set."""
 
     runs: list[CellRun]
     results: Path
     protocol: Protocol
     launch: Launch
     workers: int
-    stopped: bool = field(default=False)
+    stop_asked: bool = field(default=False)
 
     def step(self) -> bool:
-        """Notice what ended, start what there is room for; returns whether anything is left to wait for."""
+        """Notice what ended, start what there is room for, or ask what runs to save its state and end; returns whether to go on waiting."""
         for run in self.runs:
             self._notice(run)
         for run in self.runs:
-            busy = sum(other.status in {"running", "elsewhere"} for other in self.runs)
-            if run.status == "waiting" and busy < self.workers and not self.stopped:
+            busy = sum(other.status in BUSY for other in self.runs)
+            if self.stop_asked:
+                _ask_to_stop(run)
+            elif run.status == "waiting" and busy < self.workers:
                 self._start(run)
-        return any(run.status in {"running", "elsewhere"} for run in self.runs)
+        mine = BUSY - {"elsewhere"} if self.stop_asked else BUSY
+        return any(run.status in mine for run in self.runs)
 
-    def stop(self) -> None:
-        """Ask every run to save its state and end; start no other."""
-        self.stopped = True
-        for run in self.runs:
-            if run.process is not None and run.process.poll() is None:
-                run.process.send_signal(signal.SIGTERM)
+    def ask_to_stop(self) -> None:
+        """Let the next step end every run of this program; safe to call from a signal handler."""
+        self.stop_asked = True
 
     def seconds_left(self) -> float | None:
         """Estimate from the seconds an epoch took so far, spread over the workers; None before any run has trained."""
@@ -98,15 +100,16 @@ class Matrix:
         if not rates:
             return None
         mean = sum(rates) / len(rates)
-        unfinished = [run for run in self.runs if run.status in {"waiting", "running", "elsewhere"}]
+        unfinished = [run for run in self.runs if run.status in BUSY | {"waiting"}]
         own = [run.seconds / run.epochs if run.epochs > 0 else mean for run in unfinished]
         left = sum(rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True))
         return left / self.workers
 
     def _notice(self, run: CellRun) -> None:
         run.read_progress()
-        if run.status == "running" and run.process is not None and run.process.poll() is not None:
-            run.status = "done" if self._is_finished(run.cell) else "failed"
+        if run.process is not None and run.status in BUSY and run.process.poll() is not None:
+            ended = "stopped" if run.status == "stopping" else "failed"
+            run.status = "done" if self._is_finished(run.cell) else ended
         elif run.status == "elsewhere" and not is_locked(run.directory):
             run.status = "done" if self._is_finished(run.cell) else "waiting"
         elif run.status == "waiting" and self._is_finished(run.cell):
@@ -123,7 +126,7 @@ class Matrix:
                 run.status = "elsewhere"
                 return
             # The child inherits the locked file and thereby holds the lock until it ends, however this program ends. A session of its own
-            # keeps the terminal's interrupt from it: it is stopped once, by `stop`, and saves its state.
+            # keeps the terminal's interrupt from it: it is asked to stop once, and saves its state.
             run.process = subprocess.Popen(  # noqa: S603 (this program itself)
                 self.launch(run.cell),
                 stdin=subprocess.DEVNULL,
@@ -179,7 +182,7 @@ def run_reproduce(
 def run_matrix(matrix: Matrix, poll_seconds: float = POLL_SECONDS) -> int:
     """Work until every run has ended, with a live table of them; returns as :func:`run_reproduce`."""
     console = Console()
-    with _stop_on_signals(matrix.stop), Live(console=console, auto_refresh=False) as live:
+    with _on_stop_signals(matrix.ask_to_stop), Live(console=console, auto_refresh=False) as live:
         left = matrix.step()
         while left:
             live.update(progress_table(matrix), refresh=True)
@@ -187,7 +190,7 @@ def run_matrix(matrix: Matrix, poll_seconds: float = POLL_SECONDS) -> int:
             left = matrix.step()
         live.update(progress_table(matrix), refresh=True)
     failed = [run for run in matrix.runs if run.status == "failed"]
-    if matrix.stopped:
+    if matrix.stop_asked:
         console.print("stopped; the same command continues where each run was")
         return INTERRUPTED
     for run in failed:
@@ -208,6 +211,13 @@ def progress_table(matrix: Matrix) -> Table:
     return table
 
 
+def _ask_to_stop(run: CellRun) -> None:
+    """Once only: a second signal would end a training run before it has saved its state."""
+    if run.status == "running" and run.process is not None:
+        run.process.send_signal(signal.SIGTERM)
+        run.status = "stopping"
+
+
 def is_locked(directory: Path) -> bool:
     """Whether a living process holds the lock of a run's folder."""
     path = directory / LOCK_FILE
@@ -226,7 +236,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 
 @contextmanager
-def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+def _on_stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     numbers: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda _number, _frame: stop()) for number in numbers}
     try:

@@ -27,11 +27,11 @@ home, name = pathlib.Path(sys.argv[1]), sys.argv[2]
 def diary(word):
     with (home / "diary").open("a") as file:
         file.write(f"{word} {name}\\n")
-diary("start")
 def save(*_):
     diary("saved")
     sys.exit(130)
 signal.signal(signal.SIGTERM, save)
+diary("start")
 with (home / "runs" / name / "log.jsonl").open("a") as log:
     log.write(json.dumps({"epoch": 1, "step": 2, "seconds": 30.0}) + "\\n")
     log.write('{"epoch": 2, "st')
@@ -125,8 +125,9 @@ def test_progress_and_time_left_come_from_the_logs(tmp_path: Path) -> None:
     assert [run.epochs for run in matrix.runs] == [0.5, 0.5, 0.0]
     assert matrix.seconds_left() == pytest.approx(60 * (9.5 + 9.5 + 10) / 2)
     assert progress_table(matrix).title == "0 of 3 runs done, about 0 h 14 min left"
-    matrix.stop()
+    matrix.ask_to_stop()
     wait_for(lambda: not matrix.step())
+    assert [run.status for run in matrix.runs] == ["stopped", "stopped", "waiting"]
     assert sum(line.startswith("saved") for line in diary(tmp_path)) == 2
     assert sum(line.startswith("start") for line in diary(tmp_path)) == 2
 
