@@ -57,7 +57,7 @@ class Information(BaseModel):
     revision: str
     purpose: str
     models: dict[str, str]
-    limits: dict[str, float]
+    limits: dict[str, int | float]
 
 
 class ProblemKind(BaseModel):

@@ -36,6 +36,6 @@ def load_explainer(settings: Settings) -> Explainer:
 
 def load_detector(settings: Settings) -> FaceDetector:
     """YuNet where the settings name its file, else MTCNN."""
-    from app.faces import build_detector
+    from app.faces import create_detector
 
-    return build_detector(settings.yunet_path)
+    return create_detector(settings.yunet_path)

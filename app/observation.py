@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from app import metrics
 from app.errors import ErrorCode, Problem, problem_response
+from app.limits import UPLOAD_PATHS
 from app.logs import begin_request
 
 if TYPE_CHECKING:
@@ -103,4 +104,6 @@ class _Exchange:
 def _route_template(scope: Scope) -> str:
     """The path as declared, with its parameters' names; never the path that was asked for."""
     template = getattr(scope.get("route"), "path", None)
-    return template if isinstance(template, str) else "unmatched"
+    if isinstance(template, str):
+        return template
+    return scope["path"] if scope["path"] in UPLOAD_PATHS else "unmatched"  # refused before it came to its route

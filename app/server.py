@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -107,18 +106,12 @@ def main() -> None:
     try:
         settings = load_settings()
     except SettingsError as error:
-        sys.exit(_refuse(error))
+        print(f"unturned: {error}", file=sys.stderr)
+        sys.exit(BAD_SETTINGS)
     end(serve(settings))
 
 
-def _refuse(error: SettingsError) -> int:
-    print(f"unturned: {error}", file=sys.stderr)
-    return BAD_SETTINGS
-
-
 def end(status: int) -> None:
-    """End the process now, although a model may still be computing for somebody who has been told not to wait."""
+    """End the process now: a model may still compute for somebody who no longer waits, and taking down torch takes seconds."""
     sys.stderr.flush()
-    if any(thread.name.startswith("compute") for thread in threading.enumerate()):
-        os._exit(status)
-    sys.exit(status)
+    os._exit(status)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 LINGER_SECONDS = 1.0
-LINGER_BYTES = 1 << 20
+LINGER_BYTES = 16 << 20
 _HEAD_TOO_LONG = 431  # h11's hint
 
 
@@ -65,6 +65,7 @@ class BoundedProtocol(H11Protocol):
         self._socket = transport
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._lingering = False
+        self._unread = False
         self._discarded_bytes = 0
         super().connection_made(PoliteTransport(transport, self))  # type: ignore[arg-type]
         self.idle_since = self.loop.time()
@@ -76,7 +77,7 @@ class BoundedProtocol(H11Protocol):
         """Forget the connection."""
         for name in list(self._deadlines):
             self._disarm(name)
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+        if self._unread or (self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete):
             metrics.DISCONNECTS.labels("send").inc()
         super().connection_lost(exc)
 
@@ -187,6 +188,7 @@ class BoundedProtocol(H11Protocol):
     def _expired(self, name: str) -> None:
         del self._deadlines[name]
         if name == "write":
+            self._unread = True
             self._socket.abort()
         else:
             self._close()

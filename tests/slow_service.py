@@ -1,0 +1,71 @@
+"""The real service around a stand-in for the models, run as a process by the tests of wire and faults.
+
+``POST /api/v1/explanations?sleep=S`` decodes the picture and occupies a compute slot for S seconds; ``sleep=-1`` fails unforeseen.
+Files that the serving process opens for writing are noted. Argument: seconds that loading takes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from app import loading
+from app.uploads import read_upload
+
+written_files: list[str] = []
+computed: list[float] = []
+
+router = APIRouter(prefix="/api/v1")
+
+
+@router.post("/explanations")
+async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_bytes: int = 0) -> dict[str, object]:
+    upload = await read_upload(request)
+    image = await request.app.state.decoder.decode(upload.image)
+
+    def compute() -> None:
+        computed.append(sleep)
+        if sleep < 0:
+            raise RuntimeError(f"secret {upload.image[:9]!r}")
+        time.sleep(sleep)
+
+    await request.app.state.executor.run(compute)
+    return {"bytes": len(upload.image), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
+
+
+@router.get("/counts")
+async def counts() -> dict[str, object]:
+    return {"computed": len(computed), "written_files": written_files}
+
+
+def _stand_in(name: str, **contents: object) -> None:
+    module = ModuleType(name)
+    vars(module).update(contents)
+    sys.modules[name] = module
+    setattr(sys.modules["app"], name.rpartition(".")[2], module)
+
+
+def _load_explainer(settings: object) -> object:
+    time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    return SimpleNamespace(checkpoints={"baseline": SimpleNamespace(sha256="0" * 64)})
+
+
+def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        written_files.append(str(arguments[0]))
+
+
+if __name__ == "__main__":
+    loading.load_explainer = _load_explainer  # type: ignore[assignment]
+    loading.load_detector = lambda settings: object()  # type: ignore[assignment]
+    _stand_in("app.api", router=router)
+    _stand_in("app.pages", router=APIRouter())
+    from app import server
+
+    sys.addaudithook(_watch_writes)
+    server.main()
