@@ -87,7 +87,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 def _codes(path: str) -> list[ErrorCode]:
     if path in UPLOAD_PATHS:
-        return [code for code in ErrorCode if code not in _NOT_OF_UPLOADS]
+        return [code for code in ErrorCode if code not in _NAMED.values()]
     named = [code for part, code in _NAMED.items() if part in path]
     named += [ErrorCode.NOT_READY] if path.startswith(_NEEDS_MODELS) else []
     return [code for code in ErrorCode if code in _ANYWHERE or code in named]

@@ -475,8 +475,8 @@ def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:
     """As many stalled uploads as there are places do not keep others out."""
     client = {"x_forwarded_for": "192.0.2.7", "authorization": f"Bearer {KEY}"}
     stalled = [small_server.connect().send(upload_request(GOOD[:30], content_length="5000", **client)) for _ in range(4)]
-    for _ in patiently():
-        if small_server.post(GOOD, x_forwarded_for="192.0.2.8").status == 200:
+    for attempt, _ in enumerate(patiently()):
+        if small_server.post(GOOD, x_forwarded_for=f"2001:db8:{attempt:x}::1").status == 200:
             break
     else:
         raise AssertionError("stalled uploads keep all places")
