@@ -76,7 +76,8 @@ async def explain_face(request: Request, index: int) -> Response:
 @router.get("/explorer/colour-maps.json")
 async def colour_maps() -> Response:
     """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
-    from app.rendering import ColourMap, colour_table
+    from app.drawing_style import ColourMap
+    from app.rendering import colour_table
 
     return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
 

@@ -98,9 +98,16 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         "facts": facts,
         "minor_classes": metadata.minor_classes,
         "counts": [(expression, metadata.training_counts[expression]) for expression in metadata.classes],
-        "hyperparameters": sorted(metadata.hyperparameters.items()),
+        "hyperparameters": _settings(metadata.hyperparameters),
         "splits": [_split(metadata.metrics[split]) | {"title": SPLITS[split]} for split in present],
     }
+
+
+def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Hyperparameters by name, the method's own after the shared ones."""
+    own = hyperparameters.get("settings")
+    shared = sorted((name, value) for name, value in hyperparameters.items() if name != "settings")
+    return shared + (sorted(own.items()) if isinstance(own, dict) else [])
 
 
 def _summary(metadata: Any) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from app.drawing_style import Scale, Style
 from app.explain import Cue, Explanation
 from app.face_maps import FLIPPED, ORIGINAL, Floats
 from app.faces import FaceCrop
 from app.pipeline import ExplainedPicture
-from app.rendering import Picture, Scale, Style, colour_limits, colours, encode_picture, enlarged, overlay
+from app.rendering import Picture, colour_limits, colours, encode_picture, enlarged, overlay
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
 
@@ -56,7 +57,9 @@ def cue_sentence(name: str, cue: Cue) -> str:
 
 def share_text(share: float) -> str:
     """A probability in per cent."""
-    return "<0.1\u00a0%" if 0.0 < share < 0.001 else f"{100 * share:.1f}\u00a0%"
+    if 0.0 < share < 0.0005:
+        return "<0.1\u00a0%"
+    return ">99.9\u00a0%" if 0.9995 <= share < 1.0 else f"{100 * share:.1f}\u00a0%"
 
 
 def _face(face: FaceCrop, explanations: dict[str, Explanation]) -> dict[str, Any]:

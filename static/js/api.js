@@ -64,30 +64,54 @@ function send(endpoint, file, query, signal) {
 }
 
 /**
+ * What every request about a picture asks for.
+ *
+ * @param {Readonly<Settings>} settings
+ * @param {string} crop
+ * @returns {Record<string, string>}
+ */
+function choices({ first, second, method }, crop) {
+  return { models: [...new Set([first, second])].join(","), faces: String(MOST_FACES), method, crop };
+}
+
+/**
  * @param {Blob} file
- * @param {Settings} settings
+ * @param {Readonly<Settings>} settings
  * @param {string} crop
  * @param {AbortSignal} signal
  * @returns {Promise<{answer: Answer, text: string}>}
  */
 export async function explain(file, settings, crop, signal) {
-  const models = [...new Set([settings.first, settings.second])].join(",");
-  const response = await send("explanations", file, { models, faces: String(MOST_FACES), method: settings.method, crop }, signal);
+  const response = await send("explanations", file, choices(settings, crop), signal);
   const text = await response.text();
   return { answer: JSON.parse(text), text };
 }
 
 /**
+ * The paper's figure of all faces, drawn as the grid is.
+ *
  * @param {Blob} file
- * @param {Settings} settings
+ * @param {Readonly<Settings>} settings
  * @param {string} crop
- * @param {"png" | "svg" | "pdf"} format
+ * @param {string} format png, svg or pdf
  * @returns {Promise<Blob>}
  */
 export async function figure(file, settings, crop, format) {
-  const models = [...new Set([settings.first, settings.second])].join(",");
-  const query = { models, faces: String(MOST_FACES), method: settings.method, crop, format };
-  return (await send("figures", file, query)).blob();
+  const { colours, scale, opacity } = settings;
+  const response = await send("figures", file, { ...choices(settings, crop), format, colours, scale, opacity: String(opacity) });
+  return response.blob();
+}
+
+/**
+ * The raw maps of all faces as a NumPy archive.
+ *
+ * @param {Blob} file
+ * @param {Readonly<Settings>} settings
+ * @param {string} crop
+ * @returns {Promise<Blob>}
+ */
+export async function archive(file, settings, crop) {
+  return (await send("maps", file, choices(settings, crop))).blob();
 }
 
 /**

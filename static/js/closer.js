@@ -7,12 +7,13 @@ import { isSigned, mirroredFace, paintOverlay, SIDE } from "./paint.js";
 /** @typedef {import("./types.js").Cells} Cells */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
+/** @typedef {{names: string[], explanations: Explanation[], grey: Uint8ClampedArray, settings: Readonly<Settings>}} Shown */
 
 export class CloserLook {
   #dialog = dialogById("closer");
   #index = 0;
 
-  /** @type {{names: string[], explanations: Explanation[], grey: Uint8ClampedArray, settings: Readonly<Settings>} | null} */
+  /** @type {Shown | null} */
   #shown = null;
 
   constructor() {
@@ -55,7 +56,7 @@ export class CloserLook {
 
   /** @param {number} model */
   #section(model) {
-    const { names, explanations, grey, settings } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { names, explanations, grey, settings } = /** @type {Shown} */ (this.#shown);
     const explanation = explanations[model];
     const limits = colourLimits(explanations, settings.scale, isSigned(settings.colours))[model];
     const original = contributions(explanation, "original", this.#index);

@@ -6,6 +6,8 @@ import { isSigned, mirroredFace, paintFace, paintOverlay, SIDE } from "./paint.j
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").View} View */
 
+/** @typedef {{names: string[], explanations: Explanation[], grey: Uint8ClampedArray}} Shown */
+
 /**
  * @typedef {object} Tile one map of the grid
  * @property {number} model 0 for the upper one, 1 for the lower one
@@ -21,7 +23,11 @@ import { isSigned, mirroredFace, paintFace, paintOverlay, SIDE } from "./paint.j
  * @param {number} share
  * @returns {string}
  */
-export const percent = (share) => (share > 0 && share < 0.001 ? "<0.1\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "<0.1\u00a0%";
+  if (share < 1 && share >= 0.9995) return ">99.9\u00a0%";
+  return `${(100 * share).toFixed(1)}\u00a0%`;
+}
 
 /** @param {number | null} value */
 export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
@@ -32,7 +38,7 @@ export class MapGrid {
   /** @type {Tile[]} */
   #tiles = [];
 
-  /** @type {{names: string[], explanations: Explanation[], grey: Uint8ClampedArray} | null} */
+  /** @type {Shown | null} */
   #shown = null;
 
   /**
@@ -118,7 +124,7 @@ export class MapGrid {
    * @returns {Tile}
    */
   #tile(model, view, index) {
-    const { names, explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { names, explanations } = /** @type {Shown} */ (this.#shown);
     const explanation = explanations[model];
     const probabilities = explanation.probabilities[view];
     const predicted = probabilities[index] === Math.max(...probabilities);
@@ -135,7 +141,7 @@ export class MapGrid {
         "aria-label": `${explanation.classes[index]}, ${names[model]}, ${viewName}: ${share}${predicted ? ", the model's answer" : ""}. Enlarge`,
       },
       element("span", { className: "frame" }, canvas, probe),
-      element("span", { className: "share" }, predicted ? `▲ ${share}` : share),
+      element("span", { className: "share" }, predicted ? element("span", { className: "arrow" }, "▲ ") : null, share),
     );
     const tile = { model, view, index, button, canvas, probe, field: placeCells(contributions(explanation, view, index), explanation.grid, SIDE) };
     button.addEventListener("click", () => this.actions.enlarge(index));
@@ -154,7 +160,7 @@ export class MapGrid {
 
   /** Rows of models and views, columns of classes. */
   #wide() {
-    const { names, explanations, grey } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { names, explanations, grey } = /** @type {Shown} */ (this.#shown);
     const { classes } = explanations[0];
     const head = element("thead", {}, element("tr", {},
       element("td", { className: "corner" }),
@@ -178,7 +184,7 @@ export class MapGrid {
 
   /** Rows of classes, columns of models and views. */
   #tall() {
-    const { names, explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { names, explanations } = /** @type {Shown} */ (this.#shown);
     const { classes } = explanations[0];
     const head = element("thead", {},
       element("tr", {}, element("td", { className: "corner" }), ...names.map((name) => element("th", { scope: "colgroup", colSpan: 2 }, name))),
@@ -201,7 +207,7 @@ export class MapGrid {
 
   /** @param {number} index */
   #classButton(index) {
-    const { explanations } = /** @type {NonNullable<typeof this.#shown>} */ (this.#shown);
+    const { explanations } = /** @type {Shown} */ (this.#shown);
     const name = explanations[0].classes[index];
     const minor = explanations.some((explanation) => explanation.minor_classes.includes(name));
     const button = element("button", { type: "button", className: minor ? "class-button minor" : "class-button", title: `Enlarge ${name}` },
