@@ -49,7 +49,7 @@ class Branch(nn.Module):
         """Weight ``(dimensions, C, h, w)`` and bias ``(dimensions,)``, float64, of what the branch computes in evaluation."""
         mean, variance = _statistics(self.norm_in)
         scale = (variance + NORM_EPSILON).rsqrt()
-        weight = self.linear.weight.double().unflatten(1, self.shape) * scale.view(1, -1, 1, 1)
+        weight = self.linear.weight.double().view(-1, *self.shape) * scale.view(1, -1, 1, 1)
         bias = self.linear.bias.double() - torch.einsum("kchw,c->k", weight, mean)
         mean, variance = _statistics(self.norm_out)
         gain = self.norm_out.weight.double() * (variance + NORM_EPSILON).rsqrt()
