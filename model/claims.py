@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,34 +29,31 @@ SPLIT = "test"
 PARTNER_SEED = 20231030
 
 
-def run_claims(
-    checkpoints: Path, data: Path, command: str, models: Sequence[str] | None = None, draws: int = DRAWS, faithfulness: bool = True
-) -> int:
-    """``unturned claims``: measure the shipped checkpoints on the FERPlus test split and write ``claims.json`` beside them.
+def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, faithfulness: bool = True) -> int:
+    """``unturned claims``: measure every checkpoint of the manifest on the FERPlus test split.
 
     Args:
-        checkpoints: folder with the manifest.
         data: folder or zip of FERPlus.
-        command: how this was called, for the record.
-        models: only these besides the baseline and ``ours``; all of the manifest by default.
+        checkpoints: folder with the manifest.
+        out: JSON file to write; the service reads ``claims.json`` beside the manifest.
         draws: bootstrap draws.
         faithfulness: also measure ROAD of the baseline's and of ``ours``' maps.
 
     Raises:
         CheckpointError: a checkpoint is missing or damaged.
         DatasetError: no FERPlus at ``data``.
-        ValueError: no baseline in the manifest, or a model that is not in it.
+        ValueError: no baseline in the manifest.
     """
     from tqdm import tqdm
 
     revision = code_revision()
     manifest = load_manifest(checkpoints)
-    names = _chosen(list(manifest.checkpoints), manifest.ours, models)
+    if BASELINE not in manifest.checkpoints:
+        raise ValueError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
     faces = load_ferplus(data, SPLIT).labelled()
     loaded: dict[str, Checkpoint] = {}
     figures: dict[str, ModelFigures] = {}
-    for name in tqdm(names, desc=f"{len(faces)} faces and their mirror images", unit="model"):
-        entry = manifest.checkpoints[name]
+    for name, entry in tqdm(manifest.checkpoints.items(), desc=f"{len(faces)} faces and their mirror images", unit="model"):
         loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
         figures[name] = model_figures(loaded[name], faces)
     print(f"drawing the faces {draws} times")
@@ -65,7 +63,7 @@ def run_claims(
         print("removing pixels (ROAD)")
         road = measure_faithfulness({name: loaded[name] for name in (BASELINE, manifest.ours)}, sample_faces(faces))
     report = ClaimsReport(
-        command=command,
+        command=shlex.join(["unturned", *sys.argv[1:]]),
         revision=revision,
         dataset="ferplus",
         split=SPLIT,
@@ -78,7 +76,8 @@ def run_claims(
         faithfulness=road,
     )
     print(verdict_lines(report))
-    print(f"written to {save_claims(checkpoints, report)}")
+    save_claims(out, report)
+    print(f"written to {out}")
     return 0
 
 
@@ -143,14 +142,6 @@ def partners(predicted: Tensor) -> Tensor:
             circle = members[torch.randperm(len(members), generator=generator)]
             partner[circle] = circle.roll(1)
     return partner
-
-
-def _chosen(available: list[str], ours: str, models: Sequence[str] | None) -> list[str]:
-    wanted = dict.fromkeys([BASELINE, ours, *(available if models is None else models)])
-    missing = [name for name in wanted if name not in available]
-    if missing:
-        raise ValueError(f"the manifest has no {', '.join(missing)}; it has: {', '.join(available)}")
-    return list(wanted)
 
 
 def _floats(values: Tensor) -> NDArray[np.float64]:

@@ -126,13 +126,11 @@ def combine(verdicts: list[Verdict]) -> Verdict:
     return "holds" if verdicts and set(verdicts) == {"holds"} else "undecided"
 
 
-def save_claims(directory: Path, report: ClaimsReport) -> Path:
-    """Write the report atomically into the folder of the checkpoints; returns its path."""
-    path = directory / CLAIMS_FILE
+def save_claims(path: Path, report: ClaimsReport) -> None:
+    """Write the report atomically."""
     temporary = path.with_suffix(".partial")
     temporary.write_text(report.model_dump_json() + "\n")
     temporary.replace(path)
-    return path
 
 
 def load_claims(directory: Path) -> ClaimsReport:

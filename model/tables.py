@@ -29,7 +29,10 @@ METHOD_TITLES = {
     "mek_votes": "MEK with votes",
 }
 BEYOND_NOTES = {
-    "mek_sf": "MEK, scale-free: this project's variant, whose consistency term cannot be lowered by shrinking a map.",
+    "mek_sf": (
+        "MEK, scale-free: this project's variant. Its consistency term cannot be lowered by shrinking a map, and logit adjustment "
+        "in training stands in place of the smooth labels."
+    ),
     "votes": "Votes: learns from the votes of all ten annotators, more supervision than any row of the paper has.",
     "mek_votes": "MEK with votes: MEK whose smoothed targets start from the annotators' votes; more supervision, too.",
 }

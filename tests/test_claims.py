@@ -294,13 +294,12 @@ def make_small_ferplus(folder: Path, source: Path, faces: int) -> Path:
 def test_the_command_writes_a_report_that_is_the_same_each_time(
     tmp_path: Path, random_checkpoints: Path, ferplus_zip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = make_small_ferplus(tmp_path / "data", ferplus_zip, 150)
+    data, out = make_small_ferplus(tmp_path / "data", ferplus_zip, 150), tmp_path / "claims.json"
     texts = []
     for _ in range(2):
-        assert run_claims(random_checkpoints, data, "unturned claims", draws=20, faithfulness=False) == 0
-        texts.append((random_checkpoints / "claims.json").read_text())
-    report = load_claims(random_checkpoints)
-    (random_checkpoints / "claims.json").unlink()
+        assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
+        texts.append(out.read_text())
+    report = load_claims(tmp_path)
 
     assert json.loads(texts[0]) == json.loads(texts[1])
     assert (report.baseline, report.ours) == ("baseline", "mek_sf")
