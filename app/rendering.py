@@ -8,8 +8,6 @@ class without evidence looks empty; and nothing is rescaled after blending.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import Literal
 
@@ -18,39 +16,28 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drawing_style import ColourMap, Scale, Style
 from model.networks import Grid
 from model.placement import Floats, place_cells
+
+__all__ = [
+    "ColourMap",
+    "Picture",
+    "Scale",
+    "Style",
+    "colour_limits",
+    "colour_table",
+    "colours",
+    "encode_picture",
+    "enlarged",
+    "is_signed",
+    "overlay",
+]
 
 Picture = NDArray[np.uint8]
 
 PNG_COMPRESSION = 1  # of 9: half the time of the default for a tenth more bytes
 WEBP_QUALITY = 90  # of 100
-
-
-class ColourMap(StrEnum):
-    """Colour maps offered: two perceptually uniform ones, the one of most published attention figures, and one for signed maps."""
-
-    VIRIDIS = "viridis"
-    INFERNO = "inferno"
-    JET = "jet"
-    DIVERGING = "diverging"
-
-
-class Scale(StrEnum):
-    """Which maps share a colour limit: all maps of a model, all maps shown, or none (each its own)."""
-
-    MODEL = "model"
-    ALL = "all"
-    MAP = "map"
-
-
-@dataclass(frozen=True)
-class Style:
-    """How maps are drawn: their colours, which of them share a limit, and the share of the colour in the blend with the face (0..1)."""
-
-    colour_map: ColourMap = ColourMap.VIRIDIS
-    scale: Scale = Scale.MODEL
-    opacity: float = 0.5
 
 
 _MATPLOTLIB_NAMES = {ColourMap.VIRIDIS: "viridis", ColourMap.INFERNO: "inferno", ColourMap.JET: "jet", ColourMap.DIVERGING: "RdBu_r"}

@@ -1,7 +1,7 @@
 """The supplement's five figures again, on test faces that a fixed rule chooses: never by hand, and printed with them.
 
-The paper's supplement shows a happiness, two sadness, an anger and a surprise face (section 3). Dataset faces must not be published with this
-project, so these figures are drawn on demand by whoever has FERPlus.
+The paper's supplement shows a happiness, two sadness, an anger and a surprise face (section 3). Dataset faces must not be published with
+this project, so these figures are drawn on demand by whoever has FERPlus.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.face_maps import ExplainedFaces, FaceMaps, ModelMaps
+from app.explain import Explainer
+from app.face_maps import ExplainedFaces, FaceMaps
 from model.checkpoints import Checkpoint
-from model.classifier import Prediction, centred
 from model.data.ferplus import FaceSet
 from model.expressions import expression_index
 from model.preprocessing import network_input
 
 SHOWN = {"happiness": 1, "sadness": 2, "anger": 1, "surprise": 1}  # faces of each expression in the paper's supplement, in its order
 RULE = (
-    "For each expression: of the labelled FERPlus test faces of that expression, the ones whose score is nearest to the median score of them "
-    "all (one of happiness, anger and surprise, two of sadness); the score is the probability of the label, averaged over the models shown "
-    "and over the face and its mirror image; equal distances go by file name."
+    "For each expression: of the labelled FERPlus test faces of that expression, the ones whose score is nearest to the median score "
+    "of them all (one of happiness, anger and surprise, two of sadness); the score is the probability of the label, averaged over the "
+    "models shown and over the face and its mirror image; equal distances go by file name."
 )
 BATCH = 64
 
@@ -37,14 +37,16 @@ class SupplementFigure:
     explained: ExplainedFaces
 
 
-def supplement_figures(models: dict[str, Checkpoint], faces: FaceSet) -> list[SupplementFigure]:
+def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceSet) -> list[SupplementFigure]:
     """The five figures' faces and maps.
 
     Args:
-        models: what to compare, by the names to draw (``baseline``, ``ours``).
+        explainer: the loaded models.
+        models: names of those to compare.
         faces: the FERPlus test split.
 
     Raises:
+        Problem: ``invalid_parameter`` for an unknown model.
         ValueError: an expression has fewer labelled faces than are shown.
     """
     figures = []
@@ -53,10 +55,10 @@ def supplement_figures(models: dict[str, Checkpoint], faces: FaceSet) -> list[Su
         candidates = faces.subset(torch.nonzero(faces.labels == index).flatten())
         if len(candidates) < count:
             raise ValueError(f"the test split has {len(candidates)} {expression} faces, {count} are shown")
-        scores = np.mean([_label_probabilities(checkpoint, candidates, index) for checkpoint in models.values()], axis=0)
+        scores = np.mean([_label_probabilities(explainer.checkpoint(name), candidates, index) for name in models], axis=0)
         for number, position in enumerate(nearest_to_median(scores, candidates.names)[:count], 1):
             stem = expression if count == 1 else f"{expression}-{number}"
-            figures.append(SupplementFigure(stem, ExplainedFaces((_explained(models, candidates, position, expression),))))
+            figures.append(SupplementFigure(stem, ExplainedFaces((_explained(explainer, models, candidates, position, expression),))))
     return figures
 
 
@@ -77,24 +79,8 @@ def _label_probabilities(checkpoint: Checkpoint, faces: FaceSet, label: int) -> 
     return torch.cat(parts).numpy()
 
 
-def _explained(models: dict[str, Checkpoint], faces: FaceSet, position: int, label: str) -> FaceMaps:
-    image = faces.images[position]
-    maps = tuple(_model_maps(name, checkpoint, image) for name, checkpoint in models.items())
-    return FaceMaps(image.numpy(), maps, f"FERPlus test, {faces.names[position]}", label)
-
-
-@torch.inference_mode()
-def _model_maps(name: str, checkpoint: Checkpoint, face: torch.Tensor) -> ModelMaps:
-    """Centred logits and maps of a face ``(48, 48)`` and its mirror image."""
-    metadata = checkpoint.metadata
-    picture = network_input(face.unsqueeze(0), metadata.input_size)
-    prediction: Prediction = checkpoint.classifier(torch.cat([picture, picture.flip(-1)]))
-    return ModelMaps(
-        name=name,
-        checkpoint=checkpoint.name,
-        minor_classes=metadata.minor_classes,
-        grid=metadata.grid,
-        bias=centred(checkpoint.classifier.head.bias, dim=0).numpy(),
-        logits=centred(prediction.logits).numpy(),
-        maps=centred(prediction.maps).numpy(),
-    )
+def _explained(explainer: Explainer, models: Sequence[str], faces: FaceSet, position: int, label: str) -> FaceMaps:
+    image = faces.images[position].numpy()
+    (explanations,) = explainer.explain(image[None], models)
+    maps = tuple(explanation.maps for explanation in explanations.values())
+    return FaceMaps(image, maps, f"FERPlus test, {faces.names[position]}", label)

@@ -1,0 +1,112 @@
+"""The ``unturned`` command.
+
+Exit status: 0 done; 2 bad use or input; 3 the service or its models cannot start; 130 interrupted. Errors are one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from app import explain_command, figure_command
+from app.cli_arguments import add_parser
+from app.errors import Problem
+from app.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from app.cli_arguments import Subparsers
+
+BAD_USE = 2
+CANNOT_START = 3
+INTERRUPTED = 130
+DESCRIPTION = "See what facial expression classifiers look at: serve it, draw it, train it, measure it."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = _parser(arguments).parse_args(arguments)
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Problem as problem:
+        return _fail(f"{problem.detail} ({problem.code})", BAD_USE)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), BAD_USE)
+    except (SettingsError, ValueError) as error:
+        return _fail(str(error), BAD_USE)
+    except Exception as error:
+        status = _status_of(error)
+        if status is None:
+            raise
+        return _fail(str(error), status)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"unturned: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _status_of(error: Exception) -> int | None:
+    """Exit status for the errors of code that only some commands import; None for an error that is nobody's bad use."""
+    from app.local_service import CannotStartError
+
+    if isinstance(error, CannotStartError):
+        return CANNOT_START
+    return BAD_USE if isinstance(error, _science_errors()) else None
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; those of the science only where none of the service is asked for, which needs no training code."""
+    parser = argparse.ArgumentParser(prog="unturned", description=DESCRIPTION, epilog="example: unturned serve")
+    parser.add_argument("--version", action="version", version=f"unturned {version('unturned')}")
+    subparsers: Subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_serve(subparsers)
+    figure_command.add_figure(subparsers)
+    explain_command.add_explain(subparsers)
+    if not arguments or arguments[0] not in subparsers.choices:
+        from model.commands import add_commands
+
+        add_commands(subparsers)
+    return parser
+
+
+def _add_serve(subparsers: Subparsers) -> None:
+    parser = add_parser(subparsers, "serve", "serve the pages and the API; settings are UNTURNED_* variables", "unturned serve --port 8080")
+    parser.add_argument("--host", default=None, help="address to listen on [UNTURNED_HOST, else 127.0.0.1]")
+    parser.add_argument("--port", type=_port, default=None, help="port to listen on, 0 for a free one [UNTURNED_PORT, else 8000]")
+    parser.set_defaults(run=_serve)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from app.server import end, serve
+
+    chosen = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    status = serve(load_settings().model_copy(update=chosen))
+    end(status)
+    return status
+
+
+def _science_errors() -> tuple[type[Exception], ...]:
+    """What the commands of the science raise for bad use or input; imported only when something was raised."""
+    from model.checkpoints import CheckpointError
+    from model.claims_report import ClaimsError
+    from model.data.ferplus import DatasetError
+    from model.results import ResultError
+    from model.training_state import StateError
+
+    return CheckpointError, ClaimsError, DatasetError, ResultError, StateError
+
+
+if __name__ == "__main__":
+    sys.exit(main())

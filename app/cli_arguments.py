@@ -1,0 +1,49 @@
+"""Arguments that several commands of ``unturned`` share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.pipeline import ExplainOptions
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+METHODS = ("cam", "gradcam", "gradcam++", "layercam", "hirescam")
+GAUGES = ("centred", "trained")
+MAX_FACES = 8
+
+
+def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """A command's parser with its one-line summary and an example at the end of its help."""
+    return subparsers.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example: {example}",
+    )
+
+
+def add_explaining(parser: argparse.ArgumentParser) -> None:
+    """The choices of an explanation, as in the API."""
+    parser.add_argument(
+        "--models", default="baseline,ours", help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
+    )
+    parser.add_argument(
+        "--faces", type=int, choices=range(1, MAX_FACES + 1), default=1, metavar="N", help="faces of a picture, largest first"
+    )
+    parser.add_argument("--crop", default="detect", help="`detect` faces, `whole` picture, or square x,y,w,h [%(default)s]")
+    parser.add_argument("--method", choices=METHODS, default="cam", help="kind of attention map [%(default)s]")
+    parser.add_argument("--gauge", choices=GAUGES, default="centred", help="maps against the average class, or as trained [%(default)s]")
+
+
+def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
+    """What :func:`add_explaining`'s arguments ask for."""
+    from app.map_methods import MapMethod
+    from app.pipeline import ExplainOptions
+
+    models = tuple(name.strip() for name in arguments.models.split(","))
+    if len(set(models)) != len(models):
+        raise ValueError("--models names a model twice")
+    return ExplainOptions(models, arguments.faces, MapMethod(arguments.method), arguments.crop, arguments.gauge)

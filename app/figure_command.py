@@ -1,0 +1,145 @@
+"""``unturned figure``: the paper-style figure of pictures or of saved maps, and the supplement's five figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from app.cli_arguments import add_explaining, add_parser, explain_options
+from app.drawing_style import ColourMap, Scale, Style
+from model.expressions import EXPRESSIONS
+
+if TYPE_CHECKING:
+    from app.cli_arguments import Subparsers
+    from app.face_maps import ExplainedFaces
+    from app.figure import FigureFormat
+
+FORMATS = ("png", "svg", "pdf")
+SAVED_MAPS_SUFFIX = ".npz"
+
+
+def add_figure(subparsers: Subparsers) -> None:
+    """Mount the command."""
+    parser = add_parser(
+        subparsers,
+        "figure",
+        "draw what models look at on faces and their mirror images, as PNG, SVG or PDF",
+        "unturned figure portrait.jpg -o portrait.pdf",
+    )
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="pictures, or .npz files of `unturned explain` to draw again")
+    parser.add_argument("-o", "--output", type=Path, default=None, help="file to write; its suffix is the format: .png, .svg or .pdf")
+    parser.add_argument("--label", choices=EXPRESSIONS, default=None, help="known expression of the faces, drawn in red")
+    add_explaining(parser)
+    parser.add_argument(
+        "--colours", choices=[*ColourMap], type=ColourMap, default=Style.colour_map, help="colour map; diverging shows signs"
+    )
+    parser.add_argument("--scale", choices=[*Scale], type=Scale, default=Style.scale, help="which maps share a colour scale [%(default)s]")
+    parser.add_argument("--opacity", type=_share, default=Style.opacity, help="share of the colour over the face, 0 to 1 [%(default)s]")
+    supplement = parser.add_argument_group(
+        "the supplement's figures", "example: unturned figure --supplement --data datasets --out figures"
+    )
+    supplement.add_argument("--supplement", action="store_true", help="draw the supplement's five figures on FERPlus test faces")
+    supplement.add_argument("--data", type=Path, default=None, help="folder or zip of FERPlus")
+    supplement.add_argument("--out", type=Path, default=None, help="folder to write them to, with the rule that chose the faces")
+    parser.set_defaults(run=_run)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    from app.figure import draw_figure
+
+    style = Style(options.colours, options.scale, options.opacity)
+    if options.supplement:
+        return _draw_supplement(options, style)
+    if not options.images or options.output is None:
+        raise ValueError("name at least one picture and, with -o, the file to write")
+    file_format = _format(options.output)
+    explained = _merged(list(_explained(options)))
+    _write(options.output, draw_figure(explained, file_format, style))
+    return 0
+
+
+def _format(path: Path) -> FigureFormat:
+    file_format = path.suffix.removeprefix(".").lower()
+    if file_format not in FORMATS:
+        raise ValueError(f"{path.name}: a figure's name ends in .png, .svg or .pdf")
+    return cast("FigureFormat", file_format)
+
+
+def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
+    """What to draw of every file, in the order given; the models are loaded only if one is a picture."""
+    from app.local_service import LocalService
+
+    if all(path.suffix.lower() == SAVED_MAPS_SUFFIX for path in options.images):
+        yield from (_read(path) for path in options.images)
+        return
+    with LocalService() as service:
+        for path in options.images:
+            if path.suffix.lower() == SAVED_MAPS_SUFFIX:
+                yield _read(path)
+            else:
+                explained = service.explain(path.read_bytes(), explain_options(options), path.name).explained
+                yield replace(explained, faces=tuple(replace(face, label=options.label) for face in explained.faces))
+
+
+def _read(path: Path) -> ExplainedFaces:
+    from app.face_maps import MAX_FILE_BYTES, SavedMapsError, read_maps
+
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise SavedMapsError(f"{path.name}: more than {MAX_FILE_BYTES} bytes")
+    try:
+        return read_maps(path.read_bytes())
+    except SavedMapsError as error:
+        raise SavedMapsError(f"{path.name}: {error}") from error
+
+
+def _merged(parts: list[ExplainedFaces]) -> ExplainedFaces:
+    first = parts[0]
+    if any((part.method, part.gauge) != (first.method, first.gauge) for part in parts):
+        raise ValueError("the files hold maps of different methods or gauges")
+    return replace(first, faces=tuple(face for part in parts for face in part.faces))
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
+    from app.figure import draw_figure
+    from app.local_service import LocalService
+    from app.supplement import RULE, supplement_figures
+    from model.data.ferplus import DatasetError, load_ferplus
+
+    if options.data is None or options.out is None:
+        raise ValueError("--supplement needs --data, where FERPlus is, and --out, the folder to write to")
+    try:
+        faces = load_ferplus(options.data, "test").labelled()
+    except DatasetError as error:
+        raise ValueError(str(error)) from error
+    with LocalService() as service:
+        figures = supplement_figures(service.explainer, explain_options(options).models, faces)
+    options.out.mkdir(parents=True, exist_ok=True)
+    lines = [RULE, ""]
+    for figure in figures:
+        for file_format in FORMATS:
+            _write(options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, cast("FigureFormat", file_format), style))
+        lines.append(f"{figure.stem}: {figure.explained.faces[0].caption}")
+    text = "\n".join(lines) + "\n"
+    _write(options.out / "rule.txt", text.encode())
+    sys.stdout.write(text)
+    return 0
