@@ -7,7 +7,7 @@ import html
 import io
 from collections.abc import Callable, Sequence
 
-from model.tables import Row, Table, Value
+from model.table_layout import Row, Table, Value
 
 COMMAND_TITLE = "Not measured yet; DIR is the dataset's folder or zip:"
 

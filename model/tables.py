@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.cells import BEYOND_THE_PAPER, Protocol, TableCell
 from model.data.imbalance import ORIGINAL, decayed_counts
+from model.drift import difficulty_table, relabelling_table
 from model.expressions import EXPRESSIONS
 from model.methods import METHODS
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.results import Accuracies, Interval, RunResult, load_results
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs
 
-METHOD_TITLES = {
-    "baseline": "Baseline",
-    "cb": "CB",
-    "scn": "SCN",
-    "bbn": "BBN",
-    "rul": "RUL",
-    "soft": "SOFT",
-    "eac": "EAC",
-    "mek": "MEK (the paper's Ours)",
-    "mek_sf": "MEK, scale-free",
-    "votes": "Votes",
-    "mek_votes": "MEK with votes",
-}
 BEYOND_NOTES = {
     "mek_sf": (
         "MEK, scale-free: this project's variant. Its consistency term cannot be lowered by shrinking a map, and logit adjustment "
@@ -42,48 +29,8 @@ ADJUSTED_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Value:
-    """A number of a table with how many decimals it is shown; ``spread`` is the standard deviation over seeds, ``note`` a remark to it."""
-
-    number: float
-    decimals: int = 2
-    spread: float | None = None
-    interval: Interval | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """``source`` is ``paper`` or ``here``; ``command`` would fill a row that is empty."""
-
-    label: str
-    source: str
-    values: tuple[Value | None, ...]
-    command: str | None = None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows that belong together under a title."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table before it is written in any format."""
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    groups: tuple[Group, ...]
-    notes: tuple[str, ...] = field(default=())
-
-
 def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table]:
-    """Tables 1 to 5.
+    """Tables 1 to 5, and two more on what the supplement says of them in words.
 
     Args:
         results: every run; those of another protocol are left out, and the table says so.
@@ -91,7 +38,9 @@ def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table
     """
     paper = paper_tables()
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
-    return accuracy + [_count_table(table, results) for table in paper.count_tables]
+    counts = [_count_table(table, results) for table in paper.count_tables]
+    used = [result for result in results if protocol.matches(result)]
+    return accuracy + counts + [difficulty_table(used), relabelling_table(used)]
 
 
 def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:
@@ -190,9 +139,9 @@ def _measured_row(table: AccuracyTable, method: str, imbalance: str, runs: list[
     tests = [run.test for run in runs]
     intervals = {name: getattr(tests[0].intervals, name) for name in SUMMARIES} if len(runs) == 1 else {}
     values = _accuracy_values(table, tests, intervals)
-    precision = _over_runs([100 * test.macro_average_precision for test in tests])
+    precision = over_runs([100 * test.macro_average_precision for test in tests])
     consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
-    flip = _over_runs(consistency, decimals=3) if consistency else None
+    flip = over_runs(consistency, decimals=3) if consistency else None
     return Row(label, "here", (*values, precision, flip, Value(len(runs), decimals=0)))
 
 
@@ -213,13 +162,7 @@ def _accuracy_values(table: AccuracyTable, measured: Sequence[Accuracies], inter
         ("overall", lambda accuracies: accuracies.overall),
         ("mean", lambda accuracies: accuracies.mean),
     ]
-    return [_over_runs([100 * read(accuracies) for accuracies in measured], interval=intervals.get(name)) for name, read in columns]
-
-
-def _over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    shown = None if interval is None else (100 * interval[0], 100 * interval[1])
-    return Value(statistics.fmean(values), decimals, spread, shown)
+    return [over_runs([100 * read(accuracies) for accuracies in measured], interval=intervals.get(name)) for name, read in columns]
 
 
 def _count_table(table: CountTable, results: Sequence[RunResult]) -> Table:

@@ -14,7 +14,8 @@ from model.methods import METHODS
 from model.paper import paper_tables
 from model.results import save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
-from model.tables import Row, Table, Value, build_tables, prevailing_protocol, run_tables
+from model.table_layout import Row, Table, Value
+from model.tables import build_tables, prevailing_protocol, run_tables
 from model.training import TrainingConfig
 from tests.made_results import make_result
 
@@ -45,7 +46,7 @@ def test_printed_totals_add_up_unless_flagged() -> None:
 
 
 def test_tables_have_the_papers_rows_in_order() -> None:
-    one, two, three, four, five = build_tables([], Protocol())
+    one, two, three, four, five = build_tables([], Protocol())[:5]
 
     methods = [row.label for row in three.groups[0].rows if row.source == "paper"]
     assert methods == ["Baseline", "CB", "SCN", "BBN", "RUL", "SOFT", "EAC", "MEK (the paper's Ours)"]

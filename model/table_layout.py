@@ -1,0 +1,70 @@
+"""What a table is before it is written in any format: named groups of rows, each value with how it is shown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from model.results import Interval
+
+METHOD_TITLES = {
+    "baseline": "Baseline",
+    "cb": "CB",
+    "scn": "SCN",
+    "bbn": "BBN",
+    "rul": "RUL",
+    "soft": "SOFT",
+    "eac": "EAC",
+    "mek": "MEK (the paper's Ours)",
+    "mek_sf": "MEK, scale-free",
+    "votes": "Votes",
+    "mek_votes": "MEK with votes",
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number of a table with how many decimals it is shown; ``spread`` is the standard deviation over seeds, ``note`` a remark to it."""
+
+    number: float
+    decimals: int = 2
+    spread: float | None = None
+    interval: Interval | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """``source`` is ``paper`` or ``here``; ``command`` would fill a row that is empty."""
+
+    label: str
+    source: str
+    values: tuple[Value | None, ...]
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that belong together under a title."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before it is written in any format."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:
+    """Mean over runs, with its standard deviation where there are several; ``interval`` is in fractions and shown in per cent."""
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    shown = None if interval is None else (100 * interval[0], 100 * interval[1])
+    return Value(statistics.fmean(values), decimals, spread, shown)
