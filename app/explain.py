@@ -170,14 +170,15 @@ def _forward(checkpoint: Checkpoint, faces: Tensor) -> _Views:
     prediction: Prediction = checkpoint.classifier.head(features)
     if not (prediction.maps.isfinite().all() and prediction.logits.isfinite().all()):
         raise Problem(ErrorCode.NON_FINITE_OUTPUT)
-    return _Views(*(tensor.unflatten(0, (2, len(faces))) for tensor in (prediction.logits, prediction.maps, features)))
+    return _Views(*(tensor.view(2, len(faces), *tensor.shape[1:]) for tensor in (prediction.logits, prediction.maps, features)))
 
 
 def _read(
     checkpoint: Checkpoint, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
 ) -> list[Explanation]:
     """Explanations of the faces, one each, under the checkpoint's own name."""
-    metadata, bias = checkpoint.metadata, checkpoint.classifier.head.bias
+    metadata = checkpoint.metadata
+    bias: Tensor = checkpoint.classifier.head.bias
     logits, exact = views.logits, views.maps
     if gauge is Gauge.CENTRED:
         logits, exact, bias = centred(logits, 2), centred(exact, 2), centred(bias, 0)
@@ -185,7 +186,7 @@ def _read(
         maps, paper_maps = exact, views.maps
     else:
         flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge is Gauge.CENTRED)
-        maps = paper_maps = flat.unflatten(0, views.features.shape[:2])
+        maps = paper_maps = flat.view(exact.shape)
     consistency = _consistency(maps, paper_maps)
     cues = _cues(checkpoint, centred(views.maps, 2), landmarks)
     return [

@@ -83,9 +83,9 @@ class Consistency(_Answer):
 class Cue(_Answer):
     """Where a model finds most evidence for a minor class, in words a person understands; left and right are the viewer's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
-    expression: str = Field(alias="class")
+    expression: str = Field(serialization_alias="class")
     place: str | None = Field(description="Null where no cell of the map is positive: there is no evidence.")
     evidence: Finite = Field(description="Logits that the 3x3 cells around the peak add, against the average class.")
     peak: tuple[int, int] | None = Field(description="Row and column of the highest cell.")
@@ -232,4 +232,4 @@ def decimal_numbers(values: NDArray[np.float32]) -> NDArray[np.float64]:
     magnitude = np.floor(np.log10(np.abs(exact), out=np.zeros_like(exact), where=exact != 0.0))
     power = 10.0 ** np.clip(_DIGITS - 1 - magnitude, 0, _LARGEST_EXACT_POWER)
     # an integer below 2^53 over an exact power of ten is rounded once: the quotient is the decimal's nearest double
-    return np.rint(exact * power) / power
+    return np.asarray(np.rint(exact * power) / power)

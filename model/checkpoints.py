@@ -180,6 +180,8 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
         raise CheckpointError(f"{path}: metadata: {_first_error(error)}") from error
     if metadata.classes != EXPRESSIONS:
         raise CheckpointError(f"{path}: metadata: classes are {metadata.classes}, expected {EXPRESSIONS}")
+    if not metadata.minor_classes or not set(metadata.minor_classes) < set(EXPRESSIONS):
+        raise CheckpointError(f"{path}: metadata: minor classes are {metadata.minor_classes}, expected some of {EXPRESSIONS}")
     return metadata
 
 
@@ -199,6 +201,9 @@ def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor])
         network = build_network(metadata.network, metadata.tails)
     except ValueError as error:
         raise CheckpointError(f"{path}: metadata: {error}") from error
+    smallest = 2 * metadata.grid.first + 1
+    if metadata.input_size < smallest:
+        raise CheckpointError(f"{path}: metadata: input size is {metadata.input_size}, {metadata.network} needs at least {smallest}")
     classes = len(metadata.classes)
     head: PooledHead | PositionalHead
     if metadata.head == "pooled":
