@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -150,14 +150,14 @@ def fit(
     Raises:
         Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
-    progress = load_state(directory, run.method, run.optimizer, run.schedule, run.config) if resume else Progress()
+    progress = load_state(directory, run.method, run.optimizer, run.schedule, asdict(run.config)) if resume else Progress()
     method, optimizer = fabric.setup(run.method, run.optimizer)
     log = RunLog(directory, enabled=fabric.is_global_zero)
     augment = Augmentation(run.config.input_size)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_state(directory, run.method, run.optimizer, run.schedule, run.config, progress)
+            save_state(directory, run.method, run.optimizer, run.schedule, asdict(run.config), progress)
 
     with stop_requests() as stop_requested:
         while progress.epoch < run.config.epochs:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from model.training import TrainingConfig
 
 STATE_FILE = "state.safetensors"
 LOG_FILE = "log.jsonl"
@@ -45,7 +43,7 @@ def save_state(
     method: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: TrainingConfig,
+    config: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     """Write the state atomically: a kill at any moment leaves the old file or the new one."""
@@ -54,7 +52,7 @@ def save_state(
     for number, moments in optimizer_state["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     texts = {
-        "config": json.dumps(asdict(config)),
+        "config": json.dumps(dict(config)),
         "progress": json.dumps(asdict(progress)),
         "groups": json.dumps(optimizer_state["param_groups"]),
         "schedule": json.dumps(schedule.state_dict(), default=lambda _: None),
@@ -70,7 +68,7 @@ def load_state(
     method: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: TrainingConfig,
+    config: Mapping[str, Any],
 ) -> Progress:
     """Put a saved state into freshly built parts; a directory without one starts from the beginning.
 
@@ -82,7 +80,7 @@ def load_state(
         return Progress()
     with safe_open(path, "pt") as file:
         texts = file.metadata()
-    saved, wanted = json.loads(texts["config"]), json.loads(json.dumps(asdict(config)))
+    saved, wanted = json.loads(texts["config"]), json.loads(json.dumps(dict(config)))
     if saved != wanted:
         differing = ", ".join(sorted(name for name in wanted if saved.get(name) != wanted[name]))
         raise StateError(f"{path} belongs to a run with another {differing}: choose another --out, or leave out --resume to start again")
