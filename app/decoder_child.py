@@ -37,7 +37,7 @@ def main() -> None:
     """Serve jobs until standard input ends. Arguments: :class:`DecodeLimits` and :class:`ChildLimits` as JSON objects."""
     limits = DecodeLimits(**json.loads(sys.argv[1]))
     allowance = ChildLimits(**json.loads(sys.argv[2]))
-    _warm_up(limits)
+    _warm_up()
     resource.setrlimit(resource.RLIMIT_AS, (allowance.memory_bytes, allowance.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -69,7 +69,7 @@ def _write(replies: BinaryIO, facts: dict[str, object], rgb: Image.Image | None)
     replies.flush()
 
 
-def _warm_up(limits: DecodeLimits) -> None:
+def _warm_up() -> None:
     """Decode one small picture of each format, so that everything that is imported on first use has been."""
     sample = Image.new("RGB", (64, 64), (90, 120, 150))
     exif = Image.Exif()
@@ -77,7 +77,7 @@ def _warm_up(limits: DecodeLimits) -> None:
     for name in ("JPEG", "PNG", "WEBP"):
         file = io.BytesIO()
         sample.save(file, name, exif=exif)
-        read_picture(file.getvalue(), limits)
+        read_picture(file.getvalue(), DecodeLimits())
 
 
 def limits_as_arguments(limits: DecodeLimits, allowance: ChildLimits) -> list[str]:
