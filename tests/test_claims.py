@@ -292,16 +292,22 @@ def make_small_ferplus(folder: Path, source: Path, faces: int) -> Path:
 
 @pytest.mark.dataset
 def test_the_command_writes_a_report_that_is_the_same_each_time(
-    tmp_path: Path, random_checkpoints: Path, ferplus_zip: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    random_checkpoints: Path,
+    ferplus_zip: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, out = make_small_ferplus(tmp_path / "data", ferplus_zip, 150), tmp_path / "claims.json"
-    texts = []
-    for _ in range(2):
-        assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
-        texts.append(out.read_text())
+    monkeypatch.setattr("model.claims.measure_faithfulness", lambda checkpoints, sample: {"of": list(checkpoints), "faces": len(sample)})
+    assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
+    first = json.loads(out.read_text())
+    assert run_claims(data, random_checkpoints, out, draws=20) == 0
+    again = json.loads(out.read_text())
     report = load_claims(tmp_path)
 
-    assert json.loads(texts[0]) == json.loads(texts[1])
+    assert report.faithfulness == {"of": ["baseline", "mek_sf"], "faces": report.faces}
+    assert first == again | {"faithfulness": None}
     assert (report.baseline, report.ours) == ("baseline", "mek_sf")
     assert report.faces == len(load_ferplus(data, "test").labelled())
     assert {len(claim.verdicts) for claim in report.claims} == {1}
