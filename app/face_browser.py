@@ -96,7 +96,7 @@ class FaceBrowser:
         self._progress[key] = 0
         try:
             answers = []
-            for faces in torch.split(self._faces.images, BATCH):  # type: ignore[no-untyped-call]
+            for faces in torch.split(self._faces.images, BATCH):
                 answers.append(await pool.run(lambda faces=faces: _answers(checkpoint, faces)))  # type: ignore[misc]
                 self._progress[key] += len(faces)
             self._predictions[key] = np.concatenate(answers)

@@ -11,12 +11,13 @@ import numpy as np
 
 from app.drawing_style import Scale, Style
 from app.explain import Cue, Explanation
-from app.face_maps import FLIPPED, ORIGINAL, Floats
+from app.face_maps import FLIPPED, ORIGINAL
 from app.faces import FaceCrop
 from app.pipeline import ExplainedPicture
 from app.rendering import Picture, colour_limits, colours, encode_picture, enlarged, overlay
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
+from model.placement import Floats
 
 SIDE = 120  # pixels of a map on the page
 STYLE = Style(opacity=0.55)

@@ -26,8 +26,9 @@ from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
 from app.templating import STATIC
 from model.checkpoints import load_checkpoint, load_manifest
-from model.claims import ModelFigures, measure_claims
+from model.claim_measures import measure_claims
 from model.claims_report import CLAIMS_FILE, ClaimsReport, MeasuredModel, PointSet, save_claims
+from model.comparison import ModelFigures
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 

@@ -23,7 +23,7 @@ export function locate(explanation, place) {
 
 /** @param {number} value */
 export function signed(value) {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+  return `${value <= -0.005 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
 /**
