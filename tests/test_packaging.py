@@ -119,7 +119,7 @@ def test_opencv_comes_once_and_without_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("app", ()), ("model", ("train",)), ("tests", ("train", "test")), ("benchmarks", ("train", "test"))]
+    ("folder", "extras"), [("app", ()), ("model", ("train",)), ("tests", ("train", "test")), ("benchmarks", ("train", "test", "peers"))]
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
@@ -130,7 +130,7 @@ def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
         if file.suffix == ".py" and file.is_relative_to(ROOT / folder)
         for module in imports(file)
         if module not in OWN_PACKAGES | set(sys.stdlib_module_names)
-        and not names & {canonicalize_name(provider) for provider in providers.get(module, [])}
+        and not names & {canonicalize_name(provider) for provider in providers.get(module, [module])}
     ]
     assert undeclared == []
 
