@@ -1,0 +1,88 @@
+"""Rows 24, 26, 73 and 74 of the catalogue of bad input: overload, greedy clients, proxies, and the key."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live_server import ROOT, LiveServer, form, part, patiently, png, upload_request
+
+SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
+PICTURE = png()
+GOOD = form(part(PICTURE))
+
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def small_server() -> Iterator[LiveServer]:
+    """Two slots and two places in the queue; a key; metrics; the peer is a trusted proxy; each client may send 25 uploads."""
+    limits = {"queue_length": 2, "rate_limit_per_second": 0.001, "rate_limit_burst": 25, "trusted_proxies": "127.0.0.0/8"}
+    running = LiveServer(SLOW_SERVICE, key=KEY, **limits)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+def test_overload(small_server: LiveServer) -> None:
+    """Row 24, in short: four are admitted and answered, all others refused at once, before their bodies are sent."""
+    target, key = "/api/v1/explanations?sleep=2", {"authorization": f"Bearer {KEY}"}
+    admitted = [small_server.connect().send(upload_request(GOOD, target, **key)) for _ in range(4)]
+    small_server.wait_for_metric("unturned_queue_depth", 2)
+    refused = [small_server.connect().send(upload_request(b"", target, content_length="5000", **key)) for _ in range(8)]
+    answers = [connection.answer() for connection in refused]
+    assert [(answer.status, answer.code) for answer in answers] == [(503, "overloaded")] * 8
+    assert all(answer.headers["retry-after"] == "1" for answer in answers)
+    assert small_server.get("/health/live").status == 200
+    assert [connection.answer().status for connection in admitted] == [200] * 4
+
+
+def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:
+    """As many stalled uploads as there are places do not keep others out."""
+    client = {"x_forwarded_for": "192.0.2.7", "authorization": f"Bearer {KEY}"}
+    stalled = [small_server.connect().send(upload_request(GOOD[:30], content_length="5000", **client)) for _ in range(4)]
+    for attempt, _ in enumerate(patiently()):
+        if small_server.post(GOOD, x_forwarded_for=f"2001:db8:{attempt:x}::1").status == 200:
+            break
+    else:
+        raise AssertionError("stalled uploads keep all places")
+    assert stalled[0].answer().code == "upload_timeout" or stalled[1].answer().code == "upload_timeout"
+    for connection in stalled:
+        connection.close()
+
+
+def test_one_greedy_client(small_server: LiveServer) -> None:
+    """Rows 26, 73 and 74: one client is limited, others are not; behind a trusted proxy each is known by its own address."""
+    statuses = [small_server.post(b"", x_forwarded_for="192.0.2.1").status for _ in range(26)]
+    assert statuses == [422] * 25 + [429]
+    limited = small_server.post(GOOD, x_forwarded_for="192.0.2.1")
+    assert limited.code == "rate_limited"
+    assert int(limited.headers["retry-after"]) > 100
+    assert small_server.post(GOOD, x_forwarded_for="192.0.2.2").status == 200
+
+
+def test_transport_security_behind_a_proxy(small_server: LiveServer) -> None:
+    assert small_server.get("/info", x_forwarded_proto="https").headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+BASIC = "Basic " + base64.b64encode(f"anybody:{KEY}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer wrong", KEY, "Basic !!", "Basic " + base64.b64encode(b"a:b").decode(), f"Digest {KEY}"]
+)
+def test_without_the_key(small_server: LiveServer, given: str) -> None:
+    for target in ("/info", "/metrics", "/v2/models/baseline", "/docs", "/static/icons/favicon.svg"):
+        answer = small_server.get(target, authorization=given)
+        assert (answer.status, answer.code) == (401, "unauthorized")
+        assert "Bearer" in answer.headers["www-authenticate"]
+    assert small_server.get("/health/ready", authorization=given).status == 200
+
+
+@pytest.mark.parametrize("given", [f"Bearer {KEY}", BASIC])
+def test_with_the_key(small_server: LiveServer, given: str) -> None:
+    assert small_server.get("/info", authorization=given).status == 200

@@ -1,0 +1,85 @@
+"""Rows 1-11 and 65 of the catalogue of bad input: forms, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live_server import ROOT, LiveServer, form, part, png
+
+SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
+PICTURE = png()
+GOOD = form(part(PICTURE))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    running = LiveServer(SLOW_SERVICE)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+def field(name: str) -> str:
+    return f'form-data; name="{name}"'
+
+
+UPLOADS = {
+    "1 empty body": (b"", {}, 422, "missing_field"),
+    "2 no content type": (GOOD, {"content_type": ""}, 415, "unsupported_media_type"),
+    "2 JSON": (b"{}", {"content_type": "application/json"}, 415, "unsupported_media_type"),
+    "3 no boundary": (GOOD, {"content_type": "multipart/form-data"}, 400, "malformed_multipart"),
+    "3 long boundary": (GOOD, {"content_type": f"multipart/form-data; boundary={'b' * 300}"}, 400, "malformed_multipart"),
+    "4 wrong field": (form(part(PICTURE, 'form-data; name="CANARY"; filename="a.png"')), {}, 422, "missing_field"),
+    "5 text": (form(part(b"CANARY", field("image"))), {}, 422, "not_a_file"),
+    "5 filename*": (form(part(PICTURE, "form-data; name=\"image\"; filename*=UTF-8''CANARY.png")), {}, 422, "not_a_file"),
+    "6 no bytes": (form(part(b"")), {}, 422, "empty_upload"),
+    "7 twice": (form(part(PICTURE), part(PICTURE)), {}, 422, "duplicate_field"),
+    "8 extra field": (form(part(PICTURE), part(b"CANARY", field("CANARY"))), {}, 422, "unexpected_field"),
+    "8 second file": (form(part(PICTURE), part(PICTURE, 'form-data; name="b"; filename="CANARY"')), {}, 422, "unexpected_field"),
+    "9 1,100 parts": (form(*[part(b"", field(f"f{number}")) for number in range(1100)]), {}, 400, "too_many_parts"),
+    "9 100,000 empty parts": (form(*[part(b"", field("f"))] * 100_000), {}, 400, "too_many_parts"),
+    "10 part headers": (form(part(PICTURE, field("image"), *[b"X-A: b"] * 8)), {}, 400, "malformed_multipart"),
+    "10 long header": (form(part(PICTURE, field("image"), b"X-A: " + b"b" * 4300)), {}, 400, "malformed_multipart"),
+    "10 no name": (form(part(PICTURE, "form-data")), {}, 400, "malformed_multipart"),
+    "11 cut": (part(PICTURE), {}, 400, "malformed_multipart"),
+}
+
+
+@pytest.mark.parametrize("case", UPLOADS)
+def test_multipart(server: LiveServer, case: str) -> None:
+    """Rows 1 to 11: the exact code, and nothing of what was sent in the answer."""
+    body, headers, status, code = UPLOADS[case]
+    answer = server.post(body, **headers)
+    assert (answer.status, answer.code) == (status, code)
+    assert b"CANARY" not in answer.body
+    if code in {"missing_field", "not_a_file", "empty_upload"}:
+        assert answer.json["pointer"] == "/image"
+
+
+def test_good_upload(server: LiveServer) -> None:
+    answer = server.post(GOOD)
+    assert answer.status == 200
+    assert answer.json["bytes"] == len(PICTURE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>",
+        "../../x",
+        "n" * 4000,
+        "a\0b",
+        "\u202egnp.exe",
+        "\N{GRINNING FACE}.png",
+        "e\u0301.png",
+        "a\\r\\nX-Y: z",
+    ],
+)
+def test_file_names_do_not_matter(server: LiveServer, name: str) -> None:
+    """Row 65."""
+    answer = server.post(form(part(PICTURE, f'form-data; name="image"; filename="{name}"')))
+    assert answer.status == 200
+    assert name.encode() not in answer.body
