@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bootstrap import DRAWS, Floats, draw_counts, weighted_mean
+from model.bootstrap import Floats, weighted_mean
 from model.claims_report import Claim, Measure, PointSet
 from model.comparison import Comparison, Labels, ModelFigures, Statistic, row_mean
 from model.data.ferplus import VOTE_COLUMNS
@@ -18,19 +18,31 @@ ENOUGH_VOTES = 2  # annotators who make a face of another label a positive for a
 BARE_RULES = {"fear": "surprise", "disgust": "anger"}  # the label that best foretells minority votes for a minor class
 
 
-def measure_claims(
-    figures: dict[str, ModelFigures], labels: Labels, votes: Labels, *, baseline: str, ours: str, draws: int = DRAWS
-) -> tuple[Claim, Claim, Claim]:
+def measure_claims(comparison: Comparison, labels: Labels, votes: Labels) -> tuple[Claim, Claim, Claim]:
     """The three claims.
 
     Args:
-        figures: of every model, on the same faces.
         labels: ``(N,)`` in the order of ``EXPRESSIONS``.
         votes: ``(N, 10)`` in the order of ``VOTE_COLUMNS``.
-        draws: bootstrap draws.
     """
-    comparison = Comparison(figures, baseline, ours, tuple(draw_counts(len(labels), draws)))
     return _flip_consistency(comparison), _minor_knowledge(comparison, labels, votes), _separation(comparison, votes)
+
+
+def measure_accuracies(comparison: Comparison, labels: Labels) -> tuple[Measure, Measure]:
+    """Overall accuracy and the mean over the classes, of labels ``(N,)``."""
+
+    def overall(figures: ModelFigures, counts: Floats) -> Floats:
+        return weighted_mean((figures.predicted == labels).astype(np.float64), counts)
+
+    def mean(figures: ModelFigures, counts: Floats) -> Floats:
+        right = figures.predicted == labels
+        recalls = [weighted_mean(np.where(labels == index, right, np.nan), counts) for index in range(len(EXPRESSIONS))]
+        return row_mean(np.stack(recalls, axis=1))
+
+    return (
+        comparison.measure("overall", "Overall accuracy", "higher", overall),
+        comparison.measure("mean", "Mean accuracy of the classes", "higher", mean),
+    )
 
 
 def _flip_consistency(comparison: Comparison) -> Claim:

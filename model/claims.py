@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.attention import flip_back, flip_consistency, minmax_overlap, overlap, periphery_share
-from model.bootstrap import DRAWS
+from model.bootstrap import DRAWS, draw_counts
 from model.checkpoints import Checkpoint, load_checkpoint, load_manifest
-from model.claim_measures import measure_claims
+from model.claim_measures import measure_accuracies, measure_claims
 from model.claims_report import ClaimsReport, MeasuredModel, save_claims
 from model.classifier import centred
-from model.comparison import ModelFigures
+from model.comparison import Comparison, ModelFigures
 from model.data.ferplus import FaceSet, load_ferplus
 from model.evaluation import SplitOutputs, split_outputs
 from model.faithfulness import measure_faithfulness, sample_faces
@@ -57,7 +57,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
         loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
         figures[name] = model_figures(loaded[name], faces)
     print(f"drawing the faces {draws} times")
-    claims = measure_claims(figures, faces.labels.numpy(), faces.votes.numpy(), baseline=BASELINE, ours=manifest.ours, draws=draws)
+    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)))
     report = ClaimsReport(
         command=shlex.join(["unturned", *sys.argv[1:]]),
         revision=revision,
@@ -68,7 +68,8 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
         baseline=BASELINE,
         ours=manifest.ours,
         models={name: MeasuredModel(checkpoint=c.name, method=c.metadata.method, sha256=c.sha256) for name, c in loaded.items()},
-        claims=claims,
+        claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy()),
+        accuracies=measure_accuracies(comparison, faces.labels.numpy()),
         faithfulness=None,
     )
     save_claims(out, report)

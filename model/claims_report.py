@@ -93,7 +93,10 @@ class MeasuredModel(_Record):
 
 
 class ClaimsReport(_Record):
-    """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.faithfulness`` measures."""
+    """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.faithfulness`` measures.
+
+    ``accuracies`` are overall and mean accuracy on the same draws, which no claim rests on.
+    """
 
     format: Literal["unturned-claims-1"] = "unturned-claims-1"
     command: str
@@ -106,6 +109,7 @@ class ClaimsReport(_Record):
     ours: str
     models: dict[str, MeasuredModel]
     claims: tuple[Claim, ...]
+    accuracies: tuple[Measure, ...] = ()
     faithfulness: dict[str, JsonValue] | None
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.testing import assert_close
 
 from model.bootstrap import draw_counts
-from model.claim_measures import measure_claims
+from model.claim_measures import measure_accuracies, measure_claims
 from model.claims import figures_of, log_odds, partners, run_claims, verdict_lines
 from model.claims_report import ClaimsError, Estimate, combine, decide, load_claims
 from model.comparison import Comparison, ModelFigures
@@ -140,6 +140,11 @@ def made_figures(seed: int, faces: int, **fields: Any) -> ModelFigures:
     return ModelFigures(**(values | fields))
 
 
+def compare(figures: dict[str, ModelFigures], *, draws: int, baseline: str = "a", ours: str = "b") -> Comparison:
+    faces = len(figures[baseline].predicted)
+    return Comparison(figures, baseline, ours, tuple(draw_counts(faces, draws)))
+
+
 def made_votes(faces: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels in turn, and eight votes for the label; every third face has two votes more for fear, every fourth for disgust."""
     labels = np.arange(faces) % CLASSES
@@ -166,9 +171,9 @@ def test_a_model_better_in_everything_fulfils_the_claims_and_a_worse_one_does_no
         periphery=plain.periphery + 0.2,
         log_odds=foresight,
     )
-    claims = measure_claims({"better": better, "plain": plain}, labels, votes, baseline="plain", ours="better", draws=200)
-    reverse = measure_claims({"better": better, "plain": plain}, labels, votes, baseline="better", ours="plain", draws=200)
-    same = measure_claims({"again": plain, "plain": plain}, labels, votes, baseline="plain", ours="again", draws=200)
+    claims = measure_claims(compare({"better": better, "plain": plain}, baseline="plain", ours="better", draws=200), labels, votes)
+    reverse = measure_claims(compare({"better": better, "plain": plain}, baseline="better", ours="plain", draws=200), labels, votes)
+    same = measure_claims(compare({"again": plain, "plain": plain}, baseline="plain", ours="again", draws=200), labels, votes)
 
     assert [claim.key for claim in claims] == ["flip_consistency", "minor_knowledge", "separation"]
     assert [claim.verdicts for claim in claims] == [{"better": "holds"}] * 3
@@ -180,10 +185,23 @@ def test_a_model_better_in_everything_fulfils_the_claims_and_a_worse_one_does_no
     assert {measure.differences["again"].value for claim in same for measure in claim.measures} == {0.0}
 
 
+def test_accuracies_and_their_differences_by_hand() -> None:
+    labels = np.array([NEUTRAL] * 8 + [FEAR] * 2)
+    plain = made_figures(1, 10, predicted=np.full(10, NEUTRAL))
+    ours = made_figures(1, 10, predicted=np.array([NEUTRAL] * 6 + [FEAR] * 4))
+    overall, mean = measure_accuracies(compare({"a": plain, "b": ours}, draws=300), labels)
+
+    # plain: 8 of 10; neutral 1, fear 0. ours: 8 of 10; neutral 6/8, fear 1. Classes without a face do not count.
+    assert [overall.models[name].value for name in "ab"] == pytest.approx([0.8, 0.8])
+    assert [mean.models[name].value for name in "ab"] == pytest.approx([0.5, 0.875])
+    assert mean.differences["b"].value == pytest.approx(0.375)
+    assert overall.verdicts == {"b": "undecided"}
+
+
 def test_minor_knowledge_counts_only_major_labels() -> None:
     labels, votes = made_votes(140)
     plain = made_figures(1, 140)
-    claim = measure_claims({"a": plain, "b": plain}, labels, votes, baseline="a", ours="b", draws=50)[1]
+    claim = measure_claims(compare({"a": plain, "b": plain}, draws=50), labels, votes)[1]
     major = ~np.isin(labels, [FEAR, DISGUST])
     positive = votes[:, VOTE_COLUMNS.index("fear")] >= 2
 
@@ -209,7 +227,7 @@ def test_periphery_looks_only_at_classes_without_a_vote() -> None:
     periphery = np.full((2, CLASSES), 100.0)
     periphery[0, FEAR] = 0.25
     plain = made_figures(1, 2, periphery=periphery)
-    claim = measure_claims({"a": plain, "b": plain}, labels, votes, baseline="a", ours="b", draws=5)[2]
+    claim = measure_claims(compare({"a": plain, "b": plain}, draws=5), labels, votes)[2]
 
     measure = next(measure for measure in claim.measures if measure.key == "periphery")
     assert measure.models["a"].value == pytest.approx(0.25)
@@ -220,7 +238,7 @@ def test_undefined_figures_are_null_and_left_out_of_points() -> None:
     consistency = np.full((3, CLASSES), np.nan)
     consistency[0, 0], consistency[0, 1], consistency[1, 0] = 0.2, 0.4, 0.6
     plain = made_figures(1, 3, consistency=consistency, floor=np.full((3, CLASSES), np.nan))
-    claim = measure_claims({"a": plain, "b": plain}, *made_votes(3), baseline="a", ours="b", draws=20)[0]
+    claim = measure_claims(compare({"a": plain, "b": plain}, draws=20), *made_votes(3))[0]
     measures = {(measure.key, measure.expression): measure.models["a"] for measure in claim.measures}
 
     # neutral (.2 + .6) / 2, happiness .4, the other classes undefined: (.4 + .4) / 2
@@ -319,7 +337,7 @@ def test_positives_and_bare_rules_of_the_test_split_are_the_known_ones(ferplus_z
     faces = load_ferplus(ferplus_zip, "test").labelled()
     labels, votes = faces.labels.numpy(), faces.votes.numpy()
     plain = made_figures(1, len(labels))
-    claim = measure_claims({"a": plain, "b": plain}, labels, votes, baseline="a", ours="b", draws=1)[1]
+    claim = measure_claims(compare({"a": plain, "b": plain}, draws=1), labels, votes)[1]
 
     assert claim.samples["of them with 2 votes or more for fear"] == 140
     assert claim.samples["of them with 2 votes or more for disgust"] == 41
