@@ -29,6 +29,7 @@ async def claims(request: Request) -> Response:
     context: dict[str, Any] = {"section": "/claims", "report": report, "command": COMMAND}
     if report is not None:
         context["claims"] = [_claim(claim, report) for claim in report.claims]
+        context["accuracies"] = [_measure(measure, report) for measure in report.accuracies]
         context["faithfulness"] = _faithfulness(report.faithfulness)
         context["dataset"] = request.app.state.settings.datasets is not None
     return render(request, "claims.html", context)

@@ -25,10 +25,11 @@ from app.rendering import colour_table
 from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
 from app.templating import STATIC
+from model.bootstrap import draw_counts
 from model.checkpoints import load_checkpoint, load_manifest
-from model.claim_measures import measure_claims
+from model.claim_measures import measure_accuracies, measure_claims
 from model.claims_report import CLAIMS_FILE, ClaimsReport, MeasuredModel, PointSet, save_claims
-from model.comparison import ModelFigures
+from model.comparison import Comparison, ModelFigures
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 
@@ -66,9 +67,8 @@ def make_report(shift: float) -> ClaimsReport:
         rest = random.uniform(0.0, 0.5, (faces, classes))
         return ModelFigures(labels, near, near - 0.5, pairs, pairs, rest, random.normal(size=(faces, classes)))
 
-    claims = measure_claims(
-        {"baseline": figures(0.5), "ours": figures(0.5 + shift)}, labels, votes, baseline="baseline", ours="ours", draws=50
-    )
+    both = {"baseline": figures(0.5), "ours": figures(0.5 + shift)}
+    comparison = Comparison(both, "baseline", "ours", tuple(draw_counts(faces, 50)))
     models = {name: MeasuredModel(checkpoint=name, method=name, sha256="0") for name in ("baseline", "ours")}
     return ClaimsReport(
         command="unturned claims --data X",
@@ -80,7 +80,8 @@ def make_report(shift: float) -> ClaimsReport:
         baseline="baseline",
         ours="ours",
         models=models,
-        claims=claims,
+        claims=measure_claims(comparison, labels, votes),
+        accuracies=measure_accuracies(comparison, labels),
         faithfulness=None,
     )
 
