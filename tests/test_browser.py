@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from app.drawing_style import ColourMap
 from app.face_maps import read_maps
 from app.rendering import colours
 from app.still_page import share_text
+from model.claims_report import CLAIMS_FILE, save_claims
 from model.expressions import EXPRESSIONS, expression_index
 from model.networks import Grid
 from model.placement import place_cells
 from tests.live_server import LiveServer, form, part
+from tests.test_pages import make_report
 
 pytestmark = pytest.mark.browser
 
@@ -456,23 +459,53 @@ def test_the_theme_follows_the_system_until_the_visitor_chooses(open_page: Calla
     assert page.inner_text("#theme-toggle") == "Dark"
 
 
-@pytest.mark.dataset
-def test_ferplus_faces_can_be_filtered_and_opened(random_checkpoints: Path, browser: Browser, ferplus_zip: Path) -> None:
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, datasets=ferplus_zip.parent).wait_until_ready()
+@pytest.fixture(scope="module")
+def server_with_faces(random_checkpoints: Path, ferplus_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("claimed") / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    save_claims(folder / CLAIMS_FILE, make_report(0.1))
+    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, datasets=ferplus_zip.parent)
     try:
-        page = browser.new_page(base_url=f"http://127.0.0.1:{running.port}")
-        page.set_default_timeout(60_000)
-        page.goto("/faces")
-        page.select_option("#seen", "disgust")
-        page.click("text=Show")
-        page.wait_for_url("**seen=disgust**")
-        assert "41 faces" in page.inner_text("main")
-        face = page.locator(".browser-faces a").first
-        number = face.get_attribute("data-sample")
-        face.click()
-        wait_for_result(page)
-        assert number is not None
-        assert number.replace("-", " ") in page.inner_text("#credit")
-        assert "The whole picture was taken as the face" in page.inner_text("#picture-note")
+        yield running.wait_until_ready()
     finally:
         running.stop()
+
+
+@pytest.mark.dataset
+def test_ferplus_faces_can_be_filtered_and_opened(server_with_faces: LiveServer, browser: Browser) -> None:
+    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}")
+    page.set_default_timeout(60_000)
+    page.goto("/faces")
+    page.select_option("#seen", "disgust")
+    page.click("text=Show")
+    page.wait_for_url("**seen=disgust**")
+    assert "41 faces" in page.inner_text("main")
+    assert violations(page) == []
+    face = page.locator(".browser-faces a").first
+    number = face.get_attribute("data-sample")
+    face.click()
+    wait_for_result(page)
+    assert number is not None
+    assert number.replace("-", " ") in page.inner_text("#credit")
+    assert "The whole picture was taken as the face" in page.inner_text("#picture-note")
+
+
+@pytest.mark.dataset
+def test_the_face_behind_a_dot_is_shown(server_with_faces: LiveServer, browser: Browser) -> None:
+    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}", viewport={"width": 1280, "height": 900})
+    page.goto("/claims")
+    points = make_report(0.1).claims[0].points[0]
+    highest = max(range(len(points.faces)), key=lambda index: points.ours[index])
+    plot = page.locator("svg.scatter").first
+    plot.scroll_into_view_if_needed()
+    path = plot.locator("path.points").first.get_attribute("d")
+    box = plot.bounding_box()
+    assert path is not None
+    assert box is not None
+    x, y = (float(number) for number in path.removeprefix("M").split("h0M")[highest].removesuffix("h0").split())
+    unit = box["width"] / float(str(plot.get_attribute("viewBox")).split()[2])
+    page.mouse.move(box["x"] + x * unit, box["y"] + y * unit)
+    panel = page.locator("[data-face-panel]:visible")
+    panel.wait_for()
+    assert f"Test face {points.faces[highest]}:" in panel.inner_text()
+    assert violations(page) == []

@@ -25,11 +25,8 @@ from app.rendering import colour_table
 from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
 from app.templating import STATIC
-from model.bootstrap import draw_counts
 from model.checkpoints import load_checkpoint, load_manifest
-from model.claim_measures import measure_accuracies, measure_claims
-from model.claims_report import CLAIMS_FILE, ClaimsReport, MeasuredModel, PointSet, save_claims
-from model.comparison import Comparison, ModelFigures
+from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 
@@ -55,33 +52,50 @@ def client(random_checkpoints: Path, tmp_path: Path) -> TestClient:
 
 
 def make_report(shift: float) -> ClaimsReport:
-    """Claims of made-up figures in which ``ours`` has ``shift`` more flip consistency than the baseline."""
+    """Claims of made-up figures, in which ``ours`` has ``shift`` more flip consistency than the baseline, on 40 faces."""
     random = np.random.default_rng(5)
-    faces, classes = 60, len(EXPRESSIONS)
-    labels = random.integers(0, classes, faces)
-    votes = random.multinomial(10, np.full(10, 0.1), faces)
+    verdict: Verdict = "holds" if shift > 0 else "does not hold"
 
-    def figures(consistency: float) -> ModelFigures:
-        near = random.normal(consistency, 0.01, (faces, classes))
-        pairs = random.uniform(0.1, 0.5, (faces, 21))
-        rest = random.uniform(0.0, 0.5, (faces, classes))
-        return ModelFigures(labels, near, near - 0.5, pairs, pairs, rest, random.normal(size=(faces, classes)))
+    def estimate(value: float) -> Estimate:
+        return Estimate(value=value, interval=(value - 0.02, value + 0.02))
 
-    both = {"baseline": figures(0.5), "ours": figures(0.5 + shift)}
-    comparison = Comparison(both, "baseline", "ours", tuple(draw_counts(faces, 50)))
-    models = {name: MeasuredModel(checkpoint=name, method=name, sha256="0") for name in ("baseline", "ours")}
+    def measure(key: str, title: str, *, decides: bool) -> Measure:
+        models = {"baseline": estimate(0.5), "ours": estimate(0.5 + shift)}
+        differences = {"ours": estimate(shift)}
+        return Measure(
+            key=key, title=title, better="higher", decides=decides, models=models, differences=differences, verdicts={"ours": verdict}
+        )
+
+    baseline = random.uniform(0.2, 0.6, 40)
+    points = PointSet(
+        key="faces",
+        title="Each face",
+        quantity="flip consistency",
+        faces=tuple(range(40)),
+        baseline=tuple(baseline.tolist()),
+        ours=tuple((baseline + shift + random.normal(0, 0.02, 40)).tolist()),
+    )
+    claim = Claim(
+        key="flip_consistency",
+        statement="Maps agree.",
+        method="Correlation.",
+        samples={"faces": 40},
+        measures=(measure("consistency", "Mean flip consistency", decides=True),),
+        verdicts={"ours": verdict},
+        points=(points,),
+    )
     return ClaimsReport(
         command="unturned claims --data X",
         revision="abc",
         dataset="ferplus",
         split="test",
-        faces=faces,
+        faces=40,
         draws=50,
         baseline="baseline",
         ours="ours",
-        models=models,
-        claims=measure_claims(comparison, labels, votes),
-        accuracies=measure_accuracies(comparison, labels),
+        models={name: MeasuredModel(checkpoint=name, method=name, sha256="0") for name in ("baseline", "ours")},
+        claims=(claim,),
+        accuracies=(measure("overall", "Overall accuracy", decides=False),),
         faithfulness=None,
     )
 
