@@ -137,7 +137,7 @@ class Explainer:
         marks = landmarks or [None] * len(faces)
         asked = {name: self.checkpoint(name) for name in models}
         distinct = {checkpoint.name: checkpoint for checkpoint in asked.values()}
-        tensor = torch.from_numpy(np.ascontiguousarray(faces))
+        tensor = torch.from_numpy(np.array(faces))
         answers = {name: _explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
         return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))]
 

@@ -227,9 +227,13 @@ def _maps(maps: NDArray[np.float32], encoding: Encoding) -> Cells | EncodedMaps:
 
 
 def decimal_numbers(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Single-precision numbers as the double-precision ones next to their nine-digit decimals, which print short and read back exactly."""
+    """Single-precision numbers as the double-precision ones next to their nine-digit decimals, which print short and read back exactly.
+
+    Numbers too small for that (below 1e-14) are given as they are: they print longer, and read back exactly, too.
+    """
     exact = values.astype(np.float64)
     magnitude = np.floor(np.log10(np.abs(exact), out=np.zeros_like(exact), where=exact != 0.0))
-    power = 10.0 ** np.clip(_DIGITS - 1 - magnitude, 0, _LARGEST_EXACT_POWER)
+    digits_after = _DIGITS - 1 - magnitude
+    power = 10.0 ** np.clip(digits_after, 0, _LARGEST_EXACT_POWER)
     # an integer below 2^53 over an exact power of ten is rounded once: the quotient is the decimal's nearest double
-    return np.asarray(np.rint(exact * power) / power)
+    return np.where(digits_after <= _LARGEST_EXACT_POWER, np.rint(exact * power) / power, exact)

@@ -74,7 +74,7 @@ def test_calibrated_batchnorm_computes_what_the_affine_layers_did(dlib_layers: l
     images = torch.rand(4, 3, 99, 99, generator=torch.Generator().manual_seed(0)) * 255
     with torch.no_grad():
         before = network(images)
-        calibrate_batchnorm(network, iter(images.split(2)))
+        calibrate_batchnorm(network, iter(torch.split(images, 2)))
         torch.testing.assert_close(network.eval()(images), before, atol=1e-4, rtol=1e-3)
         # and the statistics are those of the images: in training mode the first layer now gives the same
         stem = nn.Sequential(*network.stem[:2])
@@ -97,7 +97,7 @@ def mirror_gap(network: nn.Module, size: int) -> float:
     images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)) * 255
     with torch.inference_mode():
         features, mirrored = network(images), network(images.flip(-1)).flip(-1)
-    return ((features - mirrored).norm() / features.norm()).item()
+    return float((features - mirrored).norm() / features.norm())
 
 
 @pytest.mark.parametrize(("size", "cells"), [(99, 5), (115, 6), (131, 7)])
