@@ -1,0 +1,266 @@
+"""Rows 83-86, 89 and 94-97 of the catalogue of bad input: signals, blocked outputs, slow models and failing starts."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Mount
+
+from app.main import create_app
+from app.settings import Settings
+from tests.live_server import BOUNDARY, ROOT, LiveServer, form, head, part, patiently, png, upload_request
+
+SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
+GOOD = form(part(png()))
+SLEEPING = "/api/v1/explanations?sleep="
+
+
+@contextmanager
+def service(*command: str, **settings: Any) -> Iterator[LiveServer]:
+    running = LiveServer(*(command or (SLOW_SERVICE,)), **settings)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def test_not_ready_while_loading() -> None:
+    """Row 96: live at once, uploads refused until the models are there."""
+    with service(SLOW_SERVICE, "4") as server:
+        assert server.get("/health/live").json == {"live": True}
+        refused = server.post(GOOD)
+        assert (refused.status, refused.code) == (503, "not_ready")
+        assert refused.headers["retry-after"]
+        ready = server.get("/health/ready")
+        assert (ready.status, ready.json["reason"]) == (503, "loading")
+        server.wait_until_ready()
+        assert server.post(GOOD).status == 200
+
+
+def test_termination_when_idle() -> None:
+    """Row 85: idle, silent and half-sent connections do not hold the process; new ones are refused."""
+    with service() as server:
+        server.wait_until_ready()
+        idle = [server.connect(), server.connect().send(b"GET /"), server.connect().send(head("GET", "/health/live"))]
+        server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+        assert server.stderr() == ""
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+        for connection in idle:
+            connection.close()
+
+
+def test_termination_while_computing_and_sending() -> None:
+    """Row 85: what is computed or queued is answered, what is still arriving is refused."""
+    with service() as server:
+        server.wait_until_ready()
+        computing = [server.connect().send(upload_request(GOOD, f"{SLEEPING}1")) for _ in range(4)]
+        sending = server.connect().send(upload_request(GOOD[:40], content_length="5000"))
+        server.wait_for_metric("unturned_queue_depth", 3)
+        server.signal(signal.SIGTERM)
+        assert sending.answer().code == "shutting_down"
+        assert [connection.answer().status for connection in computing] == [200] * 4
+        assert server.exit_status() == 0
+
+
+def test_termination_does_not_wait_for_ever() -> None:
+    """Row 85: a model that does not end is left behind."""
+    with service(shutdown_timeout_seconds=1) as server:
+        server.wait_until_ready()
+        stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
+        for _ in patiently():
+            if server.get("/api/v1/counts").json["computed"] == 1:
+                break
+        server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+        stuck.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal(number: signal.Signals) -> None:
+    """Row 86: the end at once, without a traceback."""
+    with service() as server:
+        server.wait_until_ready()
+        stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
+        for _ in patiently():
+            if server.get("/api/v1/counts").json["computed"] == 1:
+                break
+        server.signal(number)
+        for _ in patiently():
+            try:
+                server.connect().close()
+            except ConnectionRefusedError:
+                break
+        server.signal(number)
+        assert server.exit_status() == 128 + number
+        assert server.stderr() == ""
+        stuck.close()
+
+
+def test_killed_and_started_again() -> None:
+    """Row 88: nothing has to be repaired."""
+    with service() as server:
+        server.wait_until_ready()
+        server.signal(signal.SIGKILL)
+        server.exit_status()
+        with service(port=server.port) as again:
+            assert again.wait_until_ready().post(GOOD).status == 200
+
+
+def test_models_that_answer_too_late() -> None:
+    """Row 95: 504; after five in a row not ready; ready again when the models answer again."""
+    with service(work_timeout_seconds=0.5) as server:
+        server.wait_until_ready()
+        late = [server.connect().send(upload_request(GOOD, f"{SLEEPING}4")) for _ in range(5)]
+        for connection in late:
+            answer = connection.answer()
+            assert (answer.status, answer.code) == (504, "inference_timeout")
+        ready = server.get("/health/ready")
+        assert (ready.status, ready.json["reason"]) == (503, "models do not answer in time")
+        assert server.post(GOOD).code == "not_ready"
+        server.wait_until_ready()
+        assert server.post(GOOD).status == 200
+
+
+def test_nothing_is_written_to_disk() -> None:
+    """Row 83: the serving process opens no file for writing, whatever is uploaded; it needs no folder for temporary files."""
+    with service() as server:
+        server.wait_until_ready()
+        written = server.get("/api/v1/counts").json["written_files"]
+        large = form(part(png() + b"x" * (3 << 20)))
+        assert server.post(GOOD).status == 200
+        assert server.post(large).status in {200, 422}
+        assert server.post(large[:-4]).code == "malformed_multipart"
+        assert server.get("/static/icons/favicon.svg").status == 200
+        assert server.get("/docs").status == 200
+        assert server.get("/api/v1/counts").json["written_files"] == written
+
+
+def outputs() -> dict[str, Any]:
+    unread, blocked = os.pipe()
+    return {"full": Path("/dev/full").open("wb"), "blocked": os.fdopen(blocked, "wb"), "_": os.fdopen(unread, "rb")}
+
+
+@pytest.mark.parametrize("kind", ["full", "blocked"])
+def test_log_output_that_takes_nothing(kind: str) -> None:
+    """Row 84: requests are answered, lines are dropped and counted."""
+    streams = outputs()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with service(stdout=streams[kind], port=port) as server:
+        server.wait_until_ready()
+        connection = server.connect()
+        for _ in range(40):
+            connection.send(head("GET", "/health/live") * 50)
+            assert {connection.answer().status for _ in range(50)} == {200}
+        assert server.post(GOOD).status == 200
+        assert server.metric("unturned_log_dropped_total") > 0
+        server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+    for stream in streams.values():
+        stream.close()
+
+
+def test_log_output_that_is_closed() -> None:
+    """Row 84."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with service(stdout=writer, port=port) as server:
+        os.close(writer)
+        assert server.wait_until_ready().post(GOOD).status == 200
+
+
+def run(*command: str, **settings: str) -> tuple[int, str]:
+    """Exit status and standard error of a service that should not start."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UNTURNED_")}
+    environment |= {f"UNTURNED_{name.upper()}": value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", *command], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    return ended.returncode, ended.stderr
+
+
+def test_port_in_use() -> None:
+    """Row 97."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, message = run(SLOW_SERVICE, port=port)
+    assert status == 3
+    assert message.count("\n") == 1
+    assert port in message
+
+
+@pytest.mark.parametrize(("name", "value"), [("body_limt", "1"), ("port", "http"), ("api_key", "short")])
+def test_bad_settings(name: str, value: str) -> None:
+    """Row 97."""
+    status, message = run(SLOW_SERVICE, **{name: value})
+    assert status == 2
+    assert message.count("\n") == 1
+    assert f"UNTURNED_{name.upper()}: " in message
+
+
+def test_no_route_blocks_the_event_loop_or_its_threads() -> None:
+    """Row 89: every route is a coroutine; with forty threads of the framework's pool taken, requests are still answered."""
+    application = create_app(Settings())
+    endpoints = [route.endpoint for route in _routes(application.routes)]
+    assert len(endpoints) > 15
+    assert [endpoint for endpoint in endpoints if not inspect.iscoroutinefunction(endpoint)] == []
+
+
+def _routes(routes: Any) -> Iterator[Any]:
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from _routes(route.original_router.routes)
+        elif not isinstance(route, Mount):
+            yield route
+
+
+def test_deadlines_do_not_read_the_wall_clock() -> None:
+    """Row 94: nothing in the service but the log's time stamps asks what time it is."""
+    for path in (ROOT / "app").glob("*.py"):
+        source = path.read_text()
+        assert "time.time(" not in source, path
+        assert "datetime.now" not in source, path
+
+
+def test_one_bad_client_of_many(tmp_path: Path) -> None:
+    """Good uploads are all answered while other clients send rubbish, leave, or stall."""
+    with service(head_timeout_seconds=1, body_timeout_seconds=1) as server:
+        server.wait_until_ready()
+        rubbish = [b"\x16\x03\x01\n\n", upload_request(GOOD[:60], content_length="9000"), upload_request(form(part(b"junk"))), GOOD, b""]
+        stop = threading.Event()
+
+        def disturb(number: int) -> None:
+            while not stop.is_set():
+                connection = server.connect()
+                try:
+                    connection.send(rubbish[number])
+                    stop.wait(0.05)
+                except OSError:
+                    pass
+                connection.close()
+
+        threads = [threading.Thread(target=disturb, args=(number,)) for number in range(len(rubbish))]
+        for thread in threads:
+            thread.start()
+        try:
+            answers = [server.post(GOOD, content_type=f"multipart/form-data; boundary={BOUNDARY}") for _ in range(60)]
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert [answer.status for answer in answers] == [200] * 60
