@@ -78,6 +78,11 @@ class DecoderProcess:
             raise self._death() from None
         return self._reply(deadline)
 
+    @property
+    def process_id(self) -> int:
+        """Number of the process that runs now."""
+        return self._process.pid
+
     def restart(self) -> None:
         """End the process, if it still runs, and start another, without waiting for it."""
         self.close()
