@@ -317,6 +317,7 @@ def test_the_command_writes_a_report_that_is_the_same_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, out = make_small_ferplus(tmp_path / "data", ferplus_zip, 150), tmp_path / "claims.json"
+    monkeypatch.setattr("model.claims.code_revision", lambda: "some revision")
     monkeypatch.setattr("model.claims.measure_faithfulness", lambda checkpoints, sample: {"of": list(checkpoints), "faces": len(sample)})
     assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
     first = json.loads(out.read_text())
