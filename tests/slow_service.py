@@ -62,7 +62,7 @@ def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
 
 if __name__ == "__main__":
     loading.load_explainer = _load_explainer  # type: ignore[assignment]
-    loading.load_detector = lambda settings: object()  # type: ignore[assignment]
+    loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
     _stand_in("app.api", router=router)
     _stand_in("app.pages", router=APIRouter())
     from app import server
