@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from app.map_choices import Gauge, MapMethod
+
 if TYPE_CHECKING:
     from app.pipeline import ExplainOptions
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-METHODS = ("cam", "gradcam", "gradcam++", "layercam", "hirescam")
-GAUGES = ("centred", "trained")
 MAX_FACES = 8
 
 
@@ -34,16 +34,17 @@ def add_explaining(parser: argparse.ArgumentParser) -> None:
         "--faces", type=int, choices=range(1, MAX_FACES + 1), default=1, metavar="N", help="faces of a picture, largest first"
     )
     parser.add_argument("--crop", default="detect", help="`detect` faces, `whole` picture, or square x,y,w,h [%(default)s]")
-    parser.add_argument("--method", choices=METHODS, default="cam", help="kind of attention map [%(default)s]")
-    parser.add_argument("--gauge", choices=GAUGES, default="centred", help="maps against the average class, or as trained [%(default)s]")
+    parser.add_argument("--method", choices=[*MapMethod], type=MapMethod, default=MapMethod.CAM, help="kind of attention map [%(default)s]")
+    parser.add_argument(
+        "--gauge", choices=[*Gauge], type=Gauge, default=Gauge.CENTRED, help="maps against the average class, or as trained [%(default)s]"
+    )
 
 
 def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
     """What :func:`add_explaining`'s arguments ask for."""
-    from app.map_methods import MapMethod
     from app.pipeline import ExplainOptions
 
     models = tuple(name.strip() for name in arguments.models.split(","))
     if len(set(models)) != len(models):
         raise ValueError("--models names a model twice")
-    return ExplainOptions(models, arguments.faces, MapMethod(arguments.method), arguments.crop, arguments.gauge)
+    return ExplainOptions(models, arguments.faces, arguments.method, arguments.crop, arguments.gauge)

@@ -95,7 +95,7 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     names = " and ".join(model.title for model in faces[0].models)
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
     cells = [np.stack([face.models[index].maps for face in faces]) for index in range(len(faces[0].models))]
-    limits = colour_limits([_logits_per_cell(maps) for maps in cells], style.scale, is_signed(style.colour_map))
+    limits = colour_limits([_drawn(maps, explained.method) for maps in cells], style.scale, is_signed(style.colour_map))
     starts = range(0, len(faces), MAX_FACES_A_PAGE)
     buffer = io.BytesIO()
     with _DRAWING, matplotlib.rc_context(_SETTINGS):
@@ -109,9 +109,9 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     return buffer.getvalue()
 
 
-def _logits_per_cell(maps: Floats) -> Floats:
-    """Maps ``(..., h, w)`` as what each cell adds to the logit."""
-    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1]))
+def _drawn(maps: Floats, method: str) -> Floats:
+    """The values shown of maps ``(..., h, w)``: what each cell adds to the logit; another method's than ``cam`` as they are."""
+    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1])) if method == "cam" else maps
 
 
 class _Page:
@@ -166,7 +166,7 @@ class _Page:
         """The face and the seven maps of one model on one view of it, with the numbers below."""
         picture: Picture = face.picture if view == ORIGINAL else face.picture[:, ::-1].copy()
         self._show(enlarged(picture, PANEL_PIXELS), MARGIN + NAMES, top)
-        maps = _logits_per_cell(model.maps[view])
+        maps = _drawn(model.maps[view], self.explained.method)
         probabilities = model.probabilities[view]
         consistency = _flip_consistency(model)
         for column in range(len(EXPRESSIONS)):
@@ -260,6 +260,8 @@ def _note(explained: ExplainedFaces) -> str:
         second = f"Bold red: the face's label. {second}"
     if explained.method == "cam":
         second += " A map's cells sum to the class's logit less its bias."
+    else:
+        second += " Each map is scaled to 0..1 by itself: strengths do not compare."
     if explained.gauge == "centred":
         second += " Maps and logits are taken against the mean of the seven classes."
     return f"{first}\n{second}"

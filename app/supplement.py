@@ -23,8 +23,9 @@ from model.preprocessing import network_input
 SHOWN = {"happiness": 1, "sadness": 2, "anger": 1, "surprise": 1}  # faces of each expression in the paper's supplement, in its order
 RULE = (
     "For each expression: of the labelled FERPlus test faces of that expression, the ones whose score is nearest to the median score "
-    "of them all (one of happiness, anger and surprise, two of sadness); the score is the probability of the label, averaged over the "
-    "models shown and over the face and its mirror image; equal distances go by file name."
+    "of them all, the lower of the two middle ones where their number is even (one face of happiness, anger and surprise, two of "
+    "sadness); the score is the probability of the label, averaged over the models shown and over the face and its mirror image; equal "
+    "distances go by file name."
 )
 BATCH = 64
 
@@ -63,8 +64,9 @@ def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceS
 
 
 def nearest_to_median(scores: NDArray[np.float64], names: Sequence[str]) -> list[int]:
-    """Positions of all scores by their distance from the median, nearest first; equal distances by name."""
-    distances = np.abs(scores - np.median(scores))
+    """Positions of all scores by their distance from the (lower) median, nearest first; equal distances by name."""
+    median = np.sort(scores)[(len(scores) - 1) // 2]  # one of the scores, so that rounding cannot choose between the two middle ones
+    distances = np.abs(scores - median)
     return sorted(range(len(names)), key=lambda position: (distances[position], names[position]))
 
 

@@ -123,6 +123,9 @@ def test_bars_follow_the_scale() -> None:
 def test_another_method_than_cam_does_not_claim_logits() -> None:
     texts = svg_texts(draw_figure(ExplainedFaces((random_face(0),), method="layercam"), "svg"))
     assert "baseline: layercam score" in texts
+    highest = float(random_face(0).models[1].maps.max())
+    ticks = [float(text) for text in texts if re.fullmatch(r"\d+(\.\d+)?", text)]
+    assert 0.7 * highest < max(ticks) <= highest
     assert not any("logits per cell" in text or "cells sum" in text for text in texts)
 
 

@@ -1,0 +1,180 @@
+"""The ``unturned`` command: its help, its exit status, and its errors on one line."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import cli_arguments, figure_command
+from app.cli import main
+from app.face_maps import read_maps
+from app.pipeline import MAX_FACES
+
+COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "figure", "explain", "export")
+
+
+@pytest.fixture
+def models(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+
+
+@pytest.fixture
+def portrait(tmp_path: Path, astronaut_jpeg: bytes) -> Path:
+    path = tmp_path / "astronaut.jpg"
+    path.write_bytes(astronaut_jpeg)
+    return path
+
+
+def refusal(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed on standard error: one line that starts with the command's name."""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("unturned: ")
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"example: unturned {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ") and line.strip()}
+    assert set(COMMANDS) <= listed
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["figure", "--opacity", "2"], ["serve", "--port", "70000"], ["explain", "here"]])
+def test_bad_use_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: unturned" in capsys.readouterr().err
+
+
+def test_commands_of_the_service_need_no_training_code_and_no_model_to_show_help() -> None:
+    script = (
+        "import sys\nfrom app.cli import main\ntry: main(['serve', '--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'matplotlib', 'cv2', 'model.training', 'model.commands'} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert output.splitlines()[-1] == "[]"
+
+
+def test_as_many_faces_can_be_asked_for_as_the_pipeline_explains() -> None:
+    assert cli_arguments.MAX_FACES == MAX_FACES
+
+
+def test_serve_gives_the_chosen_address_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = []
+    monkeypatch.setattr("app.server.serve", lambda settings: served.append(settings) or 3)  # type: ignore[func-returns-value]
+    monkeypatch.setattr("app.server.end", served.append)
+    monkeypatch.setenv("UNTURNED_PORT", "8123")
+    assert main(["serve", "--host", "::1"]) == 3
+    settings, status = served
+    assert (settings.host, settings.port, status) == ("::1", 8123, 3)
+
+
+def test_an_unknown_setting_is_bad_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], portrait: Path) -> None:
+    monkeypatch.setenv("UNTURNED_MAXPIXELS", "1")
+    assert main(["figure", str(portrait), "-o", "out.pdf"]) == 2
+    assert "UNTURNED_MAXPIXELS" in refusal(capsys)
+
+
+def test_missing_checkpoints_are_a_failed_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], portrait: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(tmp_path))
+    assert main(["figure", str(portrait), "-o", str(tmp_path / "out.pdf")]) == 3
+    assert "manifest.json" in refusal(capsys)
+
+
+@pytest.mark.usefixtures("models")
+def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
+    portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    portrait.rename(photos / "astronaut.jpg")
+    (photos / "broken.png").write_bytes(b"not a picture")
+    assert main(["explain", str(photos), "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert "broken.png: The file is not a picture. (not_an_image)" in printed.err.splitlines()
+    assert printed.out.startswith("1 explained, 0 finished before, 1 failed")
+
+    saved = out / "astronaut.jpg.npz"
+    (face,) = read_maps(saved.read_bytes()).faces
+    assert [model.title for model in face.models] == ["baseline", "ours (mek_sf)"]
+    np.testing.assert_allclose(face.models[0].maps.mean((2, 3)) + face.models[0].bias, face.models[0].logits, atol=1e-5)
+
+    assert main(["figure", str(photos / "astronaut.jpg"), "-o", str(tmp_path / "direct.png")]) == 0
+    assert main(["figure", str(saved), "-o", str(tmp_path / "again.png")]) == 0
+    assert (tmp_path / "direct.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+    (photos / "broken.png").unlink()
+    assert main(["explain", str(photos), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith("0 explained, 1 finished before, 0 failed")
+    assert main(["explain", str(photos), "--out", str(out), "--gauge", "trained"]) == 2
+    assert "other options" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("models")
+def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, reason in (
+        ([portrait], "name at least one picture and, with -o,"),
+        ([portrait, "-o", tmp_path / "out.gif"], "ends in .png, .svg or .pdf"),
+        ([tmp_path / "missing.jpg", "-o", tmp_path / "out.png"], "missing.jpg: No such file or directory"),
+        ([portrait, "-o", tmp_path / "out.png", "--models", "baseline,nobody"], "(invalid_parameter)"),
+        ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "names a model twice"),
+        (["--supplement", "--out", tmp_path], "needs --data"),
+        (["--supplement", "--data", tmp_path, "--out", tmp_path], "no FERPlus here"),
+    ):
+        assert main(["figure", *map(str, arguments)]) == 2
+        assert reason in refusal(capsys)
+    assert {path.name for path in tmp_path.iterdir()} == {"astronaut.jpg"}
+
+
+def test_damaged_saved_maps_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    objects, bomb, nan = tmp_path / "objects.npz", tmp_path / "bomb.npz", tmp_path / "nan.npz"
+    np.savez(objects, format=np.array([{}], dtype=object), allow_pickle=True)  # type: ignore[arg-type]
+    np.savez_compressed(bomb, format=np.zeros(9_000_000))
+    np.savez(nan, format="unturned-maps-1", faces=np.float64("nan"))
+    for path in (objects, bomb, nan):
+        assert main(["figure", str(path), "-o", str(tmp_path / "out.png")]) == 2
+        assert f"{path.name}: " in refusal(capsys)
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (ValueError("first\nsecond"), 2)])
+def test_interrupts_and_bad_input_end_quietly(error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(figure_command, "_run", failing)
+    assert main(["figure"]) == status
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(figure_command, "_run", failing)
+    with pytest.raises(ZeroDivisionError):
+        main(["figure"])
+
+
+def test_a_png_figure_is_a_picture(models: None, portrait: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert main(["figure", str(portrait), "-o", str(out), "--crop", "whole", "--colours", "diverging", "--scale", "all"]) == 0
+    with Image.open(io.BytesIO(out.read_bytes())) as picture:
+        assert picture.format == "PNG"
