@@ -6,7 +6,7 @@ export const MOST_FACES = 8;
 
 /** @type {Record<string, string>} what a visitor can do on this page, where the problem's own detail does not say it */
 const ADVICE = {
-  no_face: "Draw the crop by hand, take the whole picture, or try a larger, more frontal face.",
+  no_face: "No upright face is large enough to be found. Draw the crop by hand, take the whole picture, or try a larger, more frontal face.",
   not_an_image: "Choose a JPEG, PNG or WebP picture.",
   truncated_image: "Copy or download the file again.",
   corrupt_image: "Export or download the picture again.",
@@ -28,7 +28,7 @@ export class ServiceError extends Error {
   constructor(code, title, detail) {
     super(title);
     this.code = code;
-    this.detail = detail;
+    this.detail = code === "no_face" ? "" : detail; // there the page offers buttons for what the detail tells programs
     this.advice = ADVICE[code] ?? "";
   }
 }
