@@ -28,10 +28,13 @@ format: $(VENV)/test.stamp ## let ruff mend what it can
 	$(bin)/ruff format .
 
 fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
-	$(bin)/python tests/fuzz_decoding.py
+	$(bin)/python -m tests.fuzz_decoding
 
-bench: $(VENV)/test.stamp ## every benchmark, one after the other, on an idle machine
-	@set -e; for benchmark in benchmarks/bench_*.py; do echo "$$benchmark"; $(bin)/python "$$benchmark"; done
+bench: $(VENV)/test.stamp ## every benchmark, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
+	$(bin)/python -m benchmarks.bench_maps
+	$(bin)/python -m benchmarks.bench_request
+	$(bin)/python -m benchmarks.bench_load
+	$(bin)/python -m benchmarks.bench_training --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 
 lock: $(VENV)/test.stamp ## requirements.lock from pyproject.toml, keeping the versions that still fit
 	$(bin)/python .ci/lock.py

@@ -199,3 +199,14 @@ def test_every_make_target_the_documents_name_exists() -> None:
     named = {target for file in documents for target in commands.findall(file.read_text(encoding="utf-8"))}
     assert {"serve", "test"} <= named
     assert named <= targets
+
+
+def test_every_program_that_make_runs_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    modules = re.findall(r"\$\(bin\)/python -m ((?:benchmarks|tests)\.\w+)", makefile)
+    scripts = re.findall(r"\$\(bin\)/python (\S+\.py)", makefile)
+    assert {"tests.fuzz_decoding", "benchmarks.bench_load"} <= set(modules)
+    assert [path for path in [*scripts, *(f"{module.replace('.', '/')}.py" for module in modules)] if not (ROOT / path).is_file()] == []
+    assert {file.stem for file in (ROOT / "benchmarks").glob("bench_*.py")} == {
+        module.partition(".")[2] for module in modules if module.startswith("benchmarks.")
+    }
