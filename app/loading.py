@@ -19,6 +19,8 @@ def load_explainer(settings: Settings) -> Explainer:
     """
     import torch
 
+    # with torch these take half a second, which the first request should not wait for, nor hold the event loop
+    from app import figure, pipeline, still_page  # noqa: F401
     from app.explain import Explainer
     from model.checkpoints import CheckpointError, load_checkpoint, load_manifest
 
