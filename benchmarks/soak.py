@@ -1,0 +1,173 @@
+"""A long mixed load: good, bad, slow and huge uploads at once, every good answer compared with the one the same picture got alone.
+
+It ends with status 1 when an answer was wrong, a bad upload was not refused as it should be, the service stopped answering, or its memory
+grew by more than 10 MB after the first 1,000 good answers. `--requests 10000` shows the memory, `--minutes 30` is the mixed load.
+
+    python -m benchmarks.soak --minutes 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.bench_load import resident_megabytes
+from benchmarks.portrait import portrait_jpeg
+from benchmarks.servers import running_server
+from benchmarks.timing import save
+
+PATH = "/api/v1/explanations"
+GROWTH_LIMIT_MEGABYTES = 10
+SETTLED_AFTER = 1000
+SAMPLE_EVERY = 100
+BOUNDARY = "soak"
+
+
+def form(picture: bytes) -> bytes:
+    disposition = b'Content-Disposition: form-data; name="image"; filename="a"'
+    return b"\r\n".join([b"--" + BOUNDARY.encode(), disposition, b"", picture, b"--" + BOUNDARY.encode() + b"--", b""])
+
+
+def post(port: int, body: bytes) -> tuple[int, Any]:
+    """Status and JSON of one upload."""
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())["faces"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())["code"]
+
+
+def good_pictures() -> list[bytes]:
+    """One face at eleven sizes, and two and four of them in one picture."""
+    face = Image.open(io.BytesIO(portrait_jpeg(400)))
+    pictures = [portrait_jpeg(side) for side in (160, 200, 256, 320, 400, 512, 640, 800, 1000, 1600, 2400)]
+    for columns, rows in ((2, 1), (2, 2)):
+        sheet = Image.new("RGB", (400 * columns, 400 * rows))
+        for column in range(columns):
+            for row in range(rows):
+                sheet.paste(face, (400 * column, 400 * row))
+        buffer = io.BytesIO()
+        sheet.save(buffer, "JPEG", quality=90)
+        pictures.append(buffer.getvalue())
+    return pictures
+
+
+def bad_pictures() -> list[tuple[bytes, set[int]]]:
+    """Broken, huge and hostile uploads, and the statuses that each may get; 503 while the service is full."""
+    noise = np.random.default_rng(1).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    jpeg = portrait_jpeg(400)
+    return [
+        (b"", {422}),
+        (b"GIF89a" + bytes(50), {415, 422}),
+        (jpeg[: len(jpeg) // 2], {422}),
+        (buffer.getvalue(), {422}),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\x75\x30" * 2 + b"\x08\x02\0\0\0" + bytes(4), {422}),
+        (bytes(11 << 20), {413}),
+    ]
+
+
+class Soak:
+    """The clients, and what they have seen."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+        self.memory: list[tuple[int, float]] = []
+        self.pictures = good_pictures()
+        self.expected = [post(port, form(picture)) for picture in self.pictures]
+        assert all(status == 200 for status, _ in self.expected)
+
+    def count(self, what: str) -> int:
+        with self.lock:
+            self.counts[what] += 1
+            return self.counts[what]
+
+    def good(self) -> None:
+        for number in cycle(range(len(self.pictures))):
+            if self.stop.is_set():
+                return
+            answer = post(self.port, form(self.pictures[number]))
+            if answer == self.expected[number]:
+                done = self.count("right")
+                if done % SAMPLE_EVERY == 0:
+                    self.memory.append((done, resident_megabytes(self.port)))
+            else:
+                self.count("refused when full" if answer[0] == 503 else "WRONG")
+
+    def bad(self) -> None:
+        for picture, statuses in cycle(bad_pictures()):
+            if self.stop.wait(0.05):
+                return
+            try:
+                status, _ = post(self.port, form(picture))
+            except (urllib.error.URLError, OSError):
+                status = 413 if len(picture) > 1 << 20 else 0  # closed while we were still sending too much
+            self.count("refused as bad" if status in statuses | {503} else "BAD UPLOAD NOT REFUSED")
+
+    def slow(self) -> None:
+        """Stall in the head, in the body, and before reading the answer; leave at last."""
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: "
+        body = form(self.pictures[0])
+        starts = [b"", head[:40].encode(), f"{head}90000\r\n\r\n".encode() + body[:50], f"{head}{len(body)}\r\n\r\n".encode() + body]
+        for start in cycle(starts):
+            with socket.create_connection(("127.0.0.1", self.port)) as connection:
+                connection.sendall(start)
+                if self.stop.wait(3):
+                    return
+            self.count("stalled")
+
+
+def run(arguments: argparse.Namespace, port: int) -> Soak:
+    soak = Soak(port)
+    clients = [soak.good] * arguments.good_clients + [soak.bad] + [soak.slow] * 4
+    threads = [threading.Thread(target=client, daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 60 * arguments.minutes
+    while time.monotonic() < end and soak.counts["right"] < arguments.requests and any(thread.is_alive() for thread in threads):
+        time.sleep(1)
+    soak.count("CLIENT ENDED EARLY") if not all(thread.is_alive() for thread in threads) else None
+    soak.stop.set()
+    for thread in threads:
+        thread.join(70)
+    return soak
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30, help="longest duration")
+    parser.add_argument("--requests", type=float, default=1e9, help="good answers after which it ends")
+    parser.add_argument("--good-clients", type=int, default=3, help="clients that send good pictures one after the other")
+    arguments = parser.parse_args()
+    with running_server("unturned") as port:
+        soak = run(arguments, port)
+        last = resident_megabytes(port)
+    settled = [megabytes for done, megabytes in soak.memory if done >= SETTLED_AFTER]
+    growth = last - settled[0] if settled else None
+    faults = {what: number for what, number in soak.counts.items() if what.isupper()}
+    save("soak", {"counts": dict(soak.counts), "memory_megabytes": soak.memory, "growth_megabytes": growth}, vars(arguments))
+    print(json.dumps({"counts": soak.counts, "growth_megabytes": growth, "resident_megabytes": last}, indent=1))
+    return 1 if faults or (growth is not None and growth > GROWTH_LIMIT_MEGABYTES) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
