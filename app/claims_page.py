@@ -26,12 +26,12 @@ VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names
 async def claims(request: Request) -> Response:
     """The claims, measured and judged."""
     report = _report(request)
-    context: dict[str, Any] = {"section": "/claims", "report": report, "command": COMMAND}
+    dataset = request.app.state.settings.datasets is not None
+    context: dict[str, Any] = {"section": "/claims", "report": report, "command": COMMAND, "dataset": dataset}
     if report is not None:
         context["claims"] = [_claim(claim, report) for claim in report.claims]
         context["accuracies"] = [_measure(measure, report) for measure in report.accuracies]
         context["faithfulness"] = _faithfulness(report.faithfulness)
-        context["dataset"] = request.app.state.settings.datasets is not None
     return render(request, "claims.html", context)
 
 

@@ -13,7 +13,7 @@ from app.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
-    from model.tables import Table
+    from model.table_layout import Table
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
