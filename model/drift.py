@@ -45,8 +45,8 @@ def difficulty_table(results: Sequence[RunResult]) -> Table:
         rows = tuple(_difficulty_row(method, [run for run in runs if run.method == method]) for method in methods)
         groups.append(Group(f"{dataset}, {'all training faces' if imbalance == ORIGINAL else f'imbalance factor {imbalance}'}", rows))
     return Table(
-        name="Beyond the paper: difficulty and drift",
-        title="does accuracy follow count, and do predictions drift to the frequent classes?",
+        name="Difficulty and drift",
+        title="Does accuracy follow count, and do predictions drift to the frequent classes? Not in the paper's tables",
         columns=("Spearman r", "out of order", *(f"{name} per face" for name in EXPRESSIONS)),
         groups=tuple(groups),
         notes=(
@@ -61,8 +61,8 @@ def relabelling_table(results: Sequence[RunResult]) -> Table:
     """What SCN did to the training labels, at the end of every run of it."""
     rows = tuple(_relabelling_row(result) for result in results if result.method == "scn" and "to_frequent" in result.learning_curve[-1])
     return Table(
-        name="Beyond the paper: SCN's labels",
-        title="training labels that SCN changed by the end of a run",
+        name="SCN's labels",
+        title="Training labels that SCN changed by the end of a run. Not in the paper's tables",
         columns=(
             "faces",
             "to a more frequent class",

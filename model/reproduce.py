@@ -95,12 +95,12 @@ class Matrix:
         self.stop_asked = True
 
     def seconds_left(self) -> float | None:
-        """Estimate from the seconds an epoch took so far, spread over the workers; None before any run has trained."""
+        """Estimate from the seconds an epoch took so far, spread over the workers; None before any run has trained and at the end."""
         rates = [run.seconds / run.epochs for run in self.runs if run.epochs > 0 and run.seconds > 0]
-        if not rates:
+        unfinished = [run for run in self.runs if run.status in BUSY | {"waiting"}]
+        if not rates or not unfinished:
             return None
         mean = sum(rates) / len(rates)
-        unfinished = [run for run in self.runs if run.status in BUSY | {"waiting"}]
         own = [run.seconds / run.epochs if run.epochs > 0 else mean for run in unfinished]
         left = sum(rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True))
         return left / self.workers
@@ -113,11 +113,16 @@ class Matrix:
         elif run.status == "elsewhere" and not is_locked(run.directory):
             run.status = "done" if self._is_finished(run.cell) else "waiting"
         elif run.status == "waiting" and self._is_finished(run.cell):
-            run.status, run.epochs = "done", float(self.protocol.epochs)
+            run.status = "done"
+        if run.status == "done":
+            run.epochs, run.seconds = float(self.protocol.epochs), load_result(self._result_path(run.cell)).seconds
 
     def _is_finished(self, cell: TableCell) -> bool:
-        path = result_path(self.results, cell.method, cell.dataset, cell.imbalance, cell.seed)
+        path = self._result_path(cell)
         return path.is_file() and self.protocol.matches(load_result(path))
+
+    def _result_path(self, cell: TableCell) -> Path:
+        return result_path(self.results, cell.method, cell.dataset, cell.imbalance, cell.seed)
 
     def _start(self, run: CellRun) -> None:
         run.directory.mkdir(parents=True, exist_ok=True)
@@ -202,8 +207,8 @@ def progress_table(matrix: Matrix) -> Table:
     """How far every run is, and the time left."""
     left = matrix.seconds_left()
     done = sum(run.status == "done" for run in matrix.runs)
-    remaining = "time left unknown yet" if left is None else f"about {_duration(left)} left"
-    table = Table(title=f"{done} of {len(matrix.runs)} runs done, {remaining}")
+    remaining = "" if left is None else f", about {_duration(left)} left"
+    table = Table(title=f"{done} of {len(matrix.runs)} runs done{remaining}")
     for column in ("run", "state", "epochs", "time"):
         table.add_column(column, justify="left" if column in {"run", "state"} else "right")
     for run in matrix.runs:

@@ -40,7 +40,8 @@ def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
     counts = [_count_table(table, results) for table in paper.count_tables]
     used = [result for result in results if protocol.matches(result)]
-    return accuracy + counts + [difficulty_table(used), relabelling_table(used)]
+    measured = [table for table in (difficulty_table(used), relabelling_table(used)) if any(group.rows for group in table.groups)]
+    return accuracy + counts + measured
 
 
 def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:

@@ -94,6 +94,8 @@ def test_finished_cells_are_not_run_again(tmp_path: Path) -> None:
 
     assert run_matrix(matrix, poll_seconds=0.01) == 0
     assert diary(tmp_path) == ["start ferplus-original-mek-seed2", "end ferplus-original-mek-seed2"]
+    assert [(run.epochs, run.seconds) for run in matrix.runs] == [(10.0, 100.0)] * 2
+    assert progress_table(matrix).title == "2 of 2 runs done"
 
 
 def test_a_result_of_another_protocol_does_not_count(tmp_path: Path) -> None:
