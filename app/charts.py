@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from model.claims_report import Measure, PointSet
 
-WIDTH = 640.0
-LABELS = 150.0  # left part of an interval plot that holds the models' names
-RIGHT = 14.0
+WIDTH = 400.0
+LABELS = 96.0  # left part of an interval plot that holds the models' names
+RIGHT = 18.0
 ROW = 24.0
 AXIS = 26.0  # height below the rows
 TOP = 6.0

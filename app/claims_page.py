@@ -58,6 +58,7 @@ def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
         "claim": claim,
         "verdict": verdict,
         "badge": VERDICTS[verdict],
+        "others": "; ".join(f"{name} {said}" for name, said in claim.verdicts.items() if name != report.ours),
         "measures": [_measure(measure, report) for measure in claim.measures],
         "points": [_points(point_set) for point_set in claim.points],
     }

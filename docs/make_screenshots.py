@@ -1,6 +1,6 @@
 """Takes the README's screenshots from a running service: ``unturned serve``, then ``python docs/make_screenshots.py``.
 
-Shown are only pictures of the gallery, never faces of a data set.
+Shown are only pictures of the gallery: start the service without UNTURNED_DATASETS, since faces of a data set must not be published.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def main() -> None:
         _explorer(browser, options.url)
         _closer(browser, options.url)
         _phone(browser, options.url)
+        _claims(browser, options.url)
         browser.close()
 
 
@@ -74,6 +75,17 @@ def _phone(browser: Browser, url: str) -> None:
     assert top is not None
     page.evaluate("y => window.scrollTo(0, y)", top["y"] + 420)
     _write(page.screenshot(), "phone.webp")
+
+
+def _claims(browser: Browser, url: str) -> None:
+    """The first claim, where there are measurements."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(f"{url}/claims")
+    if page.locator('img[src^="/faces/"]').count():
+        raise SystemExit("start the service without UNTURNED_DATASETS: faces of the data set must not be published")
+    claim = page.locator("#flip_consistency")
+    if claim.count():
+        _write(claim.screenshot(), "claims.webp")
 
 
 if __name__ == "__main__":
