@@ -1,6 +1,6 @@
 """The expression classifier: logits and the attention map of every class from one forward pass.
 
-Class attention map (CAM; Zhou et al. 2016, and equation 1 of Zhang et al., EAC, 2022): ``M[l, h, w] = sum_c W[l, c] F[c, h, w]``. With
+Class attention map (CAM; Zhou et al., CVPR 2016): ``M[l, h, w] = sum_c W[l, c] F[c, h, w]``. With
 global average pooling the map is exact: ``logit[l] = mean_hw M[l] + b[l]``, so ``M[l, h, w] / (h w)`` is what one cell adds to the logit.
 """
 

@@ -25,7 +25,7 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
 
     Returns:
         the prediction for all N faces, and the maps ``(P, L, h, w)`` of the paired faces: as seen, and seen in the mirror and mapped back.
-        The classifier weight inside both is detached, so that it learns from the classification loss alone (EAC, equation 3).
+        The classifier weight inside both is detached, so that it learns from the classification loss alone (as in EAC).
     """
     pairs = math.ceil(share * len(images))
     features = method.classifier.network(torch.cat([images, images[:pairs].flip(-1)]))
@@ -50,6 +50,6 @@ def correlation(maps: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def minor_class_weights(counts: tuple[int, ...]) -> Tensor:
-    """MEK's class weights ``w_l = N / (10 n_l)``, ``(L,)``: inverse frequency in the training set."""
-    n = torch.tensor(counts, dtype=torch.float32)
+    """MEK's class weights ``w_l = N / (10 n_l)``, ``(L,)``: inverse frequency in the training set; a class without a face counts as one."""
+    n = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
     return n.sum() / (10 * n)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -49,5 +48,5 @@ class Mek(Method):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
         labels = F.cross_entropy(prediction.logits, smooth_targets(batch.labels, self.weights, self.settings.smoothing))
-        consistency = torch.einsum("l,nl->n", self.weights, squared_gap(maps, mirrored)).mean()
+        consistency = (self.weights * squared_gap(maps, mirrored)).sum(1).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}

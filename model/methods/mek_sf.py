@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -48,6 +47,6 @@ class MekScaleFree(Method):
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
         adjusted = prediction.logits + self.settings.adjustment * self.log_prior
         labels = F.cross_entropy(adjusted, smooth_targets(batch.labels, self.weights, self.settings.smoothing))
-        gaps = torch.einsum("l,nl->n", self.weights / self.weights.sum(), 1 - correlation(maps, mirrored))
-        consistency = gaps.mean()
+        gaps = (1 - correlation(maps, mirrored)) * self.weights / self.weights.sum()
+        consistency = gaps.sum(1).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
