@@ -114,13 +114,13 @@ class ClaimsReport(_Record):
 
 
 def decide(difference: Estimate, better: Literal["higher", "lower"]) -> Verdict:
-    """What an interval of the difference says: wholly on the expected side of 0, not at all on it, or both possible."""
+    """What an interval of the difference says: wholly on the expected side of 0, wholly on the other, or neither."""
     if difference.interval is None:
         return "undecided"
     low, high = difference.interval if better == "higher" else (-difference.interval[1], -difference.interval[0])
     if low > 0:
         return "holds"
-    return "does not hold" if high <= 0 else "undecided"
+    return "does not hold" if high < 0 else "undecided"
 
 
 def combine(verdicts: list[Verdict]) -> Verdict:

@@ -269,7 +269,8 @@ def test_models_are_drawn_alike() -> None:
         ((0.1, 0.2), "holds", "does not hold"),
         ((-0.2, -0.1), "does not hold", "holds"),
         ((-0.1, 0.1), "undecided", "undecided"),
-        ((0.0, 0.2), "undecided", "does not hold"),
+        ((0.0, 0.2), "undecided", "undecided"),
+        ((0.0, 0.0), "undecided", "undecided"),
         (None, "undecided", "undecided"),
     ],
 )
