@@ -86,21 +86,22 @@ def png_with_bomb(kind: bytes, prefix: bytes) -> bytes:
     return png(64, 64, chunk(kind, prefix + zlib.compress(bytes(4 << 20), 9)), pixels)
 
 
-def damaged_png(repair_checksum: bool) -> bytes:
-    """A PNG with one byte of its packed pixels changed."""
-    packed = bytearray(zlib.compress(np.random.default_rng(5).bytes(65 * 64)))
-    packed[len(packed) // 2] ^= 0x55
+def png_with_wrong_checksum() -> bytes:
+    """A PNG whose pixels are whole, but not what their checksum says."""
+    return png(64, 64, chunk(b"IDAT", zlib.compress(bytes(65 * 64)))[:-1] + b"\x00")
+
+
+def png_with_flipped_bytes() -> bytes:
+    """A PNG whose packed pixels make no sense, with the right checksum."""
+    packed = bytearray(zlib.compress(bytes(65 * 64)))
     packed[2] ^= 0x07  # the type of the first deflate block
-    pixels = bytearray(chunk(b"IDAT", bytes(packed)))
-    if not repair_checksum:
-        pixels[-1] ^= 1
-    return png(64, 64, bytes(pixels))
+    return png(64, 64, chunk(b"IDAT", bytes(packed)))
 
 
-def scan_bomb(side: int, copies: int) -> bytes:
-    """A progressive JPEG whose header says ``side`` x ``side`` pixels and whose last scan comes ``copies`` times more."""
-    small = encoded(portrait().resize((64, 64)), "JPEG", progressive=True)
-    frame = small.index(b"\xff\xc2")
+def scan_bomb(side: int, copies: int, progressive: bool = True) -> bytes:
+    """A JPEG whose header says ``side`` x ``side`` pixels and whose last scan comes ``copies`` times more."""
+    small = encoded(portrait().resize((64, 64)), "JPEG", progressive=progressive)
+    frame = small.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     small = small[: frame + 5] + struct.pack(">HH", side, side) + small[frame + 9 :]
     last_scan = small[small.rindex(b"\xff\xda") : -2]
     return small[:-2] + last_scan * copies + b"\xff\xd9"
@@ -229,8 +230,8 @@ UPLOADS = (
     Upload("start of a JPEG", lambda: _portrait_as("JPEG")[:30], "truncated_image"),
     Upload("half a PNG", lambda: _cut(_portrait_as("PNG"), 0.5), "truncated_image"),
     Upload("half a WebP", lambda: _cut(_portrait_as("WEBP"), 0.5), "truncated_image"),
-    Upload("PNG with a wrong checksum", partial(damaged_png, False), "corrupt_image"),
-    Upload("PNG with flipped bytes", partial(damaged_png, True), "corrupt_image"),
+    Upload("PNG with a wrong checksum", png_with_wrong_checksum, "corrupt_image"),
+    Upload("PNG with flipped bytes", png_with_flipped_bytes, "corrupt_image"),
     Upload("JPEG and a web page behind it", lambda: _portrait_as("JPEG") + b"<html><script>alert(1)</script></html>", face="one"),
     Upload("header of a PNG of 900 megapixels", lambda: png(30000, 30000), "too_many_pixels"),
     Upload("whole PNG of 900 megapixels", partial(flat_png, 30000), "too_many_pixels"),
@@ -241,6 +242,7 @@ UPLOADS = (
     Upload("scan bomb", partial(scan_bomb, 7000, 200), "image_too_complex"),
     Upload("many scans of many pixels", partial(scan_bomb, 4900, 12), "image_too_complex"),
     Upload("progressive JPEG of 49 megapixels", partial(scan_bomb, 7000, 0), "too_many_pixels"),
+    Upload("sequential JPEG of 49 megapixels in two scans", partial(scan_bomb, 7000, 1, False), "too_many_pixels"),
     Upload("zTXt bomb", partial(png_with_bomb, b"zTXt", b"k\x00\x00"), "corrupt_image"),
     Upload("iTXt bomb", partial(png_with_bomb, b"iTXt", b"k\x00\x01\x00\x00\x00"), "corrupt_image"),
     Upload("iCCP bomb", partial(png_with_bomb, b"iCCP", b"k\x00\x00"), "corrupt_image"),
