@@ -10,13 +10,13 @@ from model.claims_report import Measure, PointSet
 
 WIDTH = 400.0
 LABELS = 96.0  # left part of an interval plot that holds the models' names
-RIGHT = 18.0
+RIGHT = 26.0
 ROW = 24.0
 AXIS = 26.0  # height below the rows
 TOP = 6.0
 SIDE = 340.0  # of a scatter plot
 MARGIN = 52.0
-ALMOST_SAME_TICKS = 5
+INTERVALS = 4  # between ticks, or a few more
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def scatter_plot(points: PointSet) -> ScatterPlot:
 
 
 def tick_values(low: float, high: float) -> list[float]:
-    """Round numbers, about five, the outer ones at or beyond both ends."""
+    """Round numbers, about five of them, the outer ones at or beyond both ends."""
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
-    raw = (high - low) / ALMOST_SAME_TICKS
+    raw = (high - low) / INTERVALS
     magnitude = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * magnitude for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * magnitude >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -203,10 +203,10 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0.0, 1.0, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0.0, 1.0, ["0.00", "0.25", "0.50", "0.75", "1.00"]),
         (-7.0, 9.0, ["−10", "−5", "0", "5", "10"]),
         (0.81, 0.83, ["0.810", "0.815", "0.820", "0.825", "0.830"]),
-        (0.4, 0.4, ["−0.2", "0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0.4, 0.4, ["−0.25", "0.00", "0.25", "0.50", "0.75", "1.00"]),
     ],
 )
 def test_ticks_are_round_and_hold_both_ends(low: float, high: float, expected: list[str]) -> None:
