@@ -26,7 +26,8 @@ def format_value(value: Value | None) -> str:
 
 def markdown(tables: Sequence[Table]) -> str:
     """All tables as one Markdown document."""
-    return "\n".join(_markdown_table(table) for table in tables)
+    head = "# The paper's tables, printed and measured\n\nMade by `unturned tables` from the result files; not to be edited.\n"
+    return "\n".join([head, *(_markdown_table(table) for table in tables)])
 
 
 def _markdown_table(table: Table) -> str:
