@@ -183,7 +183,7 @@ def test_no_tracked_picture_has_the_size_of_a_dataset_face() -> None:
 def test_no_tracked_file_is_in_the_dataset(ferplus_zip: Path) -> None:
     with zipfile.ZipFile(ferplus_zip) as archive:
         members = {(entry.file_size, entry.CRC) for entry in archive.infolist() if entry.file_size}
-    assert len(members) > 30_000
+    assert len(members) > 20_000  # some faces are in FERPlus twice
     assert [str(file) for file in tracked() if (file.stat().st_size, zlib.crc32(file.read_bytes())) in members] == []
 
 
