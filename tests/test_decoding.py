@@ -110,15 +110,23 @@ def test_hidden_colours_have_no_effect(kind: str) -> None:
     assert np.array_equal(image.pixels[100:], np.asarray(portrait())[100:])
 
 
-@pytest.mark.parametrize(("bits", "key", "stored"), [(1, 1, 0x80), (2, 2, 0x80), (4, 7, 0x70), (8, 200, 200)])
-def test_a_transparent_grey_becomes_white_at_every_depth(bits: int, key: int, stored: int) -> None:
-    row = b"\x00" + bytes([stored]) + bytes((64 * bits + 7) // 8 - 1)
-    data = pictures.png(
-        64, 64, pictures.chunk(b"tRNS", struct.pack(">H", key)), pictures.chunk(b"IDAT", zlib.compress(row * 64)), bits=bits
-    )
-    pixels = decode_image(data, LIMITS).pixels
+@pytest.mark.parametrize(
+    ("bits", "key", "stored"), [(1, 1, b"\x80"), (2, 2, b"\x80"), (4, 7, b"\x70"), (8, 200, b"\xc8"), (16, 0x1234, b"\x12\x34")]
+)
+def test_a_transparent_grey_becomes_white_at_every_depth(bits: int, key: int, stored: bytes) -> None:
+    row = b"\x00" + stored + bytes(64 * bits // 8 - len(stored))
+    chunks = (pictures.chunk(b"tRNS", struct.pack(">H", key)), pictures.chunk(b"IDAT", zlib.compress(row * 64)))
+    pixels = decode_image(pictures.png(64, 64, *chunks, bits=bits), LIMITS).pixels
     assert (pixels[:, 0] == 255).all()
     assert (pixels[:, 8:] == 0).all()
+
+
+def test_a_transparent_16_bit_colour_becomes_white() -> None:
+    row = b"\x00" + b"\x12\x34\x56\x78\x9a\xbc" + bytes(63 * 6)
+    chunks = (pictures.chunk(b"tRNS", b"\x12\x34\x56\x78\x9a\xbc"), pictures.chunk(b"IDAT", zlib.compress(row * 64)))
+    pixels = decode_image(pictures.png(64, 64, *chunks, bits=16, colour=2), LIMITS).pixels
+    assert (pixels[:, 0] == 255).all()
+    assert (pixels[:, 1:] == 0).all()
 
 
 def test_a_palette_with_a_hole_is_laid_on_white() -> None:
