@@ -1,7 +1,7 @@
 """Bytes of an upload -> upright RGB pixels, in processes that can be killed without harm to anybody else's request.
 
 :class:`Decoder` keeps a few decoder processes (:mod:`app.decoder_child`); one that crashes, or is killed because a picture takes too long,
-is replaced at once. :func:`decode_image` does the same work in the calling process, for commands that read their user's own files.
+is replaced at once. :func:`decode_image` does the same work in the calling process, for programs that trust their files.
 """
 
 from __future__ import annotations
