@@ -1,0 +1,59 @@
+"""What tests of the pages in Chromium share: where things are on the page, and how to wait for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.live_server import LiveServer, form, part
+
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "static" / "samples"
+COLLINS, HOPPER = SAMPLES / "collins.jpg", SAMPLES / "hopper.jpg"
+OVERLAY_SIDE = 168  # pixels of a map's canvas
+PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about", "/samples/hopper")
+
+
+def wait_for_result(page: Page) -> None:
+    page.wait_for_selector("#result:not([hidden]):not(.waiting)")
+    page.wait_for_selector("#status:not(.busy)")
+
+
+def choose(page: Page, *files: Path) -> None:
+    """Send a file and wait for its answer."""
+    with page.expect_response("**/api/v1/explanations*"):
+        page.set_input_files("#file", [str(file) for file in files])
+    wait_for_result(page)
+
+
+def answer_for(server: LiveServer, file: Path, query: str = "") -> dict[str, Any]:
+    response = server.post(form(part(file.read_bytes())), f"/api/v1/explanations{query}")
+    assert response.status == 200
+    answer: dict[str, Any] = response.json
+    return answer
+
+
+def tile(page: Page, model: str, view: str, expression: str) -> Any:
+    return page.locator(f'#grid .tile[aria-label^="{expression}, {model}, {view}"]')
+
+
+def pixels(page: Page, selector: Any) -> np.ndarray:
+    """A canvas as ``(H, W, 3)``."""
+    values = selector.evaluate("c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)")
+    side = selector.evaluate("c => [c.height, c.width]")
+    return np.array(values, dtype=np.uint8).reshape(*side, 4)[:, :, :3]
+
+
+def set_value(page: Page, selector: str, value: str) -> None:
+    """Move a slider."""
+    page.eval_on_selector(selector, "(e, value) => { e.value = value; e.dispatchEvent(new Event('input', { bubbles: true })); }", value)
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds on a page: each rule with some of the elements that break it."""
+    axe: Any = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    return [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found]

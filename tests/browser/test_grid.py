@@ -1,0 +1,167 @@
+"""The grid of maps in Chromium: its numbers and colours, every control, keyboard and pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from app.drawing_style import ColourMap
+from app.rendering import colours
+from app.still_page import share_text
+from model.expressions import EXPRESSIONS, expression_index
+from model.networks import Grid
+from model.placement import place_cells
+from tests.browser.driving import (
+    HOPPER,
+    OVERLAY_SIDE,
+    answer_for,
+    choose,
+    pixels,
+    set_value,
+    tile,
+    wait_for_result,
+)
+from tests.live_server import LiveServer
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_visitor_without_a_choice_sees_a_sample_explained(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    assert page.locator("#grid canvas").count() == 4 * len(EXPRESSIONS) + 4
+    assert page.locator("#verdict p").count() == 2
+    assert page.locator('a[data-sample="collins"]').get_attribute("aria-current") == "true"
+
+
+def test_the_grid_shows_the_numbers_of_the_rest_api_as_the_renderer_colours_them(
+    open_page: Callable[..., Page], server: LiveServer
+) -> None:
+    page = open_page("/#opacity=1&scale=map")
+    wait_for_result(page)
+    choose(page, HOPPER)
+    explanation = answer_for(server, HOPPER)["faces"][0]["explanations"]["ours"]
+    for view, title in (("original", "original"), ("flipped", "mirrored")):
+        for index in (0, expression_index("fear")):
+            shown = tile(page, "ours", title, EXPRESSIONS[index])
+            assert share_text(explanation["probabilities"][view][index]) in shown.inner_text()
+            cells = np.array(explanation["maps"][view][index])
+            cells /= cells.size
+            grid = Grid(**explanation["grid"])
+            expected = colours(place_cells(cells, grid, OVERLAY_SIDE), max(cells.max(), 0.0), ColourMap.VIRIDIS)
+            difference = np.abs(pixels(page, shown.locator("canvas")).astype(int) - expected.astype(int))
+            assert difference.max() <= 4  # neighbouring rows of the table, where rounding falls the other way
+            assert difference.mean() < 0.2
+
+
+def test_what_changes_the_look_changes_it_at_once_and_without_a_request(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if "/icons/" not in request.url else None)  # Chromium's own habit
+    canvases = page.locator("#grid .tile canvas")
+    look = canvases.evaluate_all("all => all.map(canvas => canvas.toDataURL())")
+
+    def changed() -> bool:
+        nonlocal look
+        before, look = look, canvases.evaluate_all("all => all.map(canvas => canvas.toDataURL())")
+        return bool(before != look)
+
+    for control, value in (("#colours", "jet"), ("#colours", "diverging"), ("#scale", "map"), ("#scale", "all")):
+        page.select_option(control, value)
+        assert changed(), (control, value)
+    assert "all maps: logits contributed per cell" in page.inner_text("#legends")
+    set_value(page, "#opacity", "0.2")
+    assert changed()
+    page.select_option("#focus", "disgust")
+    assert page.locator('#grid td[data-class="fear"].faded .tile').count() == 4
+    assert page.locator('#grid td[data-class="disgust"].faded .tile').count() == 0
+    assert "disgust" in page.inner_text("#swipe-title")
+    assert requests == []
+    assert page.url.endswith("#colours=diverging&scale=all&opacity=0.2&focus=disgust")
+
+
+def test_a_link_restores_the_view_and_bad_links_do_no_harm(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#colours=jet&opacity=0.3&sample=hopper&scale=<b>&first=../x&nonsense=1")
+    wait_for_result(page)
+    assert page.input_value("#colours") == "jet"
+    assert page.input_value("#opacity") == "0.3"
+    assert page.input_value("#scale") == "model"
+    assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
+
+
+def test_pointing_at_a_cell_reads_the_same_spot_of_the_face_in_every_row(open_page: Callable[..., Page], server: LiveServer) -> None:
+    page = open_page("/#sample=hopper")
+    wait_for_result(page)
+    answers = answer_for(server, HOPPER)["faces"][0]["explanations"]
+    explanation = answers["baseline"]
+    row, column, index = 1, 3, expression_index("fear")
+    first, step, size = (explanation["grid"][name] for name in ("first", "step", "input"))
+    canvas = tile(page, "baseline", "original", "fear").locator("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    at = [(first + step * cell + 0.5) / size * box["width"] for cell in (column, row)]
+    canvas.hover(position={"x": at[0], "y": at[1]}, force=True)
+    text = page.inner_text("#readout").replace("−", "-")
+    assert f"row {row + 1}, column {column + 1}" in text
+    for name in ("baseline", "ours"):
+        maps = answers[name]["maps"]
+        cells = len(maps["original"][0]) ** 2
+        mirrored_column = len(maps["original"][0]) - 1 - column
+        for value in (maps["original"][index][row][column], maps["flipped"][index][row][mirrored_column]):
+            assert f"{round(value / cells, 2) + 0.0:+.2f}" in text
+    marks = page.locator("#grid .probe:visible")
+    assert marks.count() == 28
+    page.keyboard.press("Tab")
+
+
+def test_a_class_opens_enlarged_and_the_keyboard_walks_grid_and_dialog(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    tile(page, "baseline", "original", "neutral").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused.startswith("happiness, baseline, mirrored")
+    before = page.inner_text("#readout")
+    page.keyboard.press("Shift+ArrowUp")
+    assert page.inner_text("#readout") != before
+    page.keyboard.press("Enter")
+    dialog = page.locator("#closer[open]")
+    assert dialog.locator("h2").inner_text() == "happiness"
+    assert dialog.locator("figure canvas").count() == 8
+    assert "mapped back" in dialog.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert dialog.locator("h2").inner_text() == "surprise"
+    page.keyboard.press("Escape")
+    assert page.locator("#closer[open]").count() == 0
+
+
+def test_the_swipe_shows_one_model_on_either_side(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#focus=anger")
+    wait_for_result(page)
+    maps = [pixels(page, tile(page, name, "original", "anger").locator("canvas")) for name in ("baseline", "ours")]
+    set_value(page, "#swipe-range", "50")
+    shown = pixels(page, page.locator("#swipe-canvas"))
+    half = OVERLAY_SIDE // 2
+    assert np.array_equal(shown[:, :half], maps[0][:, :half])
+    assert np.array_equal(shown[:, half:], maps[1][:, half:])
+
+
+def test_another_model_or_method_asks_the_service_again(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    with page.expect_response(lambda response: "models=mek_sf%2Cours" in response.url):
+        page.select_option("#first", "mek_sf")
+    wait_for_result(page)
+    assert page.locator("#grid .model-name").all_inner_texts() == ["mek_sf", "mek_sf", "ours", "ours"]
+    with page.expect_response(lambda response: "method=layercam" in response.url):
+        page.select_option("#method", "layercam")
+    wait_for_result(page)
+    assert "strengths do not compare" in page.inner_text("#warnings")
+    with page.expect_response(lambda response: "models=ours%2Cmek_sf" in response.url):
+        page.select_option("#second", "mek_sf")  # shown above already: the two change places
+    wait_for_result(page)

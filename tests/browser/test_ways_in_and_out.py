@@ -1,0 +1,153 @@
+"""Every way a picture comes into the explorer in Chromium, and every way its maps leave it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Download, Page
+
+from app.face_maps import read_maps
+from tests.browser.driving import (
+    COLLINS,
+    HOPPER,
+    answer_for,
+    choose,
+    pixels,
+    wait_for_result,
+)
+from tests.live_server import LiveServer
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_pictures_come_in_by_paste_and_drop(open_page: Callable[..., Page], way: str) -> None:
+    page = open_page()
+    wait_for_result(page)
+    script = """async ([address, way]) => {
+      const blob = await (await fetch(address)).blob();
+      const data = new DataTransfer();
+      data.items.add(new File([blob], 'x.jpg', { type: 'image/jpeg' }));
+      const event = way === 'paste'
+        ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true })
+        : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+      document.body.dispatchEvent(event);
+    }"""
+    with page.expect_response("**/api/v1/explanations*") as sent:
+        page.evaluate(script, ["/static/samples/biden.jpg", way])
+    assert sent.value.status == 200
+    wait_for_result(page)
+    assert page.locator("#credit").inner_text() == "Your own picture is shown."
+
+
+def test_a_gallery_picture_can_be_chosen_and_is_named_in_the_address(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.click('a[data-sample="obama-portrait"]')
+    page.wait_for_selector('a[data-sample="obama-portrait"][aria-current="true"]')
+    wait_for_result(page)
+    assert page.url.endswith("#sample=obama-portrait")
+    assert "Pete Souza" in page.inner_text("#credit")
+
+
+def test_the_webcam_gives_a_still_and_a_picture_without_a_face_says_what_to_do(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("422",))
+    wait_for_result(page)
+    page.click("#webcam-open")
+    page.wait_for_selector("#webcam-take:enabled")
+    with page.expect_response("**/api/v1/explanations*") as sent:
+        page.click("#webcam-take")
+    assert sent.value.status == 422
+    problem = page.locator("#problem:visible")
+    problem.wait_for()
+    assert problem.locator("h2").inner_text() == "No face found"
+    assert "take the whole picture" in problem.inner_text()
+    assert page.evaluate("document.getElementById('webcam-video').srcObject") is None
+    with page.expect_response(lambda response: "crop=whole" in response.url) as sent:
+        problem.get_by_role("button", name="Take the whole picture").click()
+    assert sent.value.status == 200
+    wait_for_result(page)
+    assert page.locator("#problem:visible").count() == 0
+
+
+def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.click("#crop-open")
+    page.fill("#crop-side", "120")
+    page.fill("#crop-x", "100")
+    page.fill("#crop-y", "60")
+    box = page.locator("#crop-canvas").bounding_box()
+    assert box is not None
+    unit = box["width"] / 384
+    page.mouse.move(box["x"] + 140 * unit, box["y"] + 100 * unit)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 170 * unit, box["y"] + 110 * unit)
+    page.mouse.up()
+    x, y, side = (float(page.input_value(f"#crop-{name}")) for name in ("x", "y", "side"))
+    assert (abs(x - 130) <= 2, abs(y - 70) <= 2, side) == (True, True, 120)
+    with page.expect_response("**/api/v1/explanations*") as sent:
+        page.click("#crop-apply")
+    answer = sent.value.json()
+    assert answer["faces"][0]["crop"] == [x, y, side, side]
+    wait_for_result(page)
+    assert "The crop you chose" in page.inner_text("#picture-note")
+
+
+def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    both = Image.new("RGB", (768, 384))
+    for index, file in enumerate((COLLINS, HOPPER)):
+        both.paste(Image.open(file), (384 * index, 0))
+    both.save(tmp_path / "both.png")
+    page = open_page()
+    wait_for_result(page)
+    choose(page, tmp_path / "both.png")
+    faces = page.locator("#faces button")
+    assert faces.count() == 2
+    shown = pixels(page, page.locator("#grid .face-cell canvas").first)
+    faces.nth(1).click()
+    assert page.locator('#faces button[aria-pressed="true"]').get_attribute("aria-label") == "Face 2 of 2"
+    assert not np.array_equal(pixels(page, page.locator("#grid .face-cell canvas").first), shown)
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    file = tmp_path / "notes.jpg"
+    file.write_text("not a picture")
+    page = open_page(expected=("422", "415"))
+    wait_for_result(page)
+    with page.expect_response("**/api/v1/explanations*"):
+        page.set_input_files("#file", str(file))
+    problem = page.locator("#problem:visible")
+    problem.wait_for()
+    assert "Choose a JPEG, PNG or WebP picture." in problem.inner_text()
+    assert "notes" not in problem.inner_text()
+    choose(page, HOPPER)
+    assert page.locator("#problem:visible").count() == 0
+
+
+def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page], server: LiveServer) -> None:
+    page = open_page()
+    wait_for_result(page)
+    choose(page, HOPPER)
+
+    def download(selector: str) -> bytes:
+        with page.expect_download() as started:
+            page.click(selector)
+        received: Download = started.value
+        return Path(received.path()).read_bytes()
+
+    expected = answer_for(server, HOPPER)
+    maps = json.loads(download("#download-json"))
+    assert maps["faces"] == expected["faces"]
+    saved = read_maps(download("#download-npz")).faces[0]
+    assert [model.name for model in saved.models] == ["baseline", "ours"]
+    np.testing.assert_allclose(saved.models[1].maps[0], expected["faces"][0]["explanations"]["ours"]["maps"]["original"], rtol=1e-6)
+    assert Image.open(io.BytesIO(download('[data-format="png"]'))).width > 1000
+    assert b"<svg" in download('[data-format="svg"]')[:600]
+    assert download('[data-format="pdf"]').startswith(b"%PDF")
