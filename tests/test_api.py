@@ -7,6 +7,7 @@ import io
 import math
 import struct
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +31,7 @@ from app.main import create_app
 from app.schemas import decimal_numbers
 from app.settings import Settings
 from model.checkpoints import load_checkpoint, load_manifest
+from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from tests.made_checkpoints import make_checkpoint
 
@@ -137,6 +139,20 @@ def test_a_dataset_face_sent_whole_is_what_the_network_was_trained_on(client: Te
     for view, maps, logits in zip(VIEWS, expected.maps, expected.logits, strict=True):
         np.testing.assert_array_equal(np.array(served["maps"][view], np.float32), maps)
         np.testing.assert_array_equal(np.array(served["logits"][view], np.float32), logits)
+
+
+@pytest.mark.dataset
+def test_a_ferplus_file_sent_whole_gives_the_tensor_that_training_reads(
+    client: TestClient, explainer: Explainer, ferplus_zip: Path
+) -> None:
+    faces = load_ferplus(ferplus_zip, "valid")
+    with zipfile.ZipFile(ferplus_zip) as archive:
+        members = {Path(name).name: name for name in archive.namelist()}
+        for index in range(3):
+            answer = explain(client, archive.read(members[Path(faces.names[index]).name]), crop="whole", models="baseline")
+            served = answer["faces"][0]["explanations"]["baseline"]["logits"]["original"]
+            expected = explainer.explain(faces.images[index : index + 1].numpy(), ["baseline"])[0]["baseline"].maps.logits[0]
+            np.testing.assert_array_equal(np.array(served, np.float32), expected)
 
 
 def test_base64_is_the_same_numbers(client: TestClient, astronaut_jpeg: bytes) -> None:

@@ -197,6 +197,21 @@ def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
     assert cues([point] * 3) == plain
 
 
+def test_a_cue_is_compared_with_the_mirrored_map_turned_back(explainer: Explainer) -> None:
+    found, not_turned_back = [], []
+    for face in explainer.explain(made_faces(6), ["baseline", "mek_sf"]):
+        for explanation in face.values():
+            for cue in explanation.cues:
+                original, flipped = explanation.maps.maps[:, EXPRESSIONS.index(cue.expression)]
+                peaks = [np.unravel_index(view.argmax(), view.shape) for view in (original, flipped[:, ::-1], flipped)]
+                near = [bool(np.abs(np.subtract(peaks[0], peak)).max() <= 1 and original.max() > 0 < flipped.max()) for peak in peaks[1:]]
+                assert cue.mirror_agrees is near[0]
+                assert cue.peak == (tuple(peaks[0]) if original.max() > 0 else None)
+                found.append(near[0])
+                not_turned_back.append(near[1])
+    assert set(found) == {True, False} and found != not_turned_back
+
+
 def test_cam_is_grad_cam_for_a_pooled_head_up_to_grad_cams_scaling(explainer: Explainer) -> None:
     """pytorch-grad-cam with its own hooks on the whole network, against this project's closed form."""
 
