@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def load_explainer(settings: Settings) -> Explainer:
     Raises:
         CheckpointError: one of them cannot be used; the message names the file and the reason.
     """
+    _have_temporary_folder()
     import torch
 
     # with torch these take half a second, which the first request should not wait for, nor hold the event loop
@@ -41,3 +43,11 @@ def load_detector(settings: Settings) -> FaceDetector:
     from app.faces import create_detector
 
     return create_detector(settings.yunet_path)
+
+
+def _have_temporary_folder() -> None:
+    """Matplotlib and PyTorch look for one when they are imported; a read-only container may have nothing but shared memory."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = "/dev/shm"  # noqa: S108 - in memory, for empty folders

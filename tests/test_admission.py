@@ -20,7 +20,13 @@ KEY = "0123456789abcdef"
 @pytest.fixture(scope="module")
 def small_server() -> Iterator[LiveServer]:
     """Two slots and two places in the queue; a key; metrics; the peer is a trusted proxy; each client may send 25 uploads."""
-    limits = {"queue_length": 2, "rate_limit_per_second": 0.001, "rate_limit_burst": 25, "trusted_proxies": "127.0.0.0/8"}
+    limits = {
+        "queue_length": 2,
+        "rate_limit_per_second": 0.001,
+        "rate_limit_burst": 25,
+        "trusted_proxies": "127.0.0.0/8",
+        "body_timeout_seconds": 3600,
+    }
     running = LiveServer(SLOW_SERVICE, key=KEY, **limits)
     try:
         yield running.wait_until_ready()

@@ -1,12 +1,15 @@
-"""Rows 76-82 of the catalogue of bad input: checkpoints that cannot be used, at the start and at a reload."""
+"""Rows 76-83 of the catalogue of bad input: checkpoints that cannot be used, at the start and at a reload."""
 
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from app.loading import load_explainer
 from app.settings import Settings
 from model.checkpoints import CheckpointError
-from tests.live_server import LiveServer, form, head, part, patiently, png
+from tests.live_server import ROOT, LiveServer, form, head, part, patiently, png
 
 NAME = "baseline.safetensors"
 
@@ -203,3 +206,25 @@ def test_reload_during_uploads(reloadable: tuple[LiveServer, Path]) -> None:
         assert server.send(request).status == 200
         if sum(line["event"] == "models reloaded" for line in server.lines) > 2:
             break
+
+
+NO_FOLDER = """
+import sys, tempfile
+
+def nowhere():
+    raise FileNotFoundError
+
+tempfile._get_default_tempdir = nowhere
+from app.loading import load_explainer
+from app.settings import Settings
+
+print(sorted(load_explainer(Settings(checkpoint_dir=sys.argv[1])).checkpoints))
+"""
+
+
+def test_nowhere_to_write(random_checkpoints: Path) -> None:
+    """Row 83: models load, and what draws figures is imported, where there is no folder for temporary files and no home."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/proc/1/nowhere", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", NO_FOLDER, str(random_checkpoints)]
+    ran = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.stdout == "['baseline', 'mek_sf']\n", ran.stderr
