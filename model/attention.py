@@ -37,7 +37,7 @@ def flip_consistency(maps: Tensor, mapped_back: Tensor) -> Tensor:
 
 
 def paper_flip_error(maps: Tensor, mapped_back: Tensor) -> Tensor:
-    """Mean over the cells of ``(M - M~)^2``, ``(...)``: what the paper's consistency loss makes small (EAC, Zhang et al. 2022, equation 3).
+    """Mean over the cells of ``(M - M~)^2``, ``(...)``: what the paper's consistency loss, that of EAC (Zhang et al. 2022), makes small.
 
     It falls when maps merely shrink; :func:`relative_flip_error` does not. The paper's own number needs maps in the trained gauge.
     """
