@@ -41,7 +41,7 @@ def test_requests_as_documented_and_not(random_checkpoints: Path, tmp_path: Path
     try:
         address = f"http://127.0.0.1:{server.wait_until_ready().port}/openapi.json"
         tool = Path(sys.executable).with_name("schemathesis")
-        command = [
+        command: list[str | Path] = [
             tool,
             "--config-file",
             tmp_path / "schemathesis.toml",
