@@ -42,6 +42,13 @@ class LogitsOnly(nn.Module):
         return logits
 
 
+def last_block(model: LogitsOnly) -> nn.Module:
+    """The layer whose output the maps are read from."""
+    tails = model.network.tails
+    assert isinstance(tails, nn.ModuleList)
+    return tails[0]
+
+
 def bare_forward(models: Sequence[nn.Module], batch: Tensor) -> Callable[[], object]:
     @torch.inference_mode()
     def call() -> object:
@@ -54,7 +61,7 @@ def grad_cam_by_class(models: list[LogitsOnly], batch: Tensor) -> Callable[[], o
     def call() -> object:
         maps = []
         for model in models:
-            with GradCAM(model, [model.network.tails[0]]) as cam:
+            with GradCAM(model, [last_block(model)]) as cam:
                 maps += [cam(batch, [ClassifierOutputTarget(index)] * len(batch)) for index in CLASSES]
         return maps
 
@@ -68,7 +75,7 @@ def grad_cam_repeated_batch(models: list[LogitsOnly], batch: Tensor) -> Callable
     def call() -> object:
         maps = []
         for model in models:
-            with GradCAM(model, [model.network.tails[0]]) as cam:
+            with GradCAM(model, [last_block(model)]) as cam:
                 maps.append(cam(repeated, targets))
         return maps
 

@@ -35,8 +35,9 @@ def inner_face(landmarks: dict[str, Point]) -> tuple[float, float, float, float]
     """The ellipse around brows, cheeks and mouth that five landmarks imply, in their units.
 
     With d the distance between the eyes' centres, and v that between the middle of the eyes and the middle of the mouth's corners: from
-    0.6 v above the eyes to 0.5 v below the mouth, 2 d wide, upright. An adult's face is about 2.1 d wide at the cheek bones and 0.6 to 0.7 v
-    lie between mouth and chin: brows, eyes, nose, cheeks and mouth are inside; ears, hair, most of the forehead and background are outside.
+    0.6 v above the eyes to 0.5 v below the mouth, 2 d wide, upright. An adult's face is about 2.1 d wide at the cheek bones and 0.6 to
+    0.7 v lie between mouth and chin: brows, eyes, nose, cheeks and mouth are inside; ears, hair, most of the forehead and background are
+    outside.
 
     Returns:
         Centre x, centre y, half width, half height.

@@ -146,7 +146,7 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
 
 def test_damaged_saved_maps_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     objects, bomb, nan = tmp_path / "objects.npz", tmp_path / "bomb.npz", tmp_path / "nan.npz"
-    np.savez(objects, format=np.array([{}], dtype=object), allow_pickle=True)  # type: ignore[arg-type]
+    np.savez(objects, format=np.array([{}], dtype=object), allow_pickle=True)
     np.savez_compressed(bomb, format=np.zeros(9_000_000))
     np.savez(nan, format="unturned-maps-1", faces=np.float64("nan"))
     for path in (objects, bomb, nan):

@@ -58,7 +58,7 @@ def votes_file(rows: list[tuple[str, str, tuple[int, ...]]]) -> str:
     return text.getvalue()
 
 
-ROWS = [
+ROWS: list[tuple[str, str, tuple[int, ...]]] = [
     ("Training", "fer0000000.png", (9, 1, 0, 0, 0, 0, 0, 0, 0, 0)),
     ("Training", "", (0, 0, 0, 0, 0, 0, 0, 0, 0, 10)),  # Microsoft's file leaves the name out where there is no face
     ("Training", "fer0000002.png", (0, 0, 0, 0, 0, 0, 9, 0, 1, 0)),
