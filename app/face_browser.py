@@ -61,6 +61,11 @@ class FaceBrowser:
         """
         return cls(load_ferplus(folder, "test").labelled())
 
+    @property
+    def faces(self) -> FaceSet:
+        """The labelled test faces."""
+        return self._faces
+
     def __len__(self) -> int:
         return len(self._faces)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app import claims_page, explorer_pages, face_pages, report_pages
+from app import claims_page, explorer_pages, face_pages, report_pages, supplement_pages
 from app.templating import PageRoute, render
 from model.expressions import MINOR_CLASSES
 
@@ -23,5 +23,5 @@ async def about(request: Request) -> Response:
     return render(request, "about.html", {"section": "/about", "samples": samples, "counts": counts, "minor_classes": MINOR_CLASSES})
 
 
-for part in (explorer_pages, face_pages, claims_page, report_pages):
+for part in (explorer_pages, face_pages, claims_page, report_pages, supplement_pages):
     router.include_router(part.router)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from app.explain import Explainer
 from app.face_maps import ExplainedFaces, FaceMaps
@@ -27,7 +28,7 @@ RULE = (
     "sadness); the score is the probability of the label, averaged over the models shown and over the face and its mirror image; equal "
     "distances go by file name."
 )
-BATCH = 64
+BATCH = 32  # faces scored at a time
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,49 @@ def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceS
         Problem: ``invalid_parameter`` for an unknown model.
         ValueError: an expression has fewer labelled faces than are shown.
     """
+    candidates = candidate_faces(faces)
+    checkpoints = [explainer.checkpoint(name) for name in models]
+    scores = {
+        expression: np.concatenate([label_scores(checkpoints, images, expression) for images in torch.split(group.images, BATCH)])
+        for expression, group in candidates.items()
+    }
+    return chosen_figures(explainer, models, candidates, scores)
+
+
+def candidate_faces(faces: FaceSet) -> dict[str, FaceSet]:
+    """The labelled faces of each expression shown.
+
+    Raises:
+        ValueError: an expression has fewer than are shown.
+    """
+    groups = {name: faces.subset(torch.nonzero(faces.labels == expression_index(name)).flatten()) for name in SHOWN}
+    for name, group in groups.items():
+        if len(group) < SHOWN[name]:
+            raise ValueError(f"the test split has {len(group)} {name} faces, {SHOWN[name]} are shown")
+    return groups
+
+
+@torch.inference_mode()
+def label_scores(checkpoints: Sequence[Checkpoint], images: Tensor, expression: str) -> NDArray[np.float64]:
+    """The rule's score ``(N,)`` of faces ``(N, 48, 48)``: the label's probability, averaged over models and over face and mirror image."""
+    label = expression_index(expression)
+    views = []
+    for checkpoint in checkpoints:
+        pictures = network_input(images, checkpoint.metadata.input_size)
+        views += [checkpoint.classifier(view).logits.double().softmax(1)[:, label] for view in (pictures, pictures.flip(-1))]
+    return np.asarray(torch.stack(views).mean(0).numpy())
+
+
+def chosen_figures(
+    explainer: Explainer, models: Sequence[str], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
+) -> list[SupplementFigure]:
+    """The figures of the faces that the rule chooses by their scores ``(N,)``, by expression."""
     figures = []
-    for expression, count in SHOWN.items():
-        index = expression_index(expression)
-        candidates = faces.subset(torch.nonzero(faces.labels == index).flatten())
-        if len(candidates) < count:
-            raise ValueError(f"the test split has {len(candidates)} {expression} faces, {count} are shown")
-        scores = np.mean([_label_probabilities(explainer.checkpoint(name), candidates, index) for name in models], axis=0)
-        for number, position in enumerate(nearest_to_median(scores, candidates.names)[:count], 1):
-            stem = expression if count == 1 else f"{expression}-{number}"
-            figures.append(SupplementFigure(stem, ExplainedFaces((_explained(explainer, models, candidates, position, expression),))))
+    for name, count in SHOWN.items():
+        group = candidates[name]
+        for number, position in enumerate(nearest_to_median(scores[name], group.names)[:count], 1):
+            stem = name if count == 1 else f"{name}-{number}"
+            figures.append(SupplementFigure(stem, ExplainedFaces((_explained(explainer, models, group, position, name),))))
     return figures
 
 
@@ -68,17 +102,6 @@ def nearest_to_median(scores: NDArray[np.float64], names: Sequence[str]) -> list
     median = np.sort(scores)[(len(scores) - 1) // 2]  # one of the scores, so that rounding cannot choose between the two middle ones
     distances = np.abs(scores - median)
     return sorted(range(len(names)), key=lambda position: (distances[position], names[position]))
-
-
-@torch.inference_mode()
-def _label_probabilities(checkpoint: Checkpoint, faces: FaceSet, label: int) -> NDArray[np.float64]:
-    """Probability ``(N,)`` of one class, averaged over each face and its mirror image."""
-    parts = []
-    for images in torch.split(faces.images, BATCH):
-        pictures = network_input(images, checkpoint.metadata.input_size)
-        views = [checkpoint.classifier(view).logits.double().softmax(1)[:, label] for view in (pictures, pictures.flip(-1))]
-        parts.append(torch.stack(views).mean(0))
-    return torch.cat(parts).numpy()
 
 
 def _explained(explainer: Explainer, models: Sequence[str], faces: FaceSet, position: int, label: str) -> FaceMaps:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
 
+from app import pages
+from app.compute import ComputePool
 from app.explain import Explainer
+from app.figure import draw_figure
 from app.supplement import RULE, nearest_to_median, supplement_figures
 from model.checkpoints import load_checkpoint
-from model.data.ferplus import FaceSet
+from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 from model.preprocessing import network_input
 
@@ -62,6 +73,51 @@ def test_the_five_faces_are_those_of_the_rule(explainer: Explainer) -> None:
         chosen = face.caption.removeprefix("FERPlus test, ")
         assert chosen == nearest[1 if figure.stem == "sadness-2" else 0]
         np.testing.assert_array_equal(face.picture, faces.images[faces.names.index(chosen)].numpy())
+
+
+@pytest.fixture
+def client(explainer: Explainer, tmp_path: Path) -> Iterator[TestClient]:
+    """The pages with a data set of the made faces."""
+    faces = made_faces()
+    (tmp_path / "FER2013Test").mkdir()
+    rows = []
+    for image, label, name in zip(faces.images, faces.labels.tolist(), faces.names, strict=True):
+        Image.fromarray(image.numpy()).save(tmp_path / "FER2013Test" / name)
+        votes = [10 if label >= 0 and column == EXPRESSIONS[label] else 0 for column in VOTE_COLUMNS]
+        rows.append(["PrivateTest", name, *votes])
+    with (tmp_path / "fer2013new.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["Usage", "Image name", *VOTE_COLUMNS], *rows])
+    app = FastAPI()
+    app.include_router(pages.router)
+    app.state.settings = SimpleNamespace(datasets=tmp_path)
+    app.state.explainer = explainer
+    app.state.executor = ComputePool(1, 60.0)
+    with TestClient(app) as client:
+        yield client
+    app.state.executor.shutdown()
+
+
+def test_the_page_chooses_the_faces_once_and_serves_the_figures(client: TestClient, explainer: Explainer) -> None:
+    first = client.get("/supplement")
+    assert first.headers["refresh"] == "3" and "% done" in first.text
+    assert client.get("/supplement/anger.png").status_code == 404
+    deadline = time.monotonic() + 300
+    while "refresh" in (answer := client.get("/supplement")).headers:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert RULE in html.unescape(answer.text)
+    by_rule = supplement_figures(explainer, MODELS, made_faces())
+    for figure in by_rule:
+        assert f"/supplement/{figure.stem}.pdf" in answer.text and figure.explained.faces[0].caption in answer.text
+    served = client.get("/supplement/anger.png")
+    assert served.headers["content-type"] == "image/png"
+    assert served.content == draw_figure(by_rule[3].explained, "png")
+    assert client.get("/supplement/neutral.png").status_code == 404
+
+
+def test_without_a_data_set_there_is_no_page(client: TestClient) -> None:
+    client.app.state.settings = SimpleNamespace(datasets=None)  # type: ignore[attr-defined]
+    assert client.get("/supplement").status_code == 404
 
 
 def test_too_few_faces_are_refused(explainer: Explainer) -> None:
