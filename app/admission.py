@@ -36,7 +36,7 @@ class Places:
 
     def __init__(self, slots: int, queue_length: int) -> None:
         self._capacity = slots + queue_length
-        self._taken: set[Body] = set()
+        self._taken: dict[Body, None] = {}  # in the order of admission
         self._draining = False
         metrics.QUEUE_CAPACITY.set(queue_length)
         metrics.QUEUE_DEPTH.set_function(lambda: max(0, len(self._taken) - slots))
@@ -51,11 +51,11 @@ class Places:
             raise Problem(ErrorCode.SHUTTING_DOWN)
         if len(self._taken) >= self._capacity and not self._evict():
             raise Problem(ErrorCode.OVERLOADED)
-        self._taken.add(body)
+        self._taken[body] = None
 
     def leave(self, body: Body) -> None:
         """Give a place back; harmless when it was lost before."""
-        self._taken.discard(body)
+        self._taken.pop(body, None)
 
     def drain(self) -> None:
         """Refuse new uploads, and those whose body is still arriving."""
@@ -69,7 +69,7 @@ class Places:
             patience_over = body.seconds > PATIENCE_SECONDS
             if not body.complete and patience_over and body.received_bytes < SLOW_BYTES_PER_SECOND * body.seconds:
                 body.abort(Problem(ErrorCode.UPLOAD_TIMEOUT, "The body arrives too slowly for a busy service."))
-                self._taken.discard(body)
+                self._taken.pop(body, None)
                 return True
         return False
 

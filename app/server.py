@@ -15,7 +15,6 @@ import uvicorn
 from app import metrics
 from app.logs import configure_logging
 from app.main import create_app
-from app.settings import SettingsError, load_settings
 from app.wire import BoundedProtocol
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("app.server")
 
-BAD_SETTINGS = 2
 CANNOT_START = 3
 
 
@@ -99,16 +97,6 @@ def serve(settings: Settings) -> int:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def main() -> None:
-    """Serve with the settings of the environment; ends the process."""
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(f"unturned: {error}", file=sys.stderr)
-        sys.exit(BAD_SETTINGS)
-    end(serve(settings))
 
 
 def end(status: int) -> None:

@@ -65,7 +65,7 @@ if __name__ == "__main__":
     loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
     _stand_in("app.api", router=router)
     _stand_in("app.pages", router=APIRouter())
-    from app import server
+    from app.cli import main
 
     sys.addaudithook(_watch_writes)
-    server.main()
+    sys.exit(main(["serve"]))
