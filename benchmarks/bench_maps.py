@@ -9,6 +9,7 @@ interleaved, so that a busy moment hits all; the table gives medians and the rat
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class LogitsOnly(nn.Module):
 
     def __init__(self, classifier: ExpressionClassifier) -> None:
         super().__init__()
-        self.network = classifier.network
+        self.network = copy.deepcopy(classifier.network)  # served networks are frozen, these libraries need gradients
         self.fc = nn.Linear(classifier.head.weight.shape[1], len(EXPRESSIONS))
         self.fc.weight.data.copy_(classifier.head.weight)
         self.fc.bias.data.copy_(classifier.head.bias)
@@ -117,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     loaded = [load_checkpoint(arguments.checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")]
     classifiers = [checkpoint.classifier for checkpoint in loaded]
-    hooked = [LogitsOnly(checkpoint.classifier).eval() for checkpoint in loaded]
+    hooked = [LogitsOnly(checkpoint.classifier).eval().requires_grad_(True) for checkpoint in loaded]
     face = network_input(golden_image(), loaded[0].metadata.input_size)
     batch = torch.cat([face, face.flip(-1)])
     contenders = {
