@@ -7,11 +7,14 @@ apart, so part of any flip inconsistency is the sampling, not the model. ``(S - 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import resnet18
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 GRID_FIRST = 0  # the padding of every stride-2 layer keeps cell i at input pixel 32 i
 GRID_STEP = 32
@@ -34,12 +37,12 @@ class ResNet18(nn.Module):
 
     def __init__(self, tails: int = 1) -> None:
         super().__init__()
-        net = resnet18(weights=None)
+        net = _torchvision_resnet18()
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
         self.blocks = nn.Sequential(*net.layer1, *net.layer2, *net.layer3, net.layer4[0])
-        extra = [resnet18(weights=None).layer4[1] for _ in range(tails - 1)]
+        extra = [_torchvision_resnet18().layer4[1] for _ in range(tails - 1)]
         self.tails = nn.ModuleList([net.layer4[1], *extra])
         self.channels = 512 * tails
 
@@ -62,7 +65,7 @@ class ResNet18(nn.Module):
             ValueError: a tensor is missing or has another shape; the message names it.
         """
         state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
-        net = resnet18(weights=None)
+        net = _torchvision_resnet18()
         net.fc = nn.Identity()
         try:
             net.load_state_dict(state)
@@ -73,3 +76,9 @@ class ResNet18(nn.Module):
         self.blocks.load_state_dict(source.state_dict())
         for tail in self.tails:
             tail.load_state_dict(net.layer4[1].state_dict())
+
+
+def _torchvision_resnet18() -> ResNet:
+    from torchvision.models import resnet18  # here, since importing it costs a service of other networks 165 MB
+
+    return resnet18(weights=None)
