@@ -3,7 +3,7 @@
 Every contender gets the same two checkpoints and the same batch [face, mirrored face] and must produce 28 maps. Rounds are
 interleaved, so that a busy moment hits all; the table gives medians and the ratio to a bare no-grad forward pass of the same batch.
 
-    python benchmarks/bench_maps.py --rounds 30
+    python -m benchmarks.bench_maps --rounds 30
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.networks.backbone import Backbone
+
 RGB_MEAN = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized
 RGB_SCALE = 256.0
 GRID_FIRST = 17
@@ -50,7 +52,7 @@ class ResidualBlock(nn.Module):
         return F.relu(residual + shortcut)
 
 
-class DlibResNet(nn.Module):
+class DlibResNet(Backbone):
     """Last feature map of the network.
 
     Input: ``(N, 3, S, S)`` RGB in 0..255. Output: ``(N, tails * 256, h, w)``, non-negative, ``h = w = (S - 35) // 16 + 1``.
@@ -78,14 +80,6 @@ class DlibResNet(nn.Module):
         self.channels = channels * tails
 
     def trunk(self, x: Tensor) -> Tensor:
-        """Everything below the last residual block: ``(N, 3, S, S)`` -> ``(N, 256, h, w)``."""
         normalised: Tensor = (x - self.mean) / RGB_SCALE
         features: Tensor = self.blocks(self.stem(normalised))
         return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        shared = self.trunk(x)
-        if len(self.tails) == 1:
-            features: Tensor = self.tails[0](shared)
-            return features
-        return torch.cat([tail(shared) for tail in self.tails], dim=1)

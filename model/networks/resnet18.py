@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from model.networks.backbone import Backbone
+
 if TYPE_CHECKING:
     from torchvision.models import ResNet
 
@@ -23,7 +25,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class ResNet18(nn.Module):
+class ResNet18(Backbone):
     """Last feature map of torchvision's ResNet-18.
 
     Input: ``(N, 3, S, S)`` RGB in 0..255. Output: ``(N, tails * 512, h, w)``, non-negative; 7x7 at 193 px, 8x8 at 225 px.
@@ -47,16 +49,8 @@ class ResNet18(nn.Module):
         self.channels = 512 * tails
 
     def trunk(self, x: Tensor) -> Tensor:
-        """Everything below the last residual block: ``(N, 3, S, S)`` -> ``(N, 512, h, w)``."""
         features: Tensor = self.blocks(self.stem((x - self.mean) / self.std))
         return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        shared = self.trunk(x)
-        if len(self.tails) == 1:
-            features: Tensor = self.tails[0](shared)
-            return features
-        return torch.cat([tail(shared) for tail in self.tails], dim=1)
 
     def load_pretrained(self, path: Path) -> None:
         """Load a user's ResNet-18 weights: a safetensors file with torchvision's tensor names (``fc.*`` is ignored).
