@@ -137,6 +137,26 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(source: Path) -> None
     assert on.asked == [b"neutral", b"anger"]
 
 
+def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(source, Explainer())
+    os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)
+    write = Path.write_bytes
+
+    def full_disk(path: Path, data: bytes) -> int:
+        if path.name == "a.jpg.json.partial":
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        run(source, Explainer())
+    monkeypatch.undo()
+    os.utime(source / "a.jpg", ns=(1, 1))
+    again = Explainer()
+    run(source, again)
+    assert b"fear" in again.asked
+
+
 def test_answers_of_other_options_are_not_mixed(source: Path) -> None:
     run(source, Explainer())
     with pytest.raises(OtherOptionsError, match="other options or models"):
