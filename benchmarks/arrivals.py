@@ -77,12 +77,16 @@ async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[
 
 
 def summary(answers: list[Answer], seconds: float) -> dict[str, object]:
-    """Served a second, milliseconds of the accepted and of the refused at p50, p90, p99 and at most, and how often each status came."""
+    """Served a second, milliseconds of the accepted and of the refused at p50, p90, p99 and at most, and how often each status came.
+
+    A queue that is answered after the last request was sent is no throughput: served a second counts until the last answer.
+    """
+    until = max([seconds, *(answer.due_seconds + answer.milliseconds / 1000 for answer in answers if answer.status == 200)])
     served = sorted(answer.milliseconds for answer in answers if answer.status == 200)
     refused = sorted(answer.milliseconds for answer in answers if answer.status in {429, 503})
     return {
         "offered_per_second": len(answers) / seconds,
-        "served_per_second": len(served) / seconds,
+        "served_per_second": len(served) / until,
         "served_ms": _percentiles(served),
         "refused_ms": _percentiles(refused),
         "statuses": dict(Counter(str(answer.status) for answer in answers)),
