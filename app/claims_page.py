@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 EXTREME_FACES = 6  # named beside a scatter plot, at either end
+PLOTTED_BESIDE = ("floor", "above_floor")  # agreement of maps says little where any two faces' maps agree
 COMMAND = "unturned claims --data FERPLUS"
 VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names of the badges' colours
 
@@ -74,7 +75,8 @@ def _measure(measure: Measure, report: ClaimsReport) -> dict[str, Any]:
         }
         for name, estimate in measure.models.items()
     ]
-    return {"measure": measure, "plot": interval_plot(measure, report.ours), "rows": rows}
+    plotted = measure.decides or measure.key in PLOTTED_BESIDE
+    return {"measure": measure, "plot": interval_plot(measure, report.ours), "rows": rows, "plotted": plotted}
 
 
 def _points(points: PointSet) -> dict[str, Any]:
