@@ -53,3 +53,9 @@ def accuracy_intervals(predicted: NDArray[np.int64], labels: NDArray[np.int64], 
         mean.append(np.nanmean(each, axis=0))
     intervals = {"overall": percentile_interval(np.concatenate(overall)), "mean": percentile_interval(np.concatenate(mean))}
     return {name: interval for name, interval in intervals.items() if interval is not None}
+
+
+def mean_intervals(values: Floats) -> list[tuple[float, float] | None]:
+    """Intervals of the mean of every column of ``values`` (N, K), over the faces where it is defined (not NaN); None where it never is."""
+    means = [np.stack([weighted_mean(column, counts) for column in values.T]) for counts in draw_counts(len(values))]
+    return [percentile_interval(row) for row in np.concatenate(means, axis=1)]

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from model.attention import flip_back, flip_consistency
-from model.bootstrap import accuracy_intervals
+from model.bootstrap import accuracy_intervals, mean_intervals
 from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
@@ -96,6 +96,8 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
         training_counts: faces a class in the training set, for the rows with the prior taken out of the logits.
     """
     predicted = outputs.logits.argmax(1)
+    # of the maps in the centred gauge, as served
+    consistency = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
     counts = torch.tensor([training_counts[name] for name in EXPRESSIONS], dtype=torch.float32)
     log_prior = (counts / counts.sum()).log()
     adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * log_prior).argmax(1), labels) for tau in ADJUSTMENTS}
@@ -104,17 +106,27 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
         faces=len(labels),
         macro_average_precision=macro_average_precision(outputs.logits, labels),
         confusion=tuple(tuple(row) for row in confusion_matrix(predicted, labels).tolist()),
-        flip_consistency=_consistency(outputs),
+        flip_consistency=_consistency(consistency),
         logit_adjusted={tau: Accuracies(**values) for tau, values in adjusted.items()},
-        intervals=Intervals(**accuracy_intervals(predicted.numpy(), labels.numpy(), len(EXPRESSIONS))),
+        intervals=_intervals(predicted, labels, consistency),
     )
 
 
-def _consistency(outputs: SplitOutputs) -> FlipConsistency:
-    """Flip consistency of the maps in the centred gauge, as served, averaged over the faces where it is defined."""
-    values = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
+def _consistency(values: Tensor) -> FlipConsistency:
+    """Flip consistency ``(N, L)`` averaged over the faces where it is defined."""
     per_class = [column[~column.isnan()] for column in values.T]
     means = [column.mean().item() if len(column) else None for column in per_class]
     defined = [mean for mean in means if mean is not None]
     overall = sum(defined) / len(defined) if defined else None
     return FlipConsistency(mean=overall, per_class=dict(zip(EXPRESSIONS, means, strict=True)))
+
+
+def _intervals(predicted: Tensor, labels: Tensor, consistency: Tensor) -> Intervals:
+    accuracies_of = torch.where(
+        labels.unsqueeze(1) == torch.arange(len(EXPRESSIONS)), (predicted == labels).double().unsqueeze(1), torch.nan
+    )
+    return Intervals(
+        **accuracy_intervals(predicted.numpy(), labels.numpy(), len(EXPRESSIONS)),
+        per_class=dict(zip(EXPRESSIONS, mean_intervals(accuracies_of.numpy()), strict=True)),
+        flip_consistency=dict(zip(EXPRESSIONS, mean_intervals(consistency.double().numpy()), strict=True)),
+    )

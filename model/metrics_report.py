@@ -15,13 +15,17 @@ def metrics_report(name: str, split: str, metrics: SplitMetrics) -> str:
         f"mean    {_percent(metrics.mean)} [{_percent(mean[0])}, {_percent(mean[1])}]",
         f"macro average precision {_percent(metrics.macro_average_precision)}",
         "",
-        f"{'class':<11}{'accuracy':>9}{'flip r':>8}   predicted as: {' '.join(f'{other[:9]:>9}' for other in EXPRESSIONS)}",
+        f"{'class':<11}{'accuracy':>9} {'interval':<17}{'flip r':>7} {'interval':<17}predicted as: "
+        + " ".join(f"{other[:9]:>9}" for other in EXPRESSIONS),
     ]
+    flips = metrics.flip_consistency.per_class if metrics.flip_consistency else {}
     for index, expression in enumerate(EXPRESSIONS):
-        consistency = metrics.flip_consistency.per_class[expression] if metrics.flip_consistency else None
+        accuracy = _interval((metrics.intervals.per_class or {}).get(expression), 100, 2)
+        consistency = flips.get(expression)
         shown = "-" if consistency is None else f"{consistency:.3f}"
+        agreement = _interval((metrics.intervals.flip_consistency or {}).get(expression), 1, 3)
         row = " ".join(f"{count:>9}" for count in metrics.confusion[index])
-        lines.append(f"{expression:<11}{_percent(metrics.per_class[expression]):>9}{shown:>8}                 {row}")
+        lines.append(f"{expression:<11}{_percent(metrics.per_class[expression]):>9} {accuracy:<17}{shown:>7} {agreement:<17}{'':<14}{row}")
     for tau, adjusted in metrics.logit_adjusted.items():
         lines.append(f"logits minus {tau} log prior: overall {_percent(adjusted.overall)}, mean {_percent(adjusted.mean)}")
     return "\n".join(lines)
@@ -29,3 +33,7 @@ def metrics_report(name: str, split: str, metrics: SplitMetrics) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f}"
+
+
+def _interval(interval: tuple[float, float] | None, factor: float, digits: int) -> str:
+    return "" if interval is None else f"[{factor * interval[0]:.{digits}f}, {factor * interval[1]:.{digits}f}]"

@@ -64,6 +64,8 @@ class Intervals(_Record):
     overall: Interval
     mean: Interval
     macro_average_precision: Interval | None = None
+    per_class: dict[str, Interval | None] | None = None
+    flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
 
 class SplitMetrics(Accuracies):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from model.bootstrap import accuracy_intervals, draw_counts, percentile_interval, weighted_mean
+from model.bootstrap import accuracy_intervals, draw_counts, mean_intervals, percentile_interval, weighted_mean
 from model.expressions import EXPRESSIONS
 from model.results import ResultError, RunResult, load_result, load_results, result_path, save_result
 from tests.made_results import make_result, make_result_fields
@@ -123,6 +123,18 @@ def test_the_interval_of_an_accuracy_agrees_with_the_binomial() -> None:
 
     assert low == pytest.approx(0.75 - 0.0424, abs=0.006)
     assert high == pytest.approx(0.75 + 0.0424, abs=0.006)
+
+
+def test_intervals_of_columns_leave_undefined_faces_out() -> None:
+    # Column 0: 100 defined faces, half of them 1: standard error .05, so .5 -+ .098. Column 1 is never defined, column 2 is always 3.
+    values = np.full((400, 3), np.nan)
+    values[:100, 0] = np.arange(100) % 2
+    values[:, 2] = 3.0
+    first, never, constant = mean_intervals(values)
+
+    assert first == pytest.approx((0.402, 0.598), abs=0.015)
+    assert never is None
+    assert constant == (3.0, 3.0)
 
 
 def test_a_rare_class_widens_the_interval_of_the_mean() -> None:
