@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ErrorCode, Problem
+from app.replaced_file import replace_file
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
 INDEX_FILE = "index.csv"
@@ -129,7 +130,7 @@ def _reason(error: Problem | OSError) -> tuple[str, str]:
 def _keep_options(path: Path, options: dict[str, Any]) -> None:
     text = json.dumps(options, indent=1, sort_keys=True) + "\n"
     if not path.exists():
-        _replace(path, text.encode())
+        replace_file(path, text.encode())
     elif path.read_text() != text:
         raise OtherOptionsError(f"{path.parent} holds answers made with other options or models ({path.name}): choose another folder")
 
@@ -151,17 +152,8 @@ def _is_finished(picture: Path, answer: Path) -> bool:
 def _write_answer(answer: Answer, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # until both files are new, the picture counts as unfinished
-    _replace(path.with_suffix(".npz"), answer.maps)
-    _replace(path, answer.document)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(path.with_suffix(".npz"), answer.maps)
+    replace_file(path, answer.document)
 
 
 def _write_index(pictures: list[Path], source: Path, destination: Path, failed: dict[Path, Problem | OSError]) -> None:
@@ -178,7 +170,7 @@ def _write_index(pictures: list[Path], source: Path, destination: Path, failed: 
             writer.writerows({"file": name, "status": "ok"} | row for row in _rows(json.loads(answer.read_bytes())))
         else:
             writer.writerow({"file": name, "status": "not_done"})
-    _replace(destination / INDEX_FILE, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    replace_file(destination / INDEX_FILE, buffer.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def _rows(document: dict[str, Any]) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from app.cli_arguments import add_explaining, add_parser, explain_options
 from app.drawing_style import ColourMap, Scale, Style
+from app.replaced_file import replace_file
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
     explained = _merged(list(_explained(options)))
-    _write(options.output, draw_figure(explained, file_format, style))
+    replace_file(options.output, draw_figure(explained, file_format, style))
     return 0
 
 
@@ -110,15 +111,6 @@ def _merged(parts: list[ExplainedFaces]) -> ExplainedFaces:
     return replace(first, faces=tuple(face for part in parts for face in part.faces))
 
 
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     from app.figure import draw_figure
     from app.local_service import LocalService
@@ -137,9 +129,11 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     lines = [RULE, ""]
     for figure in figures:
         for file_format in FORMATS:
-            _write(options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, cast("FigureFormat", file_format), style))
+            replace_file(
+                options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, cast("FigureFormat", file_format), style)
+            )
         lines.append(f"{figure.stem}: {figure.explained.faces[0].caption}")
     text = "\n".join(lines) + "\n"
-    _write(options.out / "rule.txt", text.encode())
+    replace_file(options.out / "rule.txt", text.encode())
     sys.stdout.write(text)
     return 0

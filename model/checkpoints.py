@@ -24,6 +24,7 @@ from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry
 from model.networks import Grid, build_network, network_grid
 from model.preprocessing import FACE_SIZE, network_input
+from model.validation import first_error
 
 MAX_HEADER_BYTES = 1 << 20
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
@@ -150,7 +151,7 @@ def load_manifest(directory: Path) -> Manifest:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        raise CheckpointError(f"{path}: {_first_error(error)}") from error
+        raise CheckpointError(f"{path}: {first_error(error)}") from error
     if manifest.ours not in manifest.checkpoints:
         raise CheckpointError(f"{path}: 'ours' names {manifest.ours!r}, which is not in the manifest")
     return manifest
@@ -177,7 +178,7 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
     try:
         metadata = CheckpointMetadata.model_validate_json(text)
     except ValidationError as error:
-        raise CheckpointError(f"{path}: metadata: {_first_error(error)}") from error
+        raise CheckpointError(f"{path}: metadata: {first_error(error)}") from error
     if metadata.classes != EXPRESSIONS:
         raise CheckpointError(f"{path}: metadata: classes are {metadata.classes}, expected {EXPRESSIONS}")
     if not metadata.minor_classes or not set(metadata.minor_classes) < set(EXPRESSIONS):
@@ -227,9 +228,3 @@ def _check_golden(path: Path, classifier: ExpressionClassifier, metadata: Checkp
     gap = (logits - torch.tensor(expected.golden_logits)).abs().max().item()
     if not gap <= GOLDEN_TOLERANCE:
         raise CheckpointError(f"{path}: golden image gives logits {gap:.2g} away from the manifest's (allowed {GOLDEN_TOLERANCE:g})")
-
-
-def _first_error(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "content"
-    return f"field {field}: {first['msg']}"

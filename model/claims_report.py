@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from model.validation import first_error
+
 CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
 
 Verdict = Literal["holds", "does not hold", "undecided"]
@@ -149,6 +151,4 @@ def load_claims(directory: Path) -> ClaimsReport:
     except OSError as error:
         raise ClaimsError(f"{path}: cannot be read ({error.strerror}); `unturned claims` makes it") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "content"
-        raise ClaimsError(f"{path}: field {field}: {first['msg']}") from error
+        raise ClaimsError(f"{path}: {first_error(error)}") from error

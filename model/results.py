@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from model.expressions import EXPRESSIONS
+from model.validation import first_error
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "kornia", "scikit-learn", "safetensors")
@@ -164,9 +165,7 @@ def load_result(path: Path) -> RunResult:
     except OSError as error:
         raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "content"
-        raise ResultError(f"{path}: field {field}: {first['msg']}") from error
+        raise ResultError(f"{path}: {first_error(error)}") from error
     expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
     if path != expected:
         raise ResultError(f"{path}: holds the run of {expected.name}")
