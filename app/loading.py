@@ -40,8 +40,11 @@ def load_explainer(settings: Settings) -> Explainer:
 
 def load_detector(settings: Settings) -> FaceDetector:
     """YuNet where the settings name its file, else MTCNN."""
+    import cv2
+
     from app.faces import create_detector
 
+    cv2.setNumThreads(settings.compute_threads)  # a thread for each core, in every slot, would only get in the others' way
     return create_detector(settings.yunet_path)
 
 

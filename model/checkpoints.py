@@ -23,6 +23,7 @@ from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry
 from model.networks import Grid, build_network, network_grid
+from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
 from model.validation import first_error
 
@@ -65,7 +66,7 @@ class CheckpointMetadata(BaseModel):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: the classifier in evaluation mode with frozen float32 weights, and what is known of it."""
+    """A loaded checkpoint: the classifier in evaluation mode, BatchNorm folded, float32 weights frozen, and what is known of it."""
 
     name: str
     classifier: ExpressionClassifier
@@ -220,7 +221,9 @@ def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor])
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: weights do not fit {metadata.network}: {reason}") from error
-    return classifier.eval().requires_grad_(False)
+    classifier.eval().requires_grad_(False)
+    prepare_for_inference(classifier.network)
+    return classifier
 
 
 def _check_golden(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata, expected: ManifestEntry) -> None:

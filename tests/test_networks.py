@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from model.networks import build_network, network_grid
+from model.networks.backbone import prepare_for_inference
 from model.networks.dlib_resnet import RGB_MEAN, RGB_SCALE, DlibResNet
 from model.networks.resnet18 import ResNet18
 from model.pretrained import DlibLayer, calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
@@ -137,6 +138,25 @@ def test_a_cells_gradient_is_centred_where_the_grid_says(name: str, size: int) -
             assert middle == grid.centre(cell)
         mass = (columns * torch.arange(size)).sum() / columns.sum()
         assert abs(mass.item() - grid.centre(cell)) < grid.step / 2
+
+
+@pytest.mark.parametrize(("name", "tails"), [("dlib_resnet", 1), ("dlib_resnet", 2), ("resnet18", 1)])
+def test_a_network_prepared_for_inference_computes_the_same_without_batchnorm(name: str, tails: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    network = build_network(name, tails).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.uniform_(0.5, 1.5, generator=generator)
+            module.bias.normal_(0.0, 0.1, generator=generator)
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0.0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 2.0, generator=generator)
+    images = torch.rand(2, 3, 99, 99, generator=generator) * 255
+    before = network(images)
+    prepare_for_inference(network)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    torch.testing.assert_close(network(images), before, atol=1e-4 * before.max().item(), rtol=1e-4)
 
 
 def test_two_tails_share_a_trunk() -> None:
