@@ -51,6 +51,12 @@ def test_everything_let_through_is_copied() -> None:
     assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(copied()) - {"app/__init__.py", "model/__init__.py"}
 
 
+def test_its_base_image_is_named_by_digest() -> None:
+    (image,) = arguments_of("ARG")
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", image)
+    assert {base.split(" AS ")[0] for base in arguments_of("FROM")} == {"${PYTHON_IMAGE}"}
+
+
 def test_it_installs_and_serves_as_make_does(tmp_path: Path) -> None:
     commands = made_by("serve", tmp_path / "venv")
     (install,) = arguments_of("RUN")
