@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from model.preprocessing import network_input
 OURS = "ours"
 
 Landmarks = Mapping[str, Point]  # in units of the crop's side
+Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,12 @@ class Explanation:
 
 
 class _Views(NamedTuple):
-    """Of N faces, views stacked on the first axis: ``logits`` (2, N, L), ``maps`` (2, N, L, h, w), ``features`` (2, N, C, h, w)."""
+    """Of N faces, views stacked on the first axis: ``logits`` (2, N, L), ``maps`` (2, N, L, h, w), and, where the method of the maps
+    reads them, ``features`` (2, N, C, h, w)."""
 
     logits: Tensor
     maps: Tensor
-    features: Tensor
+    features: Tensor | None
 
 
 class Explainer:
@@ -90,11 +93,15 @@ class Explainer:
     Args:
         checkpoints: by name.
         ours: the checkpoint that the name ``ours`` stands for.
+        predictors: what predicts in place of a checkpoint's own classifier, by name, where no other method of maps needs its features.
     """
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], ours: str) -> None:
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], ours: str, predictors: Mapping[str, Predictor] = MappingProxyType({})
+    ) -> None:
         self.checkpoints = dict(checkpoints)
         self.ours = ours
+        self.predictors = predictors
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint that a name asked for stands for.
@@ -138,26 +145,26 @@ class Explainer:
         asked = {name: self.checkpoint(name) for name in models}
         distinct = {checkpoint.name: checkpoint for checkpoint in asked.values()}
         tensor = torch.from_numpy(np.array(faces))
-        answers = {name: _explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
+        answers = {name: self._explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
         return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))]
+
+    def _explain_with(
+        self, checkpoint: Checkpoint, faces: Tensor, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+    ) -> list[Explanation]:
+        predictor = self.predictors.get(checkpoint.name) if method is MapMethod.CAM else None
+        with metrics.stage("forward"):
+            views = _forward(checkpoint, faces, predictor)
+        with metrics.stage("maps"):
+            return _read(checkpoint, views, method, gauge, landmarks)
 
 
 def _named(explanation: Explanation, name: str) -> Explanation:
     return replace(explanation, maps=replace(explanation.maps, name=name))
 
 
-def _explain_with(
-    checkpoint: Checkpoint, faces: Tensor, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
-) -> list[Explanation]:
-    with metrics.stage("forward"):
-        views = _forward(checkpoint, faces)
-    with metrics.stage("maps"):
-        return _read(checkpoint, views, method, gauge, landmarks)
-
-
 @torch.inference_mode()
-def _forward(checkpoint: Checkpoint, faces: Tensor) -> _Views:
-    """One pass on faces ``(N, 48, 48)`` and their mirror images, in the trained gauge.
+def _forward(checkpoint: Checkpoint, faces: Tensor, predictor: Predictor | None) -> _Views:
+    """One pass on faces ``(N, 48, 48)`` and their mirror images, in the trained gauge; with ``predictor``, without features.
 
     The batch is filled up to a power of two, so that few shapes occur and their kernels are reused.
     """
@@ -166,11 +173,15 @@ def _forward(checkpoint: Checkpoint, faces: Tensor) -> _Views:
     metrics.BATCH_IMAGES.observe(len(both))
     missing = (1 << (len(both) - 1).bit_length()) - len(both)
     filled = torch.cat([both, both[:1].expand(missing, -1, -1, -1)])
-    features = checkpoint.classifier.network(filled)[: len(both)]
-    prediction: Prediction = checkpoint.classifier.head(features)
+    features = None if predictor else checkpoint.classifier.network(filled)
+    prediction: Prediction = predictor(filled) if predictor else checkpoint.classifier.head(features)
     if not (prediction.maps.isfinite().all() and prediction.logits.isfinite().all()):
         raise Problem(ErrorCode.NON_FINITE_OUTPUT)
-    return _Views(*(tensor.view(2, len(faces), *tensor.shape[1:]) for tensor in (prediction.logits, prediction.maps, features)))
+
+    def by_view(values: Tensor) -> Tensor:
+        return values[: len(both)].view(2, len(faces), *values.shape[1:])
+
+    return _Views(by_view(prediction.logits), by_view(prediction.maps), None if features is None else by_view(features))
 
 
 def _read(
@@ -185,6 +196,7 @@ def _read(
     if method is MapMethod.CAM:
         maps, paper_maps = exact, views.maps
     else:
+        assert views.features is not None
         flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge is Gauge.CENTRED)
         maps = paper_maps = flat.view(exact.shape)
     consistency = _consistency(maps, paper_maps)

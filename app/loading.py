@@ -6,7 +6,9 @@ import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.explain import Explainer
+    from collections.abc import Iterable
+
+    from app.explain import Explainer, Predictor
     from app.faces import FaceDetector
     from app.settings import Settings
     from model.checkpoints import Checkpoint
@@ -35,7 +37,24 @@ def load_explainer(settings: Settings) -> Explainer:
         if path.stem in checkpoints:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
         checkpoints[path.stem] = load_checkpoint(path)
-    return Explainer(checkpoints, manifest.ours)
+    return Explainer(checkpoints, manifest.ours, _exported(settings, checkpoints.values()))
+
+
+def _exported(settings: Settings, checkpoints: Iterable[Checkpoint]) -> dict[str, Predictor]:
+    """What runs in ONNX Runtime: the checkpoints with an exported graph in the folder the settings name."""
+    if settings.onnx_dir is None:
+        return {}
+    from model.checkpoints import CheckpointError
+    from model.onnx_classifier import OnnxClassifier
+
+    found: dict[str, Predictor] = {}
+    for checkpoint in checkpoints:
+        path = settings.onnx_dir / f"{checkpoint.name}.onnx"
+        if path.is_file():
+            found[checkpoint.name] = OnnxClassifier(path, checkpoint, settings.compute_threads)
+    if not found:
+        raise CheckpointError(f"{settings.onnx_dir}: holds no NAME.onnx of a checkpoint: make them with unturned export")
+    return found
 
 
 def load_detector(settings: Settings) -> FaceDetector:

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
 
     checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
+    onnx_dir: OptionalPath = Field(
+        default=None, description="Folder of `NAME.onnx` files of `unturned export`: checkpoints with one run in ONNX Runtime."
+    )
     yunet_path: OptionalPath = Field(default=None, description="YuNet face detector (ONNX) to use instead of MTCNN.")
     datasets: OptionalPath = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
 

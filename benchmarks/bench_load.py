@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, running_server
+from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, resident_megabytes, running_server
 from benchmarks.timing import save
 
 
@@ -28,24 +28,6 @@ def load_step(port: int, rate: float, seconds: float, picture: Path, live: str) 
     done = subprocess.run([*command, "--picture", str(picture), "--live", live], cwd=ROOT, check=True, capture_output=True, text=True)
     step: dict[str, Any] = json.loads(done.stdout)
     return step
-
-
-def resident_megabytes(port: int) -> float:
-    """Resident memory of the process that listens on a port, and of its children."""
-    listening = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
-    owner = int(listening.split("pid=")[1].split(",")[0])
-    family = [owner, *_descendants(owner)]
-    return sum(_resident(process) for process in family)
-
-
-def _descendants(process: int) -> list[int]:
-    children = [int(text) for path in Path(f"/proc/{process}/task").glob("*/children") for text in path.read_text().split()]
-    return children + [grandchild for child in children for grandchild in _descendants(child)]
-
-
-def _resident(process: int) -> float:
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
 
 
 def measure(name: str, rates: list[float], seconds: float, picture: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from torchcam import methods as torchcam
 from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.checkpoints import golden_image, load_checkpoint
 from model.classifier import ExpressionClassifier
+from model.export import export_onnx
 from model.expressions import EXPRESSIONS
+from model.onnx_classifier import OnnxClassifier
 from model.preprocessing import network_input
 
 CLASSES = range(len(EXPRESSIONS))
@@ -50,7 +53,7 @@ def last_block(model: LogitsOnly) -> nn.Module:
     return tails[0]
 
 
-def bare_forward(models: Sequence[nn.Module], batch: Tensor) -> Callable[[], object]:
+def bare_forward(models: Sequence[Callable[[Tensor], object]], batch: Tensor) -> Callable[[], object]:
     @torch.inference_mode()
     def call() -> object:
         return [model(batch) for model in models]
@@ -118,12 +121,17 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     loaded = [load_checkpoint(arguments.checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")]
     classifiers = [checkpoint.classifier for checkpoint in loaded]
+    with tempfile.TemporaryDirectory() as folder:
+        for checkpoint in loaded:
+            export_onnx(checkpoint, Path(folder) / f"{checkpoint.name}.onnx")
+        exported = [OnnxClassifier(Path(folder) / f"{checkpoint.name}.onnx", checkpoint, arguments.threads) for checkpoint in loaded]
     hooked = [LogitsOnly(checkpoint.classifier).eval().requires_grad_(True) for checkpoint in loaded]
     face = network_input(golden_image(), loaded[0].metadata.input_size)
     batch = torch.cat([face, face.flip(-1)])
     contenders = {
         "bare forward, no maps": bare_forward(hooked, batch),
         "unturned, 28 maps": bare_forward(classifiers, batch),
+        "unturned, 28 maps, exported": bare_forward(exported, batch),
         "torchcam CAM, class by class": torchcam_cam(hooked, batch),
         "pytorch-grad-cam GradCAM, batch repeated": grad_cam_repeated_batch(hooked, batch),
         "pytorch-grad-cam GradCAM, class by class": grad_cam_by_class(hooked, batch),

@@ -35,16 +35,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(name: str) -> Iterator[int]:
-    """A server of :data:`COMMANDS` in a process of its own, ready to answer; yields its port, ends it afterwards."""
+def launched_server(name: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A server of :data:`COMMANDS` in a process of its own, just started; yields process and port, ends it afterwards."""
     port = free_port()
     environment = os.environ | {"UNTURNED_PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         COMMANDS[name], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}{READY_PATHS[name]}")
-        yield port
+        yield process, port
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -53,15 +52,45 @@ def running_server(name: str) -> Iterator[int]:
             os.killpg(process.pid, signal.SIGKILL)  # workers that outlive their server would spoil what is measured next
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
+@contextmanager
+def running_server(name: str) -> Iterator[int]:
+    """As :func:`launched_server`, but ready to answer; yields its port."""
+    with launched_server(name) as (process, port):
+        wait_for_answer(process, port, READY_PATHS[name])
+        yield port
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], port: int, path: str, pause_seconds: float = 0.2) -> None:
+    """Return once a GET of ``path`` is answered with 200.
+
+    Raises:
+        RuntimeError: the process ended, or :data:`START_LIMIT_SECONDS` have passed.
+    """
     deadline = time.monotonic() + START_LIMIT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode} before it was ready")
         try:
-            with urllib.request.urlopen(address, timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            time.sleep(pause_seconds)
     raise RuntimeError(f"the server was not ready within {START_LIMIT_SECONDS} seconds")
+
+
+def resident_megabytes(port: int) -> float:
+    """Resident memory of the process that listens on a port, and of its children."""
+    listening = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
+    owner = int(listening.split("pid=")[1].split(",")[0])
+    return sum(_resident(process) for process in [owner, *_descendants(owner)])
+
+
+def _descendants(process: int) -> list[int]:
+    children = [int(text) for path in Path(f"/proc/{process}/task").glob("*/children") for text in path.read_text().split()]
+    return children + [grandchild for child in children for grandchild in _descendants(child)]
+
+
+def _resident(process: int) -> float:
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * 4096 / 1e6

@@ -1,9 +1,9 @@
 """A long mixed load: good, bad, slow and huge uploads at once, every good answer compared with the one the same picture got alone.
 
 It ends with status 1 when an answer was wrong, a bad upload was not refused as it should be, the service stopped answering, or its memory
-grew by more than 10 MB after the first 1,000 good answers. `--requests 10000` shows the memory, `--minutes 30` is the mixed load.
+grew by more than 10 MB after the first 1,000 good answers. It goes on until both the minutes and the good answers are reached.
 
-    python -m benchmarks.soak --minutes 30
+    python -m benchmarks.soak --minutes 30 --requests 10000
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
-from benchmarks.bench_load import resident_megabytes
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import running_server
+from benchmarks.servers import resident_megabytes, running_server
 from benchmarks.timing import save
 
 PATH = "/api/v1/explanations"
+FIGURE_PATH = "/api/v1/figures?format=png"
 GROWTH_LIMIT_MEGABYTES = 10
 SETTLED_AFTER = 1000
 SAMPLE_EVERY = 100
@@ -41,19 +42,20 @@ def form(picture: bytes) -> bytes:
     return b"\r\n".join([b"--" + BOUNDARY.encode(), disposition, b"", picture, b"--" + BOUNDARY.encode() + b"--", b""])
 
 
-def post(port: int, body: bytes) -> tuple[int, Any]:
-    """Status and JSON of one upload."""
+def post(port: int, body: bytes, path: str = PATH) -> tuple[int, Any]:
+    """Status of one upload, and what it was answered: the faces, a figure's bytes, or the code of a problem."""
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", body, headers)
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.loads(answer.read())["faces"]
+            content = answer.read()
+            return answer.status, content if path == FIGURE_PATH else json.loads(content)["faces"]
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())["code"]
 
 
-def good_pictures() -> list[bytes]:
-    """One face at eleven sizes, and two and four of them in one picture."""
+def good_requests() -> list[tuple[str, bytes]]:
+    """Paths and bodies: one face at eleven sizes, two and four of them in one picture, and the figure of one."""
     face = Image.open(io.BytesIO(portrait_jpeg(400)))
     pictures = [portrait_jpeg(side) for side in (160, 200, 256, 320, 400, 512, 640, 800, 1000, 1600, 2400)]
     for columns, rows in ((2, 1), (2, 2)):
@@ -64,7 +66,7 @@ def good_pictures() -> list[bytes]:
         buffer = io.BytesIO()
         sheet.save(buffer, "JPEG", quality=90)
         pictures.append(buffer.getvalue())
-    return pictures
+    return [*((PATH, form(picture)) for picture in pictures), (FIGURE_PATH, form(pictures[0]))]
 
 
 def bad_pictures() -> list[tuple[bytes, set[int]]]:
@@ -92,8 +94,8 @@ class Soak:
         self.lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.memory: list[tuple[int, float]] = []
-        self.pictures = good_pictures()
-        self.expected = [post(port, form(picture)) for picture in self.pictures]
+        self.requests = good_requests()
+        self.expected = [post(port, body, path) for path, body in self.requests]
         assert all(status == 200 for status, _ in self.expected)
 
     def count(self, what: str) -> int:
@@ -102,10 +104,11 @@ class Soak:
             return self.counts[what]
 
     def good(self) -> None:
-        for number in cycle(range(len(self.pictures))):
+        for number in cycle(range(len(self.requests))):
             if self.stop.is_set():
                 return
-            answer = post(self.port, form(self.pictures[number]))
+            path, body = self.requests[number]
+            answer = post(self.port, body, path)
             if answer == self.expected[number]:
                 done = self.count("right")
                 if done % SAMPLE_EVERY == 0:
@@ -126,7 +129,7 @@ class Soak:
     def slow(self) -> None:
         """Stall in the head, in the body, and before reading the answer; leave at last."""
         head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: "
-        body = form(self.pictures[0])
+        body = self.requests[0][1]
         starts = [b"", head[:40].encode(), f"{head}90000\r\n\r\n".encode() + body[:50], f"{head}{len(body)}\r\n\r\n".encode() + body]
         for start in cycle(starts):
             with socket.create_connection(("127.0.0.1", self.port)) as connection:
@@ -143,8 +146,11 @@ def run(arguments: argparse.Namespace, port: int) -> Soak:
     for thread in threads:
         thread.start()
     end = time.monotonic() + 60 * arguments.minutes
-    while time.monotonic() < end and soak.counts["right"] < arguments.requests and any(thread.is_alive() for thread in threads):
-        time.sleep(1)
+    with tqdm(total=60 * arguments.minutes, unit="s", desc="soak") as bar:
+        while (time.monotonic() < end or soak.counts["right"] < arguments.requests) and all(thread.is_alive() for thread in threads):
+            time.sleep(1)
+            bar.update()
+            bar.set_postfix(soak.counts, refresh=False)
     soak.count("CLIENT ENDED EARLY") if not all(thread.is_alive() for thread in threads) else None
     soak.stop.set()
     for thread in threads:
@@ -154,8 +160,8 @@ def run(arguments: argparse.Namespace, port: int) -> Soak:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30, help="longest duration")
-    parser.add_argument("--requests", type=float, default=1e9, help="good answers after which it ends")
+    parser.add_argument("--minutes", type=float, default=30, help="shortest duration")
+    parser.add_argument("--requests", type=int, default=10_000, help="fewest good answers")
     parser.add_argument("--good-clients", type=int, default=3, help="clients that send good pictures one after the other")
     arguments = parser.parse_args()
     with running_server("unturned") as port:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
+from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry
 from model.networks import Grid, build_network, network_grid
@@ -100,10 +101,9 @@ def golden_image() -> Tensor:
 
 
 @torch.inference_mode()
-def golden_logits(classifier: ExpressionClassifier, input_size: int) -> Tensor:
+def golden_logits(classifier: Callable[[Tensor], Prediction], input_size: int) -> Tensor:
     """Logits ``(L,)`` of the golden image."""
-    logits: Tensor = classifier(network_input(golden_image(), input_size)).logits[0]
-    return logits
+    return classifier(network_input(golden_image(), input_size)).logits[0]
 
 
 def save_checkpoint(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> str:

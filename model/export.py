@@ -11,6 +11,7 @@ from model.checkpoints import Checkpoint
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "maps")
 METADATA_KEY = "unturned"
+SHA256_KEY = "sha256"
 OPSET = 18
 
 
@@ -19,7 +20,8 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
 
     Input ``images``: ``(N, 3, S, S)`` float32 RGB in 0..255, as :func:`model.preprocessing.network_input` makes it. Outputs ``logits``
     ``(N, 7)`` and ``maps`` ``(N, 7, h, w)`` in the trained gauge, where the logits are the maps' spatial means plus the bias; subtract the
-    mean over the classes from both for the form the service answers with. The checkpoint's metadata is kept as JSON under ``unturned``.
+    mean over the classes from both for the form the service answers with. The checkpoint's metadata is kept as JSON under ``unturned``, its
+    hash under ``sha256``.
 
     Raises:
         OSError: the file cannot be written; nothing is left behind.
@@ -37,6 +39,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
     )
     assert program is not None  # it is only without dynamo
     program.model.metadata_props[METADATA_KEY] = checkpoint.metadata.model_dump_json()
+    program.model.metadata_props[SHA256_KEY] = checkpoint.sha256
     temporary = path.with_name(f"{path.name}.partial")
     try:
         program.save(temporary, external_data=False)

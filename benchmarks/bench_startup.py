@@ -1,0 +1,55 @@
+"""How long each server takes from its start to its first answer and until it is ready, and the memory it then holds, all in one run.
+
+Every round starts each server anew. The first round, which reads everything from disk for the first time, is left out.
+
+    python -m benchmarks.bench_startup --rounds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import time
+
+from benchmarks.servers import COMMANDS, LIVE_PATHS, READY_PATHS, launched_server, resident_megabytes, wait_for_answer
+from benchmarks.timing import save
+
+PAUSE_SECONDS = 0.01
+
+
+def start(name: str) -> tuple[float, float, float]:
+    """Seconds until the first answer, seconds until ready, resident megabytes when ready."""
+    started = time.monotonic()
+    with launched_server(name) as (process, port):
+        wait_for_answer(process, port, LIVE_PATHS[name], PAUSE_SECONDS)
+        live = time.monotonic() - started
+        wait_for_answer(process, port, READY_PATHS[name], PAUSE_SECONDS)
+        return live, time.monotonic() - started, resident_megabytes(port)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="starts of each server that count")
+    arguments = parser.parse_args()
+    names = [name for name in COMMANDS if name != "LitServe" or importlib.util.find_spec("litserve")]
+    starts = [{name: start(name) for name in names} for _ in range(arguments.rounds + 1)][1:]
+    figures = {
+        name: dict(
+            zip(
+                ("live_seconds", "ready_seconds", "resident_megabytes"),
+                (statistics.median(values) for values in zip(*(round_[name] for round_ in starts), strict=True)),
+                strict=True,
+            )
+        )
+        for name in names
+    }
+    print("| server | first answer after s | ready after s | resident MB when ready |")
+    print("|---|---|---|---|")
+    for name, figure in figures.items():
+        print(f"| {name} | {figure['live_seconds']:.2f} | {figure['ready_seconds']:.2f} | {figure['resident_megabytes']:.0f} |")
+    save("startup", figures, {"rounds": arguments.rounds})
+
+
+if __name__ == "__main__":
+    main()
