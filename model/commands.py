@@ -59,7 +59,12 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--lr", type=float, default=2e-4, help="peak learning rate of the network; the head's is ten times that")
     parser.add_argument("--weight-decay", type=float, default=1e-3, help="AdamW's weight decay")
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
-    parser.add_argument("--precision", choices=("bf16-mixed", "32-true"), default="bf16-mixed", help="arithmetic of the network")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "bf16-mixed", "32-true"),
+        default="auto",
+        help="arithmetic of the network; auto: bfloat16 where this machine computes it natively, else float32",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
     parser.add_argument("--threads", type=int, default=1, help="torch threads of this process")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
@@ -72,7 +77,7 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _train(arguments: argparse.Namespace) -> int:
     from model.experiment import Experiment, run_experiment
-    from model.training import Interrupted, TrainingConfig
+    from model.training import Interrupted, TrainingConfig, native_precision
 
     torch.set_num_threads(arguments.threads)
     name = f"{arguments.dataset}-{arguments.imbalance}-{arguments.method}-seed{arguments.seed}"
@@ -86,7 +91,7 @@ def _train(arguments: argparse.Namespace) -> int:
             lr=arguments.lr,
             weight_decay=arguments.weight_decay,
             seed=arguments.seed,
-            precision=arguments.precision,
+            precision=native_precision() if arguments.precision == "auto" else arguments.precision,
             parts=arguments.parts,
             settings=tuple(_name_and_value(text) for text in arguments.set),
             resnet18_weights=arguments.resnet18_weights,

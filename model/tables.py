@@ -23,6 +23,7 @@ BEYOND_NOTES = {
     "votes": "Votes: learns from the votes of all ten annotators, more supervision than any row of the paper has.",
     "mek_votes": "MEK with votes: MEK whose smoothed targets start from the annotators' votes; more supervision, too.",
 }
+PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-true": "float32"}
 ADJUSTED_NOTE = (
     "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
     "The same trained network as in the row above, no training of its own."
@@ -99,7 +100,7 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
         title=f"{table.title}: accuracy in per cent on the test split",
         columns=columns,
         groups=tuple(group for group in groups if group.rows),
-        notes=_accuracy_notes(table, protocol, len(of_dataset) - len(used)),
+        notes=_accuracy_notes(table, protocol, used, len(of_dataset) - len(used)),
     )
 
 
@@ -107,7 +108,7 @@ def _protocol_title(imbalance: str) -> str:
     return "All training faces" if imbalance == ORIGINAL else f"Imbalance factor {imbalance}"
 
 
-def _accuracy_notes(table: AccuracyTable, protocol: Protocol, left_out: int) -> tuple[str, ...]:
+def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[RunResult], left_out: int) -> tuple[str, ...]:
     faces = ", ".join(f"{name} {count}" for name, count in zip(table.classes, table.test_faces, strict=True))
     notes = [
         f"Test faces: {faces}. Mean is the unweighted mean of the seven classes.",
@@ -119,9 +120,21 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, left_out: int) -> 
         ADJUSTED_NOTE,
         *table.notes,
     ]
+    notes += _precision_notes(used)
     if left_out:
         notes.append(f"{left_out} recorded runs of another network, input size, length or batch are not shown.")
     return tuple(notes)
+
+
+def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Which runs computed in which arithmetic, where not all did alike."""
+    named: dict[str, list[str]] = {}
+    for run in runs:
+        place = "" if run.imbalance == ORIGINAL else f" at {run.imbalance}"
+        named.setdefault(str(run.hyperparameters["precision"]), []).append(f"{METHOD_TITLES[run.method]}{place}, seed {run.seed}")
+    if len(named) < 2:
+        return []
+    return [f"Network in {PRECISION_TITLES.get(name, name)}: {'; '.join(rows)}." for name, rows in sorted(named.items())]
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:

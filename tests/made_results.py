@@ -15,6 +15,7 @@ def make_result_fields(
     seed: int = 1,
     epochs: int = 10,
     right: tuple[str, ...] = EXPRESSIONS[:5],
+    precision: str = "32-true",
 ) -> dict[str, Any]:
     """Fields of a result whose model is right on the classes ``right`` and says neutral of the others' faces."""
     confusion = [[int(column == (row if name in right else 0)) for column in range(7)] for row, name in enumerate(EXPRESSIONS)]
@@ -43,7 +44,7 @@ def make_result_fields(
         "versions": {"torch": "2"},
         "machine": {"cpu": "some", "threads": 1, "accelerator": None},
         "training_counts": dict(zip(EXPRESSIONS, (8740, 7287, 3149, 3014, 2100, 532, 119), strict=True)),
-        "hyperparameters": {"lr": 2e-4, "settings": {}},
+        "hyperparameters": {"lr": 2e-4, "precision": precision, "settings": {}},
         "learning_curve": [{"epoch": 1, "seconds": 10.0}],
         "valid": None,
         "test": metrics,

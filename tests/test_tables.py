@@ -119,6 +119,15 @@ def test_runs_of_another_protocol_are_left_out_and_counted() -> None:
     assert any(note.startswith("1 recorded runs of another") for note in table.notes)
 
 
+def test_runs_in_another_arithmetic_are_named() -> None:
+    alike = [make_result(method="baseline"), make_result(method="mek")]
+    assert not any("float32" in note for note in build_tables(alike, Protocol())[2].notes)
+    mixed = [*alike, make_result(method="scn", seed=2, precision="bf16-mixed")]
+    notes = build_tables(mixed, Protocol())[2].notes
+    assert "Network in float32: Baseline, seed 1; MEK (the paper's Ours), seed 1." in notes
+    assert "Network in bfloat16, heads and losses in float32: SCN, seed 2." in notes
+
+
 def test_counts_come_from_paper_rule_and_recorded_run() -> None:
     five = build_tables([make_result()], Protocol())[4]
     whole, _, hundred, one_fifty = five.groups

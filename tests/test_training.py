@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from model.data.ferplus import FaceSet
 from model.methods.base import Method
-from model.training import Run, TrainingConfig, fit, prepare_run
+from model.training import Run, TrainingConfig, fit, native_precision, prepare_run
 from model.training_state import LOG_FILE, STATE_FILE, Progress, StateError
 
 FACES = 56  # seven batches of eight
@@ -141,3 +141,18 @@ def test_the_log_has_every_epoch_and_the_figures_of_its_end(tmp_path: Path) -> N
 def test_too_few_faces_for_a_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="fewer than one batch"):
         prepare_run(TrainingConfig(method="baseline", input_size=67, batch=64), random_faces())
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({}, "32-true"),
+        ({"avx2": True, "avx512_bf16": False}, "32-true"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"amx_bf16": True}, "bf16-mixed"),
+    ],
+)
+def test_bfloat16_is_for_processors_that_have_it(capabilities: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert native_precision() == precision
