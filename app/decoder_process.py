@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -43,10 +44,12 @@ class DecoderProcess:
 
     Args:
         arguments: from :func:`app.decoder_child.limits_as_arguments`.
+        on_restart: called when the process is replaced.
     """
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], on_restart: Callable[[], None] = lambda: None) -> None:
         self._arguments = arguments
+        self._on_restart = on_restart
         self._process = self._started()
         self._ready = False
 
@@ -88,6 +91,7 @@ class DecoderProcess:
         self.close()
         self._process = self._started()
         self._ready = False
+        self._on_restart()
 
     def close(self) -> None:
         """End the process."""

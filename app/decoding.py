@@ -103,7 +103,7 @@ class Decoder:
             DecoderStartError: one did not come up; none is left running.
         """
         self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="decoder")
-        processes = [DecoderProcess(self._arguments) for _ in range(self._count)]
+        processes = [DecoderProcess(self._arguments, self._on_restart) for _ in range(self._count)]
         for process in processes:
             self._idle.put(process)
         loop = asyncio.get_running_loop()
@@ -138,7 +138,6 @@ class Decoder:
             answer = process.ask(data, self._timeout * SLOWDOWN)
         except DecoderDied as died:
             process.restart()
-            self._on_restart()
             raise Problem(ErrorCode.IMAGE_TOO_COMPLEX if died.too_costly else ErrorCode.DECODER_FAILED) from None
         finally:
             self._idle.put(process)

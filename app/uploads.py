@@ -51,8 +51,10 @@ async def read_upload(request: Request, text_fields: Collection[str] = ()) -> Up
     return form.finish()
 
 
-def strict_query(request: Request) -> None:
+async def strict_query(request: Request) -> None:
     """Dependency of every route: refuse query parameters that the OpenAPI document does not have for it, and any sent twice.
+
+    A coroutine, because the framework runs any other dependency in a thread of its pool, which may have none free.
 
     Raises:
         Problem: ``invalid_parameter``.

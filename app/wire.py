@@ -66,6 +66,7 @@ class BoundedProtocol(H11Protocol):
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._lingering = False
         self._unread = False
+        self.dropped = False
         self._discarded_bytes = 0
         super().connection_made(PoliteTransport(transport, self))  # type: ignore[arg-type]
         self.idle_since = self.loop.time()
@@ -201,9 +202,12 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def drop(self) -> None:
-        """Close without waiting for anything."""
+        """Close without waiting for anything; the connection is lost only when the event loop next turns."""
+        self.dropped = True
         self._socket.abort()
 
     def _make_room(self) -> None:
-        idle = [each for each in self.connections if isinstance(each, BoundedProtocol) and each is not self and each.idle]
-        min(idle, key=lambda each: each.idle_since, default=self).drop()
+        staying = [each for each in self.connections if isinstance(each, BoundedProtocol) and not each.dropped]
+        if len(staying) > self.settings.max_connections:
+            idle = [each for each in staying if each is not self and each.idle]
+            min(idle, key=lambda each: each.idle_since, default=self).drop()

@@ -45,14 +45,17 @@ def main() -> None:
         batch = torch.cat([seen, seen.flip(-1)])
 
         @torch.inference_mode()
-        def forward() -> object:
-            return [model.classifier(batch) for model in models]
+        def forward(images: torch.Tensor = batch) -> object:
+            return [model.classifier(images) for model in models]
+
+        two_requests = torch.cat([batch, batch])
 
         explained = explain_image(image, detector, explainer, options)
         steps = {
             "decode (in its process)": lambda: runner.run(decoder.decode(picture)),
             "detect": lambda: detector.detect(image.pixels),
             "bare forward, two models": forward,
+            "the same for two requests in one batch": lambda: forward(two_requests),
             "crop, explain and compare": lambda: explainer.explain(faces, options.models),
             "serialise to JSON": lambda: explained.response("benchmark").model_dump_json(),
         }
