@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.data.augment import Augmentation
 from model.data.ferplus import load_ferplus
-from model.training import TrainingConfig, prepare_run
+from model.training import TrainingConfig, native_precision, prepare_run
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="interleaved rounds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = TrainingConfig(method="baseline")
+    config = TrainingConfig(method="baseline", precision=native_precision())
     run = prepare_run(config, load_ferplus(arguments.data, "train").labelled())
     classifier, optimizer = run.method.classifier, run.optimizer
     augment = Augmentation(config.input_size)
@@ -36,7 +36,7 @@ def main() -> None:
     images = load()
 
     def forward_backward(batch: torch.Tensor) -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16-mixed"):
             loss = F.cross_entropy(classifier(batch).logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
 
