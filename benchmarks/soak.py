@@ -3,7 +3,8 @@
 It ends with status 1 when an answer was wrong, a bad upload was not refused as it should be, the service stopped answering, or its memory
 grew by more than 10 MB after the first 1,000 good answers. It goes on until both the minutes and the good answers are reached.
 
-    python -m benchmarks.soak --minutes 30 --requests 10000
+    python -m benchmarks.soak --minutes 30
+    python -m benchmarks.soak --minutes 0 --requests 10000 --largest-side 512
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ FIGURE_PATH = "/api/v1/figures?format=png"
 GROWTH_LIMIT_MEGABYTES = 10
 SETTLED_AFTER = 1000
 SAMPLE_EVERY = 100
+FIGURE_EVERY_SECONDS = 5
 BOUNDARY = "soak"
 
 
@@ -54,11 +56,11 @@ def post(port: int, body: bytes, path: str = PATH) -> tuple[int, Any]:
         return error.code, json.loads(error.read())["code"]
 
 
-def good_requests() -> list[tuple[str, bytes]]:
-    """Paths and bodies: one face at eleven sizes, two and four of them in one picture, and the figure of one."""
+def good_bodies(largest_side: int) -> list[bytes]:
+    """Uploads of one face at up to eleven sizes, and of two and four of them in one picture."""
     face = Image.open(io.BytesIO(portrait_jpeg(400)))
-    pictures = [portrait_jpeg(side) for side in (160, 200, 256, 320, 400, 512, 640, 800, 1000, 1600, 2400)]
-    for columns, rows in ((2, 1), (2, 2)):
+    pictures = [portrait_jpeg(side) for side in (160, 200, 256, 320, 400, 512, 640, 800, 1000, 1600, 2400) if side <= largest_side]
+    for columns, rows in ((2, 1), (2, 2)) if largest_side >= 800 else ():
         sheet = Image.new("RGB", (400 * columns, 400 * rows))
         for column in range(columns):
             for row in range(rows):
@@ -66,7 +68,7 @@ def good_requests() -> list[tuple[str, bytes]]:
         buffer = io.BytesIO()
         sheet.save(buffer, "JPEG", quality=90)
         pictures.append(buffer.getvalue())
-    return [*((PATH, form(picture)) for picture in pictures), (FIGURE_PATH, form(pictures[0]))]
+    return [form(picture) for picture in pictures]
 
 
 def bad_pictures() -> list[tuple[bytes, set[int]]]:
@@ -88,15 +90,16 @@ def bad_pictures() -> list[tuple[bytes, set[int]]]:
 class Soak:
     """The clients, and what they have seen."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, largest_side: int) -> None:
         self.port = port
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.memory: list[tuple[int, float]] = []
-        self.requests = good_requests()
-        self.expected = [post(port, body, path) for path, body in self.requests]
-        assert all(status == 200 for status, _ in self.expected)
+        self.bodies = good_bodies(largest_side)
+        self.expected = [post(port, body) for body in self.bodies]
+        self.expected_figure = post(port, self.bodies[0], FIGURE_PATH)
+        assert all(status == 200 for status, _ in [*self.expected, self.expected_figure])
 
     def count(self, what: str) -> int:
         with self.lock:
@@ -104,17 +107,22 @@ class Soak:
             return self.counts[what]
 
     def good(self) -> None:
-        for number in cycle(range(len(self.requests))):
+        for number in cycle(range(len(self.bodies))):
             if self.stop.is_set():
                 return
-            path, body = self.requests[number]
-            answer = post(self.port, body, path)
+            answer = post(self.port, self.bodies[number])
             if answer == self.expected[number]:
                 done = self.count("right")
                 if done % SAMPLE_EVERY == 0:
                     self.memory.append((done, resident_megabytes(self.port)))
             else:
                 self.count("refused when full" if answer[0] == 503 else "WRONG")
+
+    def figure(self) -> None:
+        while not self.stop.wait(FIGURE_EVERY_SECONDS):
+            answer = post(self.port, self.bodies[0], FIGURE_PATH)
+            right = "right figure" if answer == self.expected_figure else "WRONG FIGURE"
+            self.count("refused when full" if answer[0] == 503 else right)
 
     def bad(self) -> None:
         for picture, statuses in cycle(bad_pictures()):
@@ -129,7 +137,7 @@ class Soak:
     def slow(self) -> None:
         """Stall in the head, in the body, and before reading the answer; leave at last."""
         head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: "
-        body = self.requests[0][1]
+        body = self.bodies[0]
         starts = [b"", head[:40].encode(), f"{head}90000\r\n\r\n".encode() + body[:50], f"{head}{len(body)}\r\n\r\n".encode() + body]
         for start in cycle(starts):
             with socket.create_connection(("127.0.0.1", self.port)) as connection:
@@ -140,8 +148,8 @@ class Soak:
 
 
 def run(arguments: argparse.Namespace, port: int) -> Soak:
-    soak = Soak(port)
-    clients = [soak.good] * arguments.good_clients + [soak.bad] + [soak.slow] * 4
+    soak = Soak(port, arguments.largest_side)
+    clients = [soak.good] * arguments.good_clients + [soak.figure, soak.bad] + [soak.slow] * 4
     threads = [threading.Thread(target=client, daemon=True) for client in clients]
     for thread in threads:
         thread.start()
@@ -161,17 +169,27 @@ def run(arguments: argparse.Namespace, port: int) -> Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30, help="shortest duration")
-    parser.add_argument("--requests", type=int, default=10_000, help="fewest good answers")
+    parser.add_argument("--requests", type=int, default=0, help="fewest good answers")
+    parser.add_argument("--largest-side", type=int, default=2400, help="pixels of the largest good picture")
     parser.add_argument("--good-clients", type=int, default=3, help="clients that send good pictures one after the other")
     arguments = parser.parse_args()
+    started = time.monotonic()
     with running_server("unturned") as port:
         soak = run(arguments, port)
         last = resident_megabytes(port)
     settled = [megabytes for done, megabytes in soak.memory if done >= SETTLED_AFTER]
     growth = last - settled[0] if settled else None
     faults = {what: number for what, number in soak.counts.items() if what.isupper()}
-    save("soak", {"counts": dict(soak.counts), "memory_megabytes": soak.memory, "growth_megabytes": growth}, vars(arguments))
-    print(json.dumps({"counts": soak.counts, "growth_megabytes": growth, "resident_megabytes": last}, indent=1))
+    seconds = round(time.monotonic() - started)
+    figures = {
+        "counts": dict(soak.counts),
+        "seconds": seconds,
+        "memory_megabytes": soak.memory,
+        "growth_megabytes": growth,
+        "resident_megabytes": last,
+    }
+    save(f"soak_{arguments.requests or 'mixed'}", figures, vars(arguments))
+    print(json.dumps({name: value for name, value in figures.items() if name != "memory_megabytes"}, indent=1))
     return 1 if faults or (growth is not None and growth > GROWTH_LIMIT_MEGABYTES) else 0
 
 
