@@ -33,6 +33,7 @@ fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
 bench: $(VENV)/test.stamp ## every benchmark, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
 	$(bin)/python -m benchmarks.bench_maps
 	$(bin)/python -m benchmarks.bench_request
+	$(bin)/python -m benchmarks.bench_startup
 	$(bin)/python -m benchmarks.bench_load
 	$(bin)/python -m benchmarks.bench_training --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 

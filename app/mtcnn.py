@@ -16,11 +16,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from app.detection import DetectedFace, detection_copy, smallest_face
 from model.geometry import LANDMARKS
+from model.onnx_session import InferenceSession, open_session
 
 Boxes = NDArray[np.float32]  # (N, 5): left, top, right, bottom in pixels, score
 
@@ -54,13 +54,7 @@ class MtcnnDetector:
 
     def __init__(self) -> None:
         folder = weights_folder()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # the service runs as many requests at once as it has cores
-        options.enable_cpu_mem_arena = False  # it would keep the buffers of the largest picture ever seen
-        self._proposal, self._refine, self._output = (
-            onnxruntime.InferenceSession(folder / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
-            for name in ("pnet", "rnet", "onet")
-        )
+        self._proposal, self._refine, self._output = (open_session(folder / f"{name}.onnx") for name in ("pnet", "rnet", "onet"))
 
     def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
         """Every face in a picture, in no particular order.
@@ -140,7 +134,7 @@ def _face(box: list[float], points: list[list[float]]) -> DetectedFace:
     return DetectedFace((left, top, right - left, bottom - top), score, landmarks)
 
 
-def _run(net: onnxruntime.InferenceSession, blob: NDArray[np.float32], outputs: tuple[str, ...]) -> tuple[NDArray[np.float32], ...]:
+def _run(net: InferenceSession, blob: NDArray[np.float32], outputs: tuple[str, ...]) -> tuple[NDArray[np.float32], ...]:
     """The named outputs for a batch, a part of it at a time, which bounds the memory a crowd needs."""
     name = net.get_inputs()[0].name
     parts = [net.run(outputs, {name: blob[start : start + BATCH]}) for start in range(0, len(blob), BATCH)]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnxruntime
 import torch
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 from torch import Tensor
 
 from model.checkpoints import GOLDEN_TOLERANCE, Checkpoint, CheckpointError, golden_logits
 from model.classifier import Prediction
 from model.export import INPUT_NAME, OUTPUT_NAMES, SHA256_KEY
-
-UNUSABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf)  # ONNX Runtime's errors have no common base
+from model.onnx_session import UNUSABLE_GRAPH, open_session
 
 
 class OnnxClassifier:
@@ -29,11 +26,9 @@ class OnnxClassifier:
     """
 
     def __init__(self, path: Path, checkpoint: Checkpoint, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except UNUSABLE as error:
+            self._session = open_session(path, threads)
+        except UNUSABLE_GRAPH as error:
             raise CheckpointError(f"{path}: cannot be used ({' '.join(str(error).split())})") from error
         made_from = self._session.get_modelmeta().custom_metadata_map.get(SHA256_KEY)
         if made_from != checkpoint.sha256:

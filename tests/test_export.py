@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import onnx
-import onnxruntime
 import pytest
 import torch
 
@@ -16,6 +15,7 @@ from model.export import export_onnx
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
 from model.networks import build_network
+from model.onnx_session import open_session
 
 HeadName = Literal["pooled", "positional"]
 
@@ -49,7 +49,7 @@ def test_parity_at_any_batch_size(network: str, head: HeadName, input_size: int,
     path = tmp_path / "made.onnx"
     export_onnx(made, path)
     assert [file.name for file in tmp_path.iterdir()] == ["made.onnx"]
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     for batch in (1, 3):
         images = torch.rand(batch, 3, input_size, input_size, generator=torch.Generator().manual_seed(batch)) * 255
         logits, maps = session.run(["logits", "maps"], {"images": images.numpy()})
