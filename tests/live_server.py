@@ -160,6 +160,20 @@ class LiveServer:
                 return
         raise AssertionError(f"{name} stays below {value}")
 
+    def resident_bytes(self) -> int:
+        """Memory the process holds."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def descriptors(self) -> int:
+        """Files and sockets the process has open."""
+        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+    def decoders(self) -> set[int]:
+        """Process numbers of its picture decoders."""
+        command = ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return {int(line.split()[0]) for line in listed.splitlines() if "app.decoder_child" in line}
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

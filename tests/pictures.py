@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 from skimage import data as skimage_data
 
 from tests.icc import matrix_profile
@@ -86,6 +86,12 @@ def png_with_bomb(kind: bytes, prefix: bytes) -> bytes:
     return png(64, 64, chunk(kind, prefix + zlib.compress(bytes(4 << 20), 9)), pixels)
 
 
+def png_with_many_texts() -> bytes:
+    """A small PNG with eighty text chunks that each unpack to just less than what one may."""
+    texts = (chunk(b"zTXt", b"k%d\x00\x00" % number + zlib.compress(bytes((1 << 20) - 10), 9)) for number in range(80))
+    return png(64, 64, *texts, chunk(b"IDAT", zlib.compress(bytes(65 * 64))))
+
+
 def png_with_wrong_checksum() -> bytes:
     """A PNG whose pixels are whole, but not what their checksum says."""
     return png(64, 64, chunk(b"IDAT", zlib.compress(bytes(65 * 64)))[:-1] + b"\x00")
@@ -105,6 +111,20 @@ def scan_bomb(side: int, copies: int, progressive: bool = True) -> bytes:
     small = small[: frame + 5] + struct.pack(">HH", side, side) + small[frame + 9 :]
     last_scan = small[small.rindex(b"\xff\xda") : -2]
     return small[:-2] + last_scan * copies + b"\xff\xd9"
+
+
+def cmyk() -> bytes:
+    """The portrait as print shops have it."""
+    return encoded(portrait().convert("CMYK"), "JPEG", quality=95)
+
+
+def ycck() -> bytes:
+    """The portrait as a JPEG of luma, chroma and black: Adobe's marker calls the transform 2, and the samples are of inverted colours."""
+    colours = np.asarray(ImageOps.invert(portrait()).convert("YCbCr"))
+    stored = np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
+    data = bytearray(encoded(Image.frombytes("CMYK", portrait().size, (255 - stored).tobytes()), "JPEG", quality=95, subsampling=0))
+    data[data.index(b"Adobe") + 11] = 2
+    return bytes(data)
 
 
 def oriented(orientation: int) -> bytes:
@@ -176,6 +196,13 @@ def animation(kind: str) -> bytes:
     return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
 
 
+def undeclared_animation() -> bytes:
+    """An animated WebP whose header says that it is a still picture."""
+    data = bytearray(animation("WEBP"))
+    data[20] &= ~0x02
+    return bytes(data)
+
+
 def two_pictures() -> bytes:
     """A phone's JPEG with a second, smaller picture behind the first (MPO)."""
     return encoded(portrait(), "MPO", save_all=True, append_images=[Image.new("RGB", (128, 128), "red")])
@@ -196,6 +223,13 @@ def face_on_grey(face_pixels: int) -> bytes:
     picture = Image.new("RGB", (200, 200), (128, 128, 128))
     picture.paste(head(2 * face_pixels), (60, 70))
     return encoded(picture, "PNG")
+
+
+def covered(left: int, top: int, right: int, bottom: int) -> bytes:
+    """The portrait with a blue bar over part of the face."""
+    picture = portrait().copy()
+    picture.paste((60, 90, 160), (left, top, right, bottom))
+    return encoded(picture, "JPEG")
 
 
 def cut_face() -> bytes:
@@ -246,11 +280,15 @@ UPLOADS = (
     Upload("zTXt bomb", partial(png_with_bomb, b"zTXt", b"k\x00\x00"), "corrupt_image"),
     Upload("iTXt bomb", partial(png_with_bomb, b"iTXt", b"k\x00\x01\x00\x00\x00"), "corrupt_image"),
     Upload("iCCP bomb", partial(png_with_bomb, b"iCCP", b"k\x00\x00"), "corrupt_image"),
+    Upload("bomb of many texts", png_with_many_texts, "corrupt_image"),
     Upload("GIF", partial(_portrait_as, "GIF"), "unsupported_image_format"),
     Upload("animated GIF", partial(animation, "GIF"), "unsupported_image_format"),
     Upload("animated PNG", partial(animation, "PNG"), "animated_image"),
     Upload("animated WebP", partial(animation, "WEBP"), "animated_image"),
+    Upload("animated WebP that denies it", undeclared_animation, "corrupt_image"),
     Upload("two pictures in a JPEG", two_pictures, face="one"),
+    Upload("two pictures in a JPEG, the second cut", lambda: two_pictures()[:-100], face="one"),
+    Upload("two pictures in a JPEG, the second missing", lambda: two_pictures().partition(b"\xff\xd9")[0] + b"\xff\xd9", face="one"),
     Upload("HEIC", lambda: b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(200), "unsupported_image_format"),
     Upload("AVIF", lambda: b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf" + bytes(200), "unsupported_image_format"),
     Upload("SVG", lambda: b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_image_format"),
@@ -262,14 +300,15 @@ UPLOADS = (
     Upload("PSD", lambda: b"8BPS\x00\x01" + bytes(60), "unsupported_image_format"),
     Upload("JPEG 2000", partial(_portrait_as, "JPEG2000"), "unsupported_image_format"),
     Upload("WMF", lambda: b"\xd7\xcd\xc6\x9a" + bytes(60), "unsupported_image_format"),
-    Upload("CMYK JPEG", partial(_portrait_as, "JPEG", "CMYK"), face="one"),
+    Upload("CMYK JPEG", cmyk, face="one"),
+    Upload("YCCK JPEG", ycck, face="one"),
     Upload("16-bit grey PNG", wide_grey_16, face="none"),
     Upload("16-bit colour PNG", colour_16, face="one"),
     Upload("palette with a transparent colour", palette_with_hole, face="one"),
     Upload("grey with alpha", grey_with_alpha, face="one"),
     Upload("colours hidden by alpha", hidden_colours, face="one"),
     Upload("colours hidden by alpha in WebP", partial(hidden_colours, "WEBP"), face="one"),
-    Upload("1-bit PNG", partial(_portrait_as, "PNG", "1")),
+    Upload("1-bit PNG", partial(_portrait_as, "PNG", "1"), face="one"),
     Upload("grey PNG", partial(_portrait_as, "PNG", "L"), face="one"),
     *(Upload(f"EXIF orientation {value}", partial(oriented, value), face="one") for value in STORED),
     Upload("EXIF orientation 99", orientation_99, face="one"),
@@ -288,6 +327,11 @@ UPLOADS = (
     Upload("200 faces", partial(crowd, 20, 10, 32), face="many"),
     Upload("upside down", lambda: encoded(portrait().rotate(180), "JPEG")),
     Upload("a cat", lambda: encoded(Image.fromarray(skimage_data.chelsea()), "JPEG")),
-    Upload("face cut by the border", cut_face),
+    Upload("on its side", lambda: encoded(portrait().rotate(90), "JPEG")),
+    Upload("a mask over the mouth", partial(covered, 185, 125, 270, 190)),
+    Upload("a bar over the eyes", partial(covered, 190, 90, 270, 115)),
+    Upload("half a face", partial(covered, 225, 40, 300, 190)),
+    Upload("a drawing", lambda: encoded(portrait().filter(ImageFilter.CONTOUR), "PNG")),
+    Upload("face cut by the border", cut_face, face="one"),
     Upload("face of 12 pixels", partial(face_on_grey, 12), face="one"),
 )

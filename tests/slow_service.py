@@ -19,6 +19,7 @@ from app.uploads import read_upload
 
 written_files: list[str] = []
 computed: list[float] = []
+blocked_threads: list[int] = []
 
 router = APIRouter(prefix="/api/v1")
 
@@ -38,9 +39,16 @@ async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_by
     return {"bytes": len(upload.image), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
 
 
+@router.get("/blocked")
+def blocked() -> None:
+    """Takes a thread of the framework's pool."""
+    blocked_threads.append(1)
+    time.sleep(3600)
+
+
 @router.get("/counts")
 async def counts() -> dict[str, object]:
-    return {"computed": len(computed), "written_files": written_files}
+    return {"computed": len(computed), "written_files": written_files, "blocked": len(blocked_threads)}
 
 
 def _stand_in(name: str, **contents: object) -> None:

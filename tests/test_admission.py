@@ -68,9 +68,28 @@ def test_one_greedy_client(small_server: LiveServer) -> None:
     statuses = [small_server.post(b"", x_forwarded_for="192.0.2.1").status for _ in range(26)]
     assert statuses == [422] * 25 + [429]
     limited = small_server.post(GOOD, x_forwarded_for="192.0.2.1")
-    assert limited.code == "rate_limited"
+    assert (limited.status, limited.code) == (429, "rate_limited")
     assert int(limited.headers["retry-after"]) > 100
     assert small_server.post(GOOD, x_forwarded_for="192.0.2.2").status == 200
+
+
+def test_pipelined_uploads_are_each_counted(small_server: LiveServer) -> None:
+    """Row 27: twenty-seven on one connection are two too many."""
+    request = upload_request(b"", x_forwarded_for="192.0.2.9", authorization=f"Bearer {KEY}")
+    connection = small_server.connect().send(request * 27)
+    answers = [connection.answer() for _ in range(27)]
+    assert [(answer.status, answer.code) for answer in answers] == [(422, "missing_field")] * 25 + [(429, "rate_limited")] * 2
+
+
+def test_a_client_cannot_choose_the_address_it_is_counted_by() -> None:
+    """Rows 73 and 74: where no proxy is trusted, all forged addresses are one client."""
+    server = LiveServer(SLOW_SERVICE, rate_limit_per_second=0.001, rate_limit_burst=2)
+    try:
+        server.wait_until_ready()
+        answers = [server.post(b"", x_forwarded_for=f"192.0.2.{number}", forwarded=f"for=192.0.2.{number}") for number in range(4)]
+        assert [(answer.status, answer.code) for answer in answers] == [(422, "missing_field")] * 2 + [(429, "rate_limited")] * 2
+    finally:
+        server.stop()
 
 
 def test_transport_security_behind_a_proxy(small_server: LiveServer) -> None:

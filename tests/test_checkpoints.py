@@ -16,8 +16,11 @@ from safetensors.torch import load_file, save, save_file
 
 from model.checkpoints import CheckpointError, golden_image, golden_logits, load_checkpoint, load_manifest, save_checkpoint
 from model.expressions import EXPRESSIONS
+from model.networks import network_grid
 from model.preprocessing import network_input
 from tests.made_checkpoints import CELLS, INPUT_SIZE, make_checkpoint, make_metadata, random_classifier
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -81,6 +84,14 @@ def test_shipped_checkpoints_load(random_checkpoints: Path) -> None:
     manifest = load_manifest(random_checkpoints)
     assert manifest.ours == "mek_sf"
     load_shipped(random_checkpoints)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checkpoints").glob("*.safetensors")), ids=lambda path: path.stem)
+def test_maps_of_this_repository_are_coarse(path: Path) -> None:
+    """At most 7x7 cells: finer maps would tell more of a face, and of the model, to whoever asks often."""
+    said = metadata_text(path)
+    grid = network_grid(said["network"], said["input_size"])
+    assert 5 <= 1 + (grid.input - 1 - 2 * grid.first) // grid.step <= 7
 
 
 def test_golden_image_is_as_described() -> None:

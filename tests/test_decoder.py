@@ -108,6 +108,8 @@ def test_a_crash_harms_one_picture(fatal: signal.Signals) -> None:
 
 
 def test_a_process_killed_while_idle_is_replaced_unnoticed() -> None:
+    restarts: list[int] = []
+
     async def use(decoder: Decoder) -> None:
         (before,) = children()
         os.kill(before, signal.SIGKILL)
@@ -115,7 +117,8 @@ def test_a_process_killed_while_idle_is_replaced_unnoticed() -> None:
             time.sleep(0.01)  # noqa: ASYNC251 - nothing else runs
         assert await code_of(decoder, encoded(portrait(), "PNG")) is None
 
-    with_decoder(use)
+    with_decoder(use, on_restart=lambda: restarts.append(1))
+    assert restarts == [1]  # but counted
 
 
 def test_a_hanging_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -51,6 +52,33 @@ def test_refusing_a_huge_header_allocates_nothing() -> None:
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "upload", [upload for upload in UPLOADS if upload.code == "unsupported_image_format"], ids=lambda upload: upload.name
+)
+def test_other_formats_never_reach_a_parser(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = upload.build()
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("parsed"))
+    with pytest.raises(Problem, match="unsupported_image_format") as caught:
+        decode_image(data, LIMITS)
+    assert "as JPEG" in caught.value.detail
+
+
+@pytest.mark.parametrize("upload", [upload for upload in UPLOADS if "bomb" in upload.name], ids=lambda upload: upload.name)
+def test_bombs_are_refused_before_they_fill_the_memory(upload: Upload) -> None:
+    data = upload.build()
+    tracemalloc.start()
+    try:
+        assert code_of(data) == upload.code
+        assert tracemalloc.get_traced_memory()[1] < 70 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("copies", "code"), [(22, None), (23, "image_too_complex")])
+def test_a_jpeg_may_have_32_scans(copies: int, code: str | None) -> None:
+    assert code_of(pictures.scan_bomb(64, copies)) == code  # Pillow writes ten
 
 
 def test_a_jpeg_may_not_state_two_sizes() -> None:
@@ -142,8 +170,9 @@ def test_profiles_are_converted_to_srgb(primaries: Chromaticities, colour: tuple
     assert np.abs(shown - in_srgb(colour, primaries)).max() <= 1.5
 
 
-def test_cmyk_looks_like_the_original() -> None:
-    shown = decode_image(encoded(portrait().convert("CMYK"), "JPEG", quality=95), LIMITS).pixels.astype(float)
+@pytest.mark.parametrize("build", [pictures.cmyk, pictures.ycck])
+def test_cmyk_looks_like_the_original(build: Callable[[], bytes]) -> None:
+    shown = decode_image(build(), LIMITS).pixels.astype(float)
     assert np.abs(shown - np.asarray(portrait())).mean() < 4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -204,6 +205,15 @@ def test_port_in_use() -> None:
     assert port in message
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
+def test_host_that_is_not_ours(host: str) -> None:
+    """Row 97."""
+    status, message = run(SLOW_SERVICE, host=host)
+    assert status == 3
+    assert message.count("\n") == 1
+    assert host in message
+
+
 @pytest.mark.parametrize(("name", "value"), [("body_limt", "1"), ("port", "http"), ("api_key", "short")])
 def test_bad_settings(name: str, value: str) -> None:
     """Row 97."""
@@ -214,11 +224,26 @@ def test_bad_settings(name: str, value: str) -> None:
 
 
 def test_no_route_blocks_the_event_loop_or_its_threads() -> None:
-    """Row 89: every route is a coroutine; with forty threads of the framework's pool taken, requests are still answered."""
+    """Row 89: every route is a coroutine."""
     application = create_app(Settings())
     endpoints = [route.endpoint for route in _routes(application.routes)]
     assert len(endpoints) > 15
     assert [endpoint for endpoint in endpoints if not inspect.iscoroutinefunction(endpoint)] == []
+
+
+def test_the_frameworks_threads_may_all_be_taken() -> None:
+    """Row 89: uploads, pages and probes wait for none of the forty."""
+    with service() as server:
+        server.wait_until_ready()
+        taken = [server.connect().send(head("GET", "/api/v1/blocked")) for _ in range(40)]
+        for _ in patiently():
+            if server.get("/api/v1/counts").json["blocked"] == 40:
+                break
+        assert server.post(GOOD).status == 200
+        for target in ("/docs", "/openapi.json", "/health/ready", "/info", "/metrics", "/static/icons/favicon.svg"):
+            assert server.get(target).status == 200
+        for connection in taken:
+            connection.close()
 
 
 def _routes(routes: Any) -> Iterator[Any]:
@@ -235,6 +260,12 @@ def test_deadlines_do_not_read_the_wall_clock() -> None:
         source = path.read_text()
         assert "time.time(" not in source, path
         assert "datetime.now" not in source, path
+
+
+def test_no_process_is_a_fork() -> None:
+    """Row 93: a fork of a process with threads may find their locks held for ever; children are started as new programs."""
+    for path in (ROOT / "app").glob("*.py"):
+        assert not re.search(r"\bfork\(|multiprocessing|ProcessPoolExecutor|preexec_fn", path.read_text()), path
 
 
 def test_one_bad_client_of_many(tmp_path: Path) -> None:

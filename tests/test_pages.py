@@ -136,6 +136,7 @@ def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -
     for sample in index:
         assert re.fullmatch(r"[a-z0-9-]{1,64}", sample["id"])
         assert (STATIC / "samples" / sample["file"]).stat().st_size < 64 << 10
+        assert not (STATIC / "samples" / sample["file"]).is_symlink()
         assert sample["credit"] in about
         assert sample["licence"].startswith("Public domain")
     assert {path.name for path in (STATIC / "samples").glob("*.jpg")} == {sample["file"] for sample in index}

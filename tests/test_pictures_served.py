@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.live_server import LiveServer, form, part
 from tests.pictures import UPLOADS, Upload, encoded, portrait
 
 TARGET = "/api/v1/explanations"
+ADVICE = {"no_face": "ask for crop=whole", "unsupported_image_format": "Export the picture as JPEG"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,13 @@ def logits(answer: Any, view: str = "original") -> Any:
     return np.array([answer["faces"][0]["explanations"][name]["logits"][view] for name in ("baseline", "ours")])
 
 
+def is_sound(face: Any, image: Any) -> bool:
+    """Whether a face's box lies in the picture, and has a score if it was detected."""
+    left, top, width, height = face["box"]
+    inside = min(left, top) >= 0 and left + width <= image["width"] and top + height <= image["height"]
+    return inside and (0 < face["score"] <= 1 if face["source"] == "detected" else face["score"] is None)
+
+
 @pytest.mark.parametrize("upload", UPLOADS, ids=lambda upload: upload.name)
 def test_status_code_and_warnings(server: LiveServer, upload: Upload) -> None:
     answer = server.post(form(part(upload.build())), TARGET)
@@ -49,6 +58,39 @@ def test_status_code_and_warnings(server: LiveServer, upload: Upload) -> None:
     if answer.status == 200:
         assert set(upload.warnings) <= set(answer.json["warnings"])
         assert len(answer.body) <= 1 << 20
+        assert all(is_sound(face, answer.json["image"]) for face in answer.json["faces"])
+    elif expected in ADVICE:
+        assert ADVICE[expected] in answer.json["detail"]
+
+
+def test_a_face_that_leaves_the_picture_is_cropped_beyond_it(server: LiveServer) -> None:
+    """Row 59: the box ends at the border, the crop goes on."""
+    (face,) = explained(server, pictures.cut_face())["faces"]
+    assert face["box"][0] == 0
+    assert face["crop"][0] < 0
+
+
+def test_a_tiny_face_comes_with_a_warning(server: LiveServer) -> None:
+    """Row 60."""
+    assert "low_resolution_face" in explained(server, pictures.face_on_grey(12))["warnings"]
+
+
+@pytest.mark.parametrize("target", [TARGET, "/api/v1/figures?format=png", "/api/v1/figures?format=svg", "/api/v1/maps", "/explain"])
+def test_nothing_of_the_file_is_served_back(server: LiveServer, target: str) -> None:
+    """Row 36: neither what is behind a picture nor its own bytes."""
+    picture, behind = encoded(portrait(), "JPEG"), b"<script>alert('behind')</script>PK\x03\x04"
+    answer = server.post(form(part(picture + behind)), target)
+    assert answer.status == 200
+    assert b"behind" not in answer.body
+    assert picture[1000:1032] not in answer.body
+
+
+def test_flat_pictures_of_25_megapixels_are_refused_beside_others(server: LiveServer) -> None:
+    """Row 39."""
+    flat, small = form(part(pictures.flat_png(5000))), form(part(encoded(portrait(), "PNG")))
+    with ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(lambda body: server.post(body, TARGET), [flat, small] * 3))
+    assert [(answer.status, answer.code) for answer in answers] == [(422, "no_face"), (200, None)] * 3
 
 
 @pytest.mark.parametrize("upload", [upload for upload in UPLOADS if upload.face == "none"], ids=lambda upload: upload.name)
@@ -81,11 +123,11 @@ def test_colours_that_alpha_hides_have_no_effect(server: LiveServer) -> None:
     assert np.abs(logits(first) - logits(second)).max() <= 1e-6
 
 
-def test_cmyk_gives_the_same_class(server: LiveServer) -> None:
+@pytest.mark.parametrize("build", [pictures.cmyk, pictures.ycck])
+def test_cmyk_gives_the_same_class(server: LiveServer, build: Callable[[], bytes]) -> None:
     """Row 47."""
     plain = explained(server, encoded(portrait(), "JPEG", quality=95))
-    cmyk = explained(server, encoded(portrait().convert("CMYK"), "JPEG", quality=95))
-    assert (logits(plain).argmax(1) == logits(cmyk).argmax(1)).all()
+    assert (logits(plain).argmax(1) == logits(explained(server, build())).argmax(1)).all()
 
 
 def test_lossless_formats_agree(server: LiveServer) -> None:

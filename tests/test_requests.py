@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from app.assets import Assets
+from app.errors import Problem
 from tests.live_server import ROOT, LiveServer, form, head, part, png
 
 SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
@@ -46,12 +50,29 @@ def test_methods(server: LiveServer, method: str, target: str) -> None:
             "/static/%2e%2e/app/settings.py",
         ),
         *("/static/../app/settings.py", "/static/..%2fapp%2fsettings.py", "/static/%00", "/static/a%0d%0ab", "/api/v1/explanations/.."),
+        *("/static/%252e%252e/app/settings.py", "/static/..%5capp%5csettings.py", "/static//etc/passwd", "/static/%2fetc%2fpasswd"),
+        *("/static/vendor/swagger-ui/swagger-ui.css.map", "/redoc", "/docs/oauth2-redirect", "/.git/config", "/debug"),
     ],
 )
 def test_unknown_paths(server: LiveServer, target: str) -> None:
-    """Rows 29 and 67."""
+    """Rows 29, 67 and 75."""
     answer = server.get(target)
     assert (answer.status, answer.code) == (404, "not_found")
+
+
+def test_static_links_lead_nowhere(tmp_path: Path) -> None:
+    """Row 67: neither to a file nor to a folder."""
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "inside.txt").write_text("public")
+    (tmp_path / "outside.txt").write_text("private")
+    (folder / "link.txt").symlink_to(tmp_path / "outside.txt")
+    (folder / "up").symlink_to(tmp_path)
+    client = TestClient(Assets(folder))
+    assert client.get("/inside.txt").text == "public"
+    for path in ("/link.txt", "/up/outside.txt", "/up"):
+        with pytest.raises(Problem, match="not_found"):
+            client.get(path)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +100,24 @@ def test_accept_is_ignored(server: LiveServer) -> None:
 
 def test_ranges_on_static_files(server: LiveServer) -> None:
     """Row 68."""
-    pieces = ",".join(f"{start}-{start}" for start in range(3000))
+    pieces = ",".join(["0-"] * 10_000)
     for ranges in (f"bytes={pieces}", "bytes=0-1", "bytes=999999999-", "bytes=x"):
         answer = server.get("/static/icons/favicon.svg", range=ranges)
         assert answer.status == 200
         assert answer.body == (ROOT / "static/icons/favicon.svg").read_bytes()
+
+
+def test_static_files_may_be_kept(server: LiveServer) -> None:
+    """By a fingerprinted address for a year; by a plain one as long as the service says that nothing has changed."""
+    target = "/static/icons/favicon.svg"
+    assert server.get(f"{target}?v=0123456789ab").headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = server.get(target)
+    assert (plain.headers["cache-control"], plain.headers["content-type"]) == ("no-cache", "image/svg+xml")
+    again = server.get(target, if_none_match=plain.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert server.get(target, if_none_match='"other"').body == plain.body
+    connection = server.connect().send(head("HEAD", target, connection="close"))
+    assert connection.socket.makefile("rb").read().endswith(b"\r\n\r\n")
 
 
 def test_log_lines_cannot_be_forged(server: LiveServer) -> None:

@@ -1,4 +1,4 @@
-"""The whole service with random weights: rows 26, 66 and 91 of the catalogue of bad input in short, and what it says of itself."""
+"""The whole service with random weights: rows 26, 66, 72 and 91 of the catalogue of bad input in short, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -41,11 +41,43 @@ def test_same_picture_again(server: LiveServer) -> None:
             assert beside[1] == alone[beside[0]]
 
 
-@pytest.mark.parametrize("name", ["..%2f..", "%00", "C:%5C", "%2Fetc%2Fpasswd", "a" * 5000, "..", "obama-portrait.jpg", "A", "index.json"])
+NO_SAMPLES = [
+    "..%2f..",
+    "%00",
+    "C:%5C",
+    "%2Fetc%2Fpasswd",
+    "a" * 5000,
+    "..",
+    "obama-portrait.jpg",
+    "A",
+    "index.json",
+    "..%2fsamples%2fbiden",
+]
+
+
+@pytest.mark.parametrize("name", NO_SAMPLES)
 def test_unknown_samples(server: LiveServer, name: str) -> None:
     """Row 66."""
     answer = server.get(f"/api/v1/samples/{name}")
     assert (answer.status, answer.code) == (404, "sample_not_found")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        *((f"/api/v1/figures?format={kind}", f"unturned.{kind}") for kind in ("png", "svg", "pdf")),
+        ("/api/v1/maps?gauge=trained", "unturned-maps.npz"),
+    ],
+)
+def test_downloads(server: LiveServer, target: str, name: str) -> None:
+    """Row 72: a name of ours, whatever the file's was, and nothing a browser could run, frame or take for something else."""
+    picture = part(png(), 'form-data; name="image"; filename="evil.html"')
+    headers = server.post(form(picture), f"{target}&crop=whole").headers
+    assert headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert headers["cache-control"] == "no-store"
 
 
 def test_memory_does_not_grow(server: LiveServer) -> None:
@@ -55,15 +87,11 @@ def test_memory_does_not_grow(server: LiveServer) -> None:
     def serve_all() -> int:
         for picture in pictures:
             explained(server, picture)
-        return resident_bytes(server.process.pid)
+        return server.resident_bytes()
 
     before = [serve_all() for _ in range(2)][-1]
     after = [serve_all() for _ in range(2)][-1]
     assert after - before < 2 * 40 * (1 << 18)
-
-
-def resident_bytes(process: int) -> int:
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
 
 
 def test_metrics_of_an_upload(server: LiveServer) -> None:

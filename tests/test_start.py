@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from app.loading import load_explainer
 from app.settings import Settings
 from model.checkpoints import CheckpointError
-from tests.live_server import ROOT, LiveServer, form, head, part, patiently, png
+from tests.live_server import ROOT, LiveServer, form, part, patiently, png
 
 NAME = "baseline.safetensors"
 
@@ -149,25 +150,48 @@ def test_names_are_unique(random_checkpoints: Path, tmp_path: Path) -> None:
         load_explainer(Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
 
 
+def assert_no_start(path: Path, **settings: Any) -> str:
+    """The command's one line about ``path``."""
+    server = LiveServer("-m", "app.cli", "serve", **settings)
+    try:
+        assert server.exit_status() == 3
+        message = server.stderr()
+    finally:
+        server.stop()
+    assert message.count("\n") == 1
+    assert f"{path}: " in message
+    return message
+
+
 @pytest.mark.parametrize("missing", ["manifest.json", NAME])
 def test_missing_file(random_checkpoints: Path, tmp_path: Path, missing: str) -> None:
     """Row 76, by the command: exit status 3 and one line."""
     folder = shipped(random_checkpoints, tmp_path)
     (folder / missing).unlink()
-    server = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder)
-    try:
-        assert server.exit_status() == 3
-        message = server.stderr()
-        assert message.count("\n") == 1
-        assert f"{folder / missing}: " in message
-    finally:
-        server.stop()
+    assert_no_start(folder / missing, checkpoint_dir=folder)
+
+
+@pytest.mark.parametrize("case", ["77 cut", "79 architecture", "80 pickle"])
+def test_damaged_file_ends_the_start(random_checkpoints: Path, tmp_path: Path, case: str) -> None:
+    """Rows 77, 79 and 80, by the command: exit status 3 and one line."""
+    path = tmp_path / "extra.safetensors"
+    path.write_bytes(DAMAGE[case][0]((random_checkpoints / NAME).read_bytes(), tmp_path))
+    assert_no_start(path, checkpoint_dir=random_checkpoints, extra_checkpoints=path)
+    assert not (tmp_path / "sentinel").exists()
+
+
+def test_flipped_bit_ends_the_start(random_checkpoints: Path, tmp_path: Path) -> None:
+    """Row 78, by the command."""
+    folder = shipped(random_checkpoints, tmp_path)
+    (folder / NAME).write_bytes(flipped_bit((folder / NAME).read_bytes()))
+    assert "sha256" in assert_no_start(folder / NAME, checkpoint_dir=folder)
 
 
 @pytest.fixture
 def reloadable(random_checkpoints: Path, tmp_path: Path) -> Iterator[tuple[LiveServer, Path]]:
     folder = shipped(random_checkpoints, tmp_path)
-    server = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder)
+    extra = Path(shutil.copy(folder / NAME, tmp_path / "extra.safetensors"))
+    server = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, extra_checkpoints=extra)
     try:
         yield server.wait_until_ready(), folder
     finally:
@@ -195,17 +219,52 @@ def test_reload(reloadable: tuple[LiveServer, Path]) -> None:
     assert now["baseline"]["logits"] == now["ours"]["logits"] == first.json["faces"][0]["explanations"]["ours"]["logits"]
 
 
-def test_reload_during_uploads(reloadable: tuple[LiveServer, Path]) -> None:
-    """Row 81: uploads in flight end on the models they began with."""
+def test_reload_of_every_kind_of_bad_file(reloadable: tuple[LiveServer, Path], tmp_path: Path) -> None:
+    """Row 81: each is refused and counted, the old models answer as before, and the mended file is taken."""
     server, _ = reloadable
-    request = head("GET", "/health/ready")
-    for _ in patiently():
+    upload, target = form(part(png())), "/api/v1/explanations?crop=whole&models=baseline,ours,extra"
+    first = server.post(upload, target).json["faces"]
+    path = tmp_path / "extra.safetensors"
+    good = path.read_bytes()
+    for count, (damage, _) in enumerate(DAMAGE.values(), 1):
+        path.write_bytes(damage(good, tmp_path))
         server.signal(signal.SIGHUP)
-        answers = [server.post(form(part(png())), "/api/v1/explanations?crop=whole") for _ in range(5)]
-        assert {answer.status for answer in answers} == {200}
-        assert server.send(request).status == 200
-        if sum(line["event"] == "models reloaded" for line in server.lines) > 2:
-            break
+        server.wait_for_metric("unturned_model_reload_failures_total", count)
+        assert server.get("/health/ready").status == 200
+    assert server.post(upload, target).json["faces"] == first
+    assert not (tmp_path / "sentinel").exists()
+    path.write_bytes(good)
+    server.signal(signal.SIGHUP)
+    server.wait_for_line(event="models reloaded")
+    assert server.post(upload, target).json["faces"] == first
+
+
+def test_reload_during_uploads(reloadable: tuple[LiveServer, Path]) -> None:
+    """Row 81: uploads in flight end on the models they began with, here two that change names again and again."""
+    server, folder = reloadable
+    manifest = json.loads((folder / "manifest.json").read_text())
+    checkpoints = manifest["checkpoints"]
+
+    def logits(_: object = None) -> tuple[list[float], ...]:
+        answer = server.post(form(part(png())), "/api/v1/explanations?crop=whole")
+        assert answer.status == 200
+        said = answer.json["faces"][0]["explanations"]
+        return said["baseline"]["logits"]["original"], said["ours"]["logits"]["original"]
+
+    one, other = logits()
+    seen = set()
+    for _ in patiently():
+        checkpoints["baseline"], checkpoints["mek_sf"] = checkpoints["mek_sf"], checkpoints["baseline"]
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        server.signal(signal.SIGHUP)
+        with ThreadPoolExecutor(4) as clients:
+            answers = list(clients.map(logits, range(8)))
+        assert all(answer in ((one, other), (other, one)) for answer in answers)
+        seen |= {answer == (one, other) for answer in answers}
+        assert server.get("/health/ready").status == 200
+        if len(seen) == 2 and sum(line["event"] == "models reloaded" for line in server.lines) > 2:
+            return
+    raise AssertionError("the models were never exchanged")
 
 
 NO_FOLDER = """

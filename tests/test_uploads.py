@@ -76,6 +76,7 @@ def test_good_upload(server: LiveServer) -> None:
         "\N{GRINNING FACE}.png",
         "e\u0301.png",
         "a\\r\\nX-Y: z",
+        "a\r\nX-Y: z",
     ],
 )
 def test_file_names_do_not_matter(server: LiveServer, name: str) -> None:

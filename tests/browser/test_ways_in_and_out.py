@@ -33,7 +33,7 @@ def test_pictures_come_in_by_paste_and_drop(open_page: Callable[..., Page], way:
     script = """async ([address, way]) => {
       const blob = await (await fetch(address)).blob();
       const data = new DataTransfer();
-      data.items.add(new File([blob], 'x.jpg', { type: 'image/jpeg' }));
+      data.items.add(new File([blob], '<img src=x onerror=alert(1)>.jpg', { type: 'image/jpeg' }));
       const event = way === 'paste'
         ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true })
         : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
@@ -44,6 +44,7 @@ def test_pictures_come_in_by_paste_and_drop(open_page: Callable[..., Page], way:
     assert sent.value.status == 200
     wait_for_result(page)
     assert page.locator("#credit").inner_text() == "Your own picture is shown."
+    assert "onerror" not in page.content()  # the file's name is nowhere
 
 
 def test_a_gallery_picture_can_be_chosen_and_is_named_in_the_address(open_page: Callable[..., Page]) -> None:

@@ -1,0 +1,102 @@
+"""Rows 63, 83, 87 and 93 of the catalogue of bad input: faults inside the whole service, over a socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model.checkpoints import save_checkpoint
+from tests.live_server import LiveServer, form, part, patiently, png, upload_request
+from tests.made_checkpoints import make_metadata, random_classifier
+from tests.pictures import encoded, portrait
+
+GOOD = form(part(png()))
+TARGET = "/api/v1/explanations?crop=whole"
+
+
+@contextmanager
+def service(checkpoints: Path, *command: str, **settings: Any) -> Iterator[LiveServer]:
+    running = LiveServer(*(command or ("-m", "app.cli", "serve")), checkpoint_dir=checkpoints, **settings)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("fatal", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal: signal.Signals) -> None:
+    """Rows 87 and 93: 503 for the picture it was at; its successor, started beside the threads of the models, answers as it did."""
+    with service(random_checkpoints, decoder_processes=1) as server:
+        before = server.post(GOOD, TARGET).json["faces"]
+        (decoder,) = server.decoders()
+        os.kill(decoder, signal.SIGSTOP)  # so that the picture waits in the process that then dies
+        waiting = server.connect().send(upload_request(GOOD, TARGET))
+        server.wait_for_metric('unturned_stage_duration_seconds_count{stage="receive"}', 2)
+        time.sleep(0.2)  # until it is there
+        os.kill(decoder, fatal)
+        os.kill(decoder, signal.SIGCONT)
+        answer = waiting.answer()
+        assert (answer.status, answer.code) == (503, "decoder_failed")
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+        assert server.metric("unturned_decoder_restarts_total") == 1
+        assert server.post(GOOD, TARGET).json["faces"] == before
+        assert not [line for line in server.lines if line["level"] == "error"]
+
+
+def test_a_picture_that_costs_too_much(random_checkpoints: Path) -> None:
+    """Row 87: its decoder is ended and replaced, and the next picture is read."""
+    expensive = encoded(portrait().resize((4500, 4500)), "PNG", compress_level=1)
+    with service(random_checkpoints, decode_timeout_seconds=0.05, body_limit_bytes=64 << 20) as server:
+        answer = server.post(form(part(expensive)), TARGET)
+        assert (answer.status, answer.code) == (422, "image_too_complex")
+        assert server.metric("unturned_decoder_restarts_total") == 1
+        for _ in patiently():
+            if server.post(GOOD, TARGET).status == 200:
+                return
+        raise AssertionError("no picture is read any more")
+
+
+def test_a_model_whose_numbers_overflow(random_checkpoints: Path, tmp_path: Path) -> None:
+    """Row 63: every weight is finite, so the model is loaded; what it makes of a face is not, so it is not served, but counted."""
+    classifier = random_classifier(5)
+    for module in classifier.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.mul_(6e4)
+    path = tmp_path / "overflow.safetensors"
+    save_checkpoint(path, classifier, make_metadata("overflow"))
+    with service(random_checkpoints, extra_checkpoints=path) as server:
+        answer = server.post(GOOD, f"{TARGET}&models=baseline,overflow")
+        assert (answer.status, answer.code) == (500, "non_finite_output")
+        assert server.metric('unturned_rejected_total{code="non_finite_output"}') == 1
+        assert server.post(GOOD, f"{TARGET}&models=baseline").status == 200
+
+
+UNWRITABLE = """
+import resource, runpy, sys
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+sys.argv = ["unturned", "serve"]
+runpy.run_module("app.cli", run_name="__main__")
+"""
+
+
+def test_everything_works_where_no_file_can_be_written(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows 83 and 84: a limit of no bytes a file is a full disk everywhere, and leaves no folder fit for temporary files."""
+    monkeypatch.setenv("HOME", "/proc/1/nowhere")
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))  # else matplotlib makes a folder of its own and leaves it behind
+    large = form(part(png() + bytes(3 << 20)))
+    with service(random_checkpoints, "-c", UNWRITABLE) as server:
+        for target in ("/api/v1/explanations", "/api/v1/figures", "/api/v1/maps", "/explain"):
+            assert server.post(large, f"{target}?crop=whole").status == 200, target
+        for target in ("/", "/docs", "/models", "/static/icons/favicon.svg", "/metrics"):
+            assert server.get(target).status == 200, target
+        assert not [line for line in server.lines if line["level"] == "error"]
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_size] == []

@@ -1,0 +1,185 @@
+"""Rows 20-25 of the catalogue of bad input: clients that are slow, silent, gone, or too many, over a real socket."""
+
+from __future__ import annotations
+
+import resource
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.live_server import ROOT, LiveServer, form, head, part, patiently, png, upload_request
+
+SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
+GOOD = form(part(png()))
+
+
+@contextmanager
+def service(**settings: Any) -> Iterator[LiveServer]:
+    running = LiveServer(SLOW_SERVICE, **settings)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    """A service with short deadlines, so that what must end ends soon."""
+    with service(head_timeout_seconds=1, body_timeout_seconds=2, write_timeout_seconds=2, max_connections=64) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def service_lives(server: LiveServer) -> Iterator[None]:
+    """Whatever a test did, the next upload is answered."""
+    yield
+    for _ in patiently():
+        if server.post(GOOD).status == 200:
+            return
+    raise AssertionError("the service no longer answers uploads")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /info HT", b"GET /info HTTP/1.1\r\nHost: 127.0.0.1\r\nX"])
+def test_slow_heads_are_cut(server: LiveServer, sent: bytes) -> None:
+    """Row 20, also for the second request of a connection."""
+    assert server.connect().send(sent).ended()
+    if sent:
+        connection = server.connect().send(head("GET", "/health/live"))
+        assert connection.answer().status == 200
+        assert connection.send(sent).ended()
+
+
+def test_a_trickled_head_is_cut(server: LiveServer) -> None:
+    """Row 20: the deadline is absolute, a byte now and then does not move it."""
+    connection = server.connect()
+    try:
+        for _ in patiently():
+            connection.send(b"G")
+    except OSError:
+        return
+    raise AssertionError("still open")
+
+
+def test_slow_bodies_are_refused(server: LiveServer) -> None:
+    """Row 21."""
+    connection = server.connect().send(upload_request(GOOD[:50], content_length=str(len(GOOD))))
+    answer = connection.answer()
+    assert (answer.status, answer.code, answer.headers["connection"]) == (408, "upload_timeout", "close")
+    assert connection.ended()
+
+
+def test_a_trickled_body_is_refused(server: LiveServer) -> None:
+    """Row 21: a byte now and then does not move this deadline either."""
+    connection = server.connect().send(upload_request(b"", content_length=str(len(GOOD))))
+    for position, _ in enumerate(patiently()):
+        if select.select([connection.socket], [], [], 0)[0]:
+            break
+        connection.send(GOOD[position : position + 1])
+    answer = connection.answer()
+    assert (answer.status, answer.code, answer.headers["connection"]) == (408, "upload_timeout", "close")
+
+
+def test_answers_nobody_reads(server: LiveServer) -> None:
+    """Row 22: the connection is dropped and counted."""
+    name = 'unturned_client_disconnects_total{phase="send"}'
+    before = server.metric(name)
+    connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=30000000"))
+    server.wait_for_metric(name, before + 1)
+    connection.close()
+
+
+def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:
+    """Row 22: a client that asks for 200 MB on one connection and reads nothing costs no more than an answer or two."""
+    name = 'unturned_client_disconnects_total{phase="send"}'
+    before, resident = server.metric(name), server.resident_bytes()
+    connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=1000000") * 200)
+    most = 0
+    for _ in patiently():
+        most = max(most, server.resident_bytes())
+        if server.metric(name) > before:
+            break
+    connection.close()
+    assert server.metric(name) == before + 1
+    assert most - resident < 50_000_000
+
+
+def test_more_idle_connections_than_there_is_room_for(server: LiveServer) -> None:
+    """Row 23: they disturb nobody."""
+    idle = [server.connect() for _ in range(200)]
+    assert server.post(GOOD).status == 200
+    assert server.descriptors() < 120
+    for connection in idle:
+        connection.close()
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Room for a thousand sockets of this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_thousand_idle_connections() -> None:
+    """Row 23: as installed, the service keeps a fifth of the usual 1,024 descriptors free, answers, and lets the oldest go."""
+    with service(head_timeout_seconds=60) as server:
+        idle = [server.connect() for _ in range(1000)]
+        assert server.post(GOOD).status == 200
+        assert server.descriptors() < 0.8 * 1024
+        assert idle[0].ended()
+        assert idle[-1].send(head("GET", "/health/live")).answer().status == 200
+        for connection in idle:
+            connection.close()
+
+
+def test_two_hundred_uploads_at_once() -> None:
+    """Row 24: the eighteen that have places are answered, all others are too, or told to come again; nobody's connection is reset."""
+    with service() as server:
+        first = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=0.5")) for _ in range(18)]
+        server.wait_for_metric("unturned_queue_depth", 16)
+        others = [server.connect().send(upload_request(GOOD)) for _ in range(182)]
+        assert server.get("/health/live").status == 200
+        answers = [connection.answer() for connection in others]
+        assert {(answer.status, answer.code) for answer in answers} <= {(200, None), (503, "overloaded")}
+        refused = [answer.headers for answer in answers if answer.status == 503]
+        assert refused
+        assert {(headers["retry-after"], headers["connection"]) for headers in refused} == {("1", "close")}
+        assert [connection.answer().status for connection in first] == [200] * 18
+        assert not [line for line in server.lines if line["level"] == "error"]
+
+
+def test_client_that_leaves_while_computing(server: LiveServer) -> None:
+    """Row 25: what waits for a slot is dropped, what runs ends, both are in the log as 499."""
+    name = 'unturned_client_disconnects_total{phase="compute"}'
+    before, computed = server.metric(name), server.get("/api/v1/counts").json["computed"]
+    leaving = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=1")) for _ in range(6)]
+    for _ in patiently():
+        if server.get("/api/v1/counts").json["computed"] == computed + 2:
+            break
+    for connection in leaving:
+        connection.close()
+    server.wait_for_metric(name, before + 6)
+    assert server.post(GOOD).status == 200
+    assert server.get("/api/v1/counts").json["computed"] == computed + 3
+    assert sum(line.get("status") == 499 and line.get("route") == "/api/v1/explanations" for line in server.lines) >= 6
+
+
+def test_one_slow_client_of_each_kind_disturbs_nobody(server: LiveServer) -> None:
+    """Uploads are answered while others stay silent, stop midway or do not read."""
+    slow = [
+        server.connect(),
+        server.connect().send(b"POST /api"),
+        server.connect().send(upload_request(GOOD[:20], content_length="5000")),
+        server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=20000000")),
+    ]
+    start = time.monotonic()
+    while time.monotonic() - start < 3:
+        assert server.post(GOOD).status == 200
+    for connection in slow:
+        connection.close()
