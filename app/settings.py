@@ -30,6 +30,12 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _holds_ferplus(folder: Path | None) -> Path | None:
+    if folder is not None and not (folder / "ferplus.zip").is_file():
+        raise ValueError("the folder does not exist or holds no ferplus.zip")
+    return folder
+
+
 def _long_enough(key: SecretStr | None) -> SecretStr | None:
     if key is not None and len(key.get_secret_value()) < 16:
         raise ValueError("an API key needs at least 16 characters")
@@ -40,6 +46,7 @@ Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+DatasetFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_ferplus)]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
 
 
@@ -57,7 +64,7 @@ class Settings(BaseSettings):
         default=None, description="Folder of `NAME.onnx` files of `unturned export`: checkpoints with one run in ONNX Runtime."
     )
     yunet_path: OptionalPath = Field(default=None, description="YuNet face detector (ONNX) to use instead of MTCNN.")
-    datasets: OptionalPath = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
+    datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
 
     allowed_hosts: Strings = Field(
         default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered; `*` for any."

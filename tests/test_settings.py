@@ -1,4 +1,4 @@
-"""Settings from the environment; row 97 of the catalogue of bad input."""
+"""Settings from the environment: a bad one is refused with one line that names it and never shows its value."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *(("PORT", "65536"), ("PORT", "x"), ("BODY_LIMIT_BYTES", "0"), ("COMPUTE_SLOTS", "0"), ("HEAD_TIMEOUT_SECONDS", "0")),
         *(("API_KEY", "short-secret"), ("TRUSTED_PROXIES", "nonsense"), ("ALLOWED_HOSTS", ""), ("MAX_FACES", "9"), ("METRICS", "perhaps")),
+        ("DATASETS", "no-such-folder"),
     ],
 )
 def test_unusable_values(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
