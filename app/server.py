@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("app.server")
 
 CANNOT_START = 3
+M_ARENA_MAX = -8  # of glibc's mallopt
+HEAPS = 2
 
 
 class Server(uvicorn.Server):
@@ -60,6 +64,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> int:
     """Serve until a signal; returns the exit status: 0, or 3 when the service cannot start."""
+    _share_heaps()
     writer = configure_logging(sys.stdout.fileno(), metrics.LOG_DROPPED.inc)
     app = create_app(settings)
     proxies = [str(network) for network in settings.trusted_proxies]
@@ -93,6 +98,12 @@ def serve(settings: Settings) -> int:
         print(f"unturned: cannot start: {failure}", file=sys.stderr)
     writer.close()
     return 0 if failure is None else CANNOT_START
+
+
+def _share_heaps() -> None:
+    """Let glibc make no heap of its own for every thread: each keeps what a request has freed, some 100 MB in all. No effect elsewhere."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
 
 
 def _family(host: str) -> socket.AddressFamily:
