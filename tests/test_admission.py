@@ -1,4 +1,4 @@
-"""Rows 24, 26, 73 and 74 of the catalogue of bad input: overload, greedy clients, proxies, and the key."""
+"""Overload, greedy clients, proxies, and the key."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def small_server() -> Iterator[LiveServer]:
 
 
 def test_overload(small_server: LiveServer) -> None:
-    """Row 24, in short: four are admitted and answered, all others refused at once, before their bodies are sent."""
+    """Four are admitted and answered, all others refused at once, before their bodies are sent."""
     target, key = "/api/v1/explanations?sleep=2", {"authorization": f"Bearer {KEY}"}
     admitted = [small_server.connect().send(upload_request(GOOD, target, **key)) for _ in range(4)]
     small_server.wait_for_metric("unturned_queue_depth", 2)
@@ -64,7 +64,7 @@ def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:
 
 
 def test_one_greedy_client(small_server: LiveServer) -> None:
-    """Rows 26, 73 and 74: one client is limited, others are not; behind a trusted proxy each is known by its own address."""
+    """One client is limited, others are not; behind a trusted proxy each is known by its own address."""
     statuses = [small_server.post(b"", x_forwarded_for="192.0.2.1").status for _ in range(26)]
     assert statuses == [422] * 25 + [429]
     limited = small_server.post(GOOD, x_forwarded_for="192.0.2.1")
@@ -74,7 +74,7 @@ def test_one_greedy_client(small_server: LiveServer) -> None:
 
 
 def test_pipelined_uploads_are_each_counted(small_server: LiveServer) -> None:
-    """Row 27: twenty-seven on one connection are two too many."""
+    """Twenty-seven on one connection are two too many."""
     request = upload_request(b"", x_forwarded_for="192.0.2.9", authorization=f"Bearer {KEY}")
     connection = small_server.connect().send(request * 27)
     answers = [connection.answer() for _ in range(27)]
@@ -82,7 +82,7 @@ def test_pipelined_uploads_are_each_counted(small_server: LiveServer) -> None:
 
 
 def test_a_client_cannot_choose_the_address_it_is_counted_by() -> None:
-    """Rows 73 and 74: where no proxy is trusted, all forged addresses are one client."""
+    """Where no proxy is trusted, all forged addresses are one client."""
     server = LiveServer(SLOW_SERVICE, rate_limit_per_second=0.001, rate_limit_burst=2)
     try:
         server.wait_until_ready()

@@ -1,4 +1,4 @@
-"""Rows 83-86, 89 and 94-97 of the catalogue of bad input: signals, blocked outputs, slow models and failing starts."""
+"""Signals, blocked outputs, slow models and failing starts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def service(*command: str, **settings: Any) -> Iterator[LiveServer]:
 
 
 def test_not_ready_while_loading() -> None:
-    """Row 96: live at once, uploads refused until the models are there."""
+    """Live at once, uploads refused until the models are there."""
     with service(SLOW_SERVICE, "4") as server:
         assert server.get("/health/live").json == {"live": True}
         refused = server.post(GOOD)
@@ -50,7 +50,7 @@ def test_not_ready_while_loading() -> None:
 
 
 def test_termination_when_idle() -> None:
-    """Row 85: idle, silent and half-sent connections do not hold the process; new ones are refused."""
+    """Idle, silent and half-sent connections do not hold the process; new ones are refused."""
     with service() as server:
         server.wait_until_ready()
         idle = [server.connect(), server.connect().send(b"GET /"), server.connect().send(head("GET", "/health/live"))]
@@ -64,7 +64,7 @@ def test_termination_when_idle() -> None:
 
 
 def test_termination_while_computing_and_sending() -> None:
-    """Row 85: what is computed or queued is answered, what is still arriving is refused."""
+    """What is computed or queued is answered, what is still arriving is refused."""
     with service() as server:
         server.wait_until_ready()
         computing = [server.connect().send(upload_request(GOOD, f"{SLEEPING}1")) for _ in range(4)]
@@ -77,7 +77,7 @@ def test_termination_while_computing_and_sending() -> None:
 
 
 def test_termination_does_not_wait_for_ever() -> None:
-    """Row 85: a model that does not end is left behind."""
+    """A model that does not end is left behind."""
     with service(shutdown_timeout_seconds=1) as server:
         server.wait_until_ready()
         stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
@@ -91,7 +91,7 @@ def test_termination_does_not_wait_for_ever() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal(number: signal.Signals) -> None:
-    """Row 86: the end at once, without a traceback."""
+    """The end at once, without a traceback."""
     with service() as server:
         server.wait_until_ready()
         stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
@@ -111,7 +111,7 @@ def test_second_signal(number: signal.Signals) -> None:
 
 
 def test_killed_and_started_again() -> None:
-    """Row 88: nothing has to be repaired."""
+    """Nothing has to be repaired."""
     with service() as server:
         server.wait_until_ready()
         server.signal(signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_killed_and_started_again() -> None:
 
 
 def test_models_that_answer_too_late() -> None:
-    """Row 95: 504; after five in a row not ready; ready again when the models answer again."""
+    """504; after five in a row not ready; ready again when the models answer again."""
     with service(work_timeout_seconds=0.5) as server:
         server.wait_until_ready()
         late = [server.connect().send(upload_request(GOOD, f"{SLEEPING}4")) for _ in range(5)]
@@ -136,7 +136,7 @@ def test_models_that_answer_too_late() -> None:
 
 
 def test_nothing_is_written_to_disk() -> None:
-    """Row 83: the serving process opens no file for writing, whatever is uploaded; it needs no folder for temporary files."""
+    """The serving process opens no file for writing, whatever is uploaded; it needs no folder for temporary files."""
     with service() as server:
         server.wait_until_ready()
         written = server.get("/api/v1/counts").json["written_files"]
@@ -156,7 +156,7 @@ def outputs() -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["full", "blocked"])
 def test_log_output_that_takes_nothing(kind: str) -> None:
-    """Row 84: requests are answered, lines are dropped and counted."""
+    """Requests are answered, lines are dropped and counted."""
     streams = outputs()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -175,7 +175,6 @@ def test_log_output_that_takes_nothing(kind: str) -> None:
 
 
 def test_log_output_that_is_closed() -> None:
-    """Row 84."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     reader, writer = os.pipe()
@@ -196,7 +195,6 @@ def run(*command: str, **settings: str) -> tuple[int, str]:
 
 
 def test_port_in_use() -> None:
-    """Row 97."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         status, message = run(SLOW_SERVICE, port=port)
@@ -207,7 +205,6 @@ def test_port_in_use() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
 def test_host_that_is_not_ours(host: str) -> None:
-    """Row 97."""
     status, message = run(SLOW_SERVICE, host=host)
     assert status == 3
     assert message.count("\n") == 1
@@ -216,7 +213,6 @@ def test_host_that_is_not_ours(host: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("body_limt", "1"), ("port", "http"), ("api_key", "short")])
 def test_bad_settings(name: str, value: str) -> None:
-    """Row 97."""
     status, message = run(SLOW_SERVICE, **{name: value})
     assert status == 2
     assert message.count("\n") == 1
@@ -224,7 +220,7 @@ def test_bad_settings(name: str, value: str) -> None:
 
 
 def test_no_route_blocks_the_event_loop_or_its_threads() -> None:
-    """Row 89: every route is a coroutine."""
+    """Every route is a coroutine."""
     application = create_app(Settings())
     endpoints = [route.endpoint for route in _routes(application.routes)]
     assert len(endpoints) > 15
@@ -232,7 +228,7 @@ def test_no_route_blocks_the_event_loop_or_its_threads() -> None:
 
 
 def test_the_frameworks_threads_may_all_be_taken() -> None:
-    """Row 89: uploads, pages and probes wait for none of the forty."""
+    """Uploads, pages and probes wait for none of the forty."""
     with service() as server:
         server.wait_until_ready()
         taken = [server.connect().send(head("GET", "/api/v1/blocked")) for _ in range(40)]
@@ -255,7 +251,7 @@ def _routes(routes: Any) -> Iterator[Any]:
 
 
 def test_deadlines_do_not_read_the_wall_clock() -> None:
-    """Row 94: nothing in the service but the log's time stamps asks what time it is."""
+    """Nothing in the service but the log's time stamps asks what time it is."""
     for path in (ROOT / "app").glob("*.py"):
         source = path.read_text()
         assert "time.time(" not in source, path
@@ -263,7 +259,7 @@ def test_deadlines_do_not_read_the_wall_clock() -> None:
 
 
 def test_no_process_is_a_fork() -> None:
-    """Row 93: a fork of a process with threads may find their locks held for ever; children are started as new programs."""
+    """A fork of a process with threads may find their locks held for ever; children are started as new programs."""
     for path in (ROOT / "app").glob("*.py"):
         assert not re.search(r"\bfork\(|multiprocessing|ProcessPoolExecutor|preexec_fn", path.read_text()), path
 

@@ -1,4 +1,4 @@
-"""Rows 63, 83, 87 and 93 of the catalogue of bad input: faults inside the whole service, over a socket."""
+"""Faults inside the whole service, over a socket."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def service(checkpoints: Path, *command: str, **settings: Any) -> Iterator[LiveS
 
 @pytest.mark.parametrize("fatal", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal: signal.Signals) -> None:
-    """Rows 87 and 93: 503 for the picture it was at; its successor, started beside the threads of the models, answers as it did."""
+    """503 for the picture it was at; its successor, started beside the threads of the models, answers as it did."""
     with service(random_checkpoints, decoder_processes=1) as server:
         before = server.post(GOOD, TARGET).json["faces"]
         (decoder,) = server.decoders()
@@ -52,7 +52,7 @@ def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal
 
 
 def test_a_picture_that_costs_too_much(random_checkpoints: Path) -> None:
-    """Row 87: its decoder is ended and replaced, and the next picture is read."""
+    """Its decoder is ended and replaced, and the next picture is read."""
     expensive = encoded(portrait().resize((4500, 4500)), "PNG", compress_level=1)
     with service(random_checkpoints, decode_timeout_seconds=0.05, body_limit_bytes=64 << 20) as server:
         answer = server.post(form(part(expensive)), TARGET)
@@ -65,7 +65,7 @@ def test_a_picture_that_costs_too_much(random_checkpoints: Path) -> None:
 
 
 def test_a_model_whose_numbers_overflow(random_checkpoints: Path, tmp_path: Path) -> None:
-    """Row 63: every weight is finite, so the model is loaded; what it makes of a face is not, so it is not served, but counted."""
+    """Every weight is finite, so the model is loaded; what it makes of a face is not, so it is not served, but counted."""
     classifier = random_classifier(5)
     for module in classifier.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -89,7 +89,7 @@ runpy.run_module("app.cli", run_name="__main__")
 
 
 def test_everything_works_where_no_file_can_be_written(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows 83 and 84: a limit of no bytes a file is a full disk everywhere, and leaves no folder fit for temporary files."""
+    """A limit of no bytes a file is a full disk everywhere, and leaves no folder fit for temporary files."""
     monkeypatch.setenv("HOME", "/proc/1/nowhere")
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))  # else matplotlib makes a folder of its own and leaves it behind
     large = form(part(png() + bytes(3 << 20)))

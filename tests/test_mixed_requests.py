@@ -1,4 +1,4 @@
-"""Promise 17: many clients asking for different things at once each get what they would have got alone."""
+"""Many clients asking for different things at once each get what they would have got alone."""
 
 from __future__ import annotations
 

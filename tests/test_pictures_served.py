@@ -1,4 +1,4 @@
-"""Every picture of :mod:`tests.pictures` through the whole service, over a socket: rows 32-62 of the catalogue of bad input."""
+"""Every picture of :mod:`tests.pictures` through the whole service, over a socket."""
 
 from __future__ import annotations
 
@@ -64,20 +64,19 @@ def test_status_code_and_warnings(server: LiveServer, upload: Upload) -> None:
 
 
 def test_a_face_that_leaves_the_picture_is_cropped_beyond_it(server: LiveServer) -> None:
-    """Row 59: the box ends at the border, the crop goes on."""
+    """The box ends at the border, the crop goes on."""
     (face,) = explained(server, pictures.cut_face())["faces"]
     assert face["box"][0] == 0
     assert face["crop"][0] < 0
 
 
 def test_a_tiny_face_comes_with_a_warning(server: LiveServer) -> None:
-    """Row 60."""
     assert "low_resolution_face" in explained(server, pictures.face_on_grey(12))["warnings"]
 
 
 @pytest.mark.parametrize("target", [TARGET, "/api/v1/figures?format=png", "/api/v1/figures?format=svg", "/api/v1/maps", "/explain"])
 def test_nothing_of_the_file_is_served_back(server: LiveServer, target: str) -> None:
-    """Row 36: neither what is behind a picture nor its own bytes."""
+    """Neither what is behind a picture nor its own bytes."""
     picture, behind = encoded(portrait(), "JPEG"), b"<script>alert('behind')</script>PK\x03\x04"
     answer = server.post(form(part(picture + behind)), target)
     assert answer.status == 200
@@ -86,7 +85,6 @@ def test_nothing_of_the_file_is_served_back(server: LiveServer, target: str) -> 
 
 
 def test_flat_pictures_of_25_megapixels_are_refused_beside_others(server: LiveServer) -> None:
-    """Row 39."""
     flat, small = form(part(pictures.flat_png(5000))), form(part(encoded(portrait(), "PNG")))
     with ThreadPoolExecutor(6) as clients:
         answers = list(clients.map(lambda body: server.post(body, TARGET), [flat, small] * 3))
@@ -101,13 +99,12 @@ def test_pictures_without_a_face_can_be_taken_whole(server: LiveServer, upload: 
 
 
 def test_name_and_declared_type_are_ignored(server: LiveServer) -> None:
-    """Row 33: bytes decide."""
+    """Bytes decide."""
     content = part(encoded(portrait(), "PNG"), 'form-data; name="image"; filename="face.jpg"', b"Content-Type: image/gif")
     assert server.post(form(content), TARGET).status == 200
 
 
 def test_all_orientations_give_the_same_answer(server: LiveServer) -> None:
-    """Row 51."""
     answers = [explained(server, pictures.oriented(orientation)) for orientation in pictures.STORED]
     for answer in answers[1:]:
         assert answer["faces"][0]["box"] == answers[0]["faces"][0]["box"]
@@ -115,7 +112,7 @@ def test_all_orientations_give_the_same_answer(server: LiveServer) -> None:
 
 
 def test_colours_that_alpha_hides_have_no_effect(server: LiveServer) -> None:
-    """Row 49: the hidden colours against white in their place."""
+    """The hidden colours against white in their place."""
     shown = Image.open(io.BytesIO(pictures.hidden_colours()))
     on_white = Image.new("RGBA", shown.size, "white")
     on_white.alpha_composite(shown)
@@ -125,19 +122,17 @@ def test_colours_that_alpha_hides_have_no_effect(server: LiveServer) -> None:
 
 @pytest.mark.parametrize("build", [pictures.cmyk, pictures.ycck])
 def test_cmyk_gives_the_same_class(server: LiveServer, build: Callable[[], bytes]) -> None:
-    """Row 47."""
     plain = explained(server, encoded(portrait(), "JPEG", quality=95))
     assert (logits(plain).argmax(1) == logits(explained(server, build())).argmax(1)).all()
 
 
 def test_lossless_formats_agree(server: LiveServer) -> None:
-    """Row 62."""
     png, webp = (explained(server, encoded(portrait(), kind, **options)) for kind, options in (("PNG", {}), ("WEBP", {"lossless": True})))
     assert np.abs(logits(png) - logits(webp)).max() <= 1e-6
 
 
 def test_a_pad_of_a_pixel_hardly_matters(server: LiveServer) -> None:
-    """Row 62: 0.05 in probability."""
+    """0.05 in probability."""
     plain, padded = (explained(server, encoded(image, "PNG")) for image in (portrait(), ImageOps.expand(portrait(), 1)))
     for name in ("baseline", "ours"):
         one, other = (np.array(answer["faces"][0]["explanations"][name]["probabilities"]["original"]) for answer in (plain, padded))
@@ -145,7 +140,6 @@ def test_a_pad_of_a_pixel_hardly_matters(server: LiveServer) -> None:
 
 
 def test_a_mirrored_picture_taken_whole_swaps_the_views(server: LiveServer) -> None:
-    """Row 61."""
     plain, mirrored = (explained(server, encoded(image, "PNG"), "?crop=whole") for image in (portrait(), ImageOps.mirror(portrait())))
     for name in ("baseline", "ours"):
         one, other = (answer["faces"][0]["explanations"][name]["maps"] for answer in (plain, mirrored))
@@ -154,7 +148,6 @@ def test_a_mirrored_picture_taken_whole_swaps_the_views(server: LiveServer) -> N
 
 
 def test_a_crowd_is_counted_and_eight_are_explained(server: LiveServer) -> None:
-    """Row 57."""
     answer = explained(server, pictures.crowd(20, 10, 32))
     assert answer["faces_found"] == 200
     assert len(answer["faces"]) == 8

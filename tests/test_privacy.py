@@ -1,4 +1,4 @@
-"""Promise 18: nothing a client sends is found again in logs, metrics, errors or files."""
+"""Nothing a client sends is found again in logs, metrics, errors or files."""
 
 from __future__ import annotations
 

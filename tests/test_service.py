@@ -1,4 +1,4 @@
-"""The whole service with random weights: rows 26, 66, 72 and 91 of the catalogue of bad input in short, and what it says of itself."""
+"""The whole service with random weights: the same answer each time, the gallery, downloads, memory, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def explained(server: LiveServer, picture: bytes) -> Any:
 
 
 def test_same_picture_again(server: LiveServer) -> None:
-    """Row 26: the same answer each time, also beside other pictures."""
+    """The same answer each time, also beside other pictures."""
     pictures = [png(48 + 8 * number, 48) for number in range(6)]
     alone = [explained(server, picture) for picture in pictures]
     assert alone[0] != alone[1]
@@ -57,7 +57,6 @@ NO_SAMPLES = [
 
 @pytest.mark.parametrize("name", NO_SAMPLES)
 def test_unknown_samples(server: LiveServer, name: str) -> None:
-    """Row 66."""
     answer = server.get(f"/api/v1/samples/{name}")
     assert (answer.status, answer.code) == (404, "sample_not_found")
 
@@ -70,7 +69,7 @@ def test_unknown_samples(server: LiveServer, name: str) -> None:
     ],
 )
 def test_downloads(server: LiveServer, target: str, name: str) -> None:
-    """Row 72: a name of ours, whatever the file's was, and nothing a browser could run, frame or take for something else."""
+    """A name of ours, whatever the file's was, and nothing a browser could run, frame or take for something else."""
     picture = part(png(), 'form-data; name="image"; filename="evil.html"')
     headers = server.post(form(picture), f"{target}&crop=whole").headers
     assert headers["content-disposition"] == f'attachment; filename="{name}"'
@@ -81,7 +80,7 @@ def test_downloads(server: LiveServer, target: str, name: str) -> None:
 
 
 def test_memory_does_not_grow(server: LiveServer) -> None:
-    """Row 91, in short: benchmarks/soak.py has the long form. 80 pictures of many sizes leave less than 1/4 MB each."""
+    """In short; benchmarks/soak.py has the long form. 80 pictures of many sizes leave less than 1/4 MB each."""
     pictures = [png(48 + 37 * (number % 7), 60 + 53 * (number % 11)) for number in range(40)]
 
     def serve_all() -> int:

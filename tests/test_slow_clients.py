@@ -1,4 +1,4 @@
-"""Rows 20-25 of the catalogue of bad input: clients that are slow, silent, gone, or too many, over a real socket."""
+"""Clients that are slow, silent, gone, or too many, over a real socket."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def service_lives(server: LiveServer) -> Iterator[None]:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /info HT", b"GET /info HTTP/1.1\r\nHost: 127.0.0.1\r\nX"])
 def test_slow_heads_are_cut(server: LiveServer, sent: bytes) -> None:
-    """Row 20, also for the second request of a connection."""
+    """Also the second one of a connection."""
     assert server.connect().send(sent).ended()
     if sent:
         connection = server.connect().send(head("GET", "/health/live"))
@@ -54,7 +54,7 @@ def test_slow_heads_are_cut(server: LiveServer, sent: bytes) -> None:
 
 
 def test_a_trickled_head_is_cut(server: LiveServer) -> None:
-    """Row 20: the deadline is absolute, a byte now and then does not move it."""
+    """The deadline is absolute, a byte now and then does not move it."""
     connection = server.connect()
     try:
         for _ in patiently():
@@ -65,7 +65,6 @@ def test_a_trickled_head_is_cut(server: LiveServer) -> None:
 
 
 def test_slow_bodies_are_refused(server: LiveServer) -> None:
-    """Row 21."""
     connection = server.connect().send(upload_request(GOOD[:50], content_length=str(len(GOOD))))
     answer = connection.answer()
     assert (answer.status, answer.code, answer.headers["connection"]) == (408, "upload_timeout", "close")
@@ -73,7 +72,7 @@ def test_slow_bodies_are_refused(server: LiveServer) -> None:
 
 
 def test_a_trickled_body_is_refused(server: LiveServer) -> None:
-    """Row 21: a byte now and then does not move this deadline either."""
+    """A byte now and then does not move this deadline either."""
     connection = server.connect().send(upload_request(b"", content_length=str(len(GOOD))))
     for position, _ in enumerate(patiently()):
         if select.select([connection.socket], [], [], 0)[0]:
@@ -84,7 +83,7 @@ def test_a_trickled_body_is_refused(server: LiveServer) -> None:
 
 
 def test_answers_nobody_reads(server: LiveServer) -> None:
-    """Row 22: the connection is dropped and counted."""
+    """The connection is dropped and counted."""
     name = 'unturned_client_disconnects_total{phase="send"}'
     before = server.metric(name)
     connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=30000000"))
@@ -93,7 +92,7 @@ def test_answers_nobody_reads(server: LiveServer) -> None:
 
 
 def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:
-    """Row 22: a client that asks for 200 MB on one connection and reads nothing costs no more than an answer or two."""
+    """A client that asks for 200 MB on one connection and reads nothing costs no more than an answer or two."""
     name = 'unturned_client_disconnects_total{phase="send"}'
     before, resident = server.metric(name), server.resident_bytes()
     connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=1000000") * 200)
@@ -108,7 +107,7 @@ def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:
 
 
 def test_more_idle_connections_than_there_is_room_for(server: LiveServer) -> None:
-    """Row 23: they disturb nobody."""
+    """They disturb nobody."""
     idle = [server.connect() for _ in range(200)]
     assert server.post(GOOD).status == 200
     assert server.descriptors() < 120
@@ -127,7 +126,7 @@ def many_descriptors() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_a_thousand_idle_connections() -> None:
-    """Row 23: as installed, the service keeps a fifth of the usual 1,024 descriptors free, answers, and lets the oldest go."""
+    """As installed, the service keeps a fifth of the usual 1,024 descriptors free, answers, and lets the oldest go."""
     with service(head_timeout_seconds=60) as server:
         idle = [server.connect() for _ in range(1000)]
         assert server.post(GOOD).status == 200
@@ -139,7 +138,7 @@ def test_a_thousand_idle_connections() -> None:
 
 
 def test_two_hundred_uploads_at_once() -> None:
-    """Row 24: the eighteen that have places are answered, all others are too, or told to come again; nobody's connection is reset."""
+    """The eighteen that have places are answered, all others are too, or told to come again; nobody's connection is reset."""
     with service() as server:
         first = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=0.5")) for _ in range(18)]
         server.wait_for_metric("unturned_queue_depth", 16)
@@ -155,7 +154,7 @@ def test_two_hundred_uploads_at_once() -> None:
 
 
 def test_client_that_leaves_while_computing(server: LiveServer) -> None:
-    """Row 25: what waits for a slot is dropped, what runs ends, both are in the log as 499."""
+    """What waits for a slot is dropped, what runs ends, both are in the log as 499."""
     name = 'unturned_client_disconnects_total{phase="compute"}'
     before, computed = server.metric(name), server.get("/api/v1/counts").json["computed"]
     leaving = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=1")) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""Rows 76-83 of the catalogue of bad input: checkpoints that cannot be used, at the start and at a reload."""
+"""Checkpoints that cannot be used, at the start and at a reload."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def not_finite(tensors: dict[str, Any]) -> None:
     next(iter(tensors.values())).view(-1)[0] = float("nan")
 
 
-# What becomes of the file's bytes, and what the message must say; rows 77 to 80.
+# What becomes of the file's bytes, and what the message must say.
 DAMAGE: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
     "77 empty": (lambda data, folder: b"", "only 0 bytes"),
     "77 cut": (lambda data, folder: data[:-100], "."),
@@ -104,7 +104,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_file(random_checkpoints: Path, tmp_path: Path, case: str) -> None:
-    """Rows 77, 79 and 80, as an extra file, which no recorded hash protects: refused in one line that names the file."""
+    """As an extra file, which no recorded hash protects: refused in one line that names the file."""
     damage, reason = DAMAGE[case]
     path = tmp_path / "extra.safetensors"
     path.write_bytes(damage((random_checkpoints / NAME).read_bytes(), tmp_path))
@@ -128,7 +128,6 @@ def test_damaged_shipped_file(random_checkpoints: Path, tmp_path: Path, case: st
 
 
 def test_flipped_bit(random_checkpoints: Path, tmp_path: Path) -> None:
-    """Row 78."""
     folder = shipped(random_checkpoints, tmp_path)
     (folder / NAME).write_bytes(flipped_bit((folder / NAME).read_bytes()))
     with pytest.raises(CheckpointError, match=f"{NAME}: sha256"):
@@ -165,7 +164,7 @@ def assert_no_start(path: Path, **settings: Any) -> str:
 
 @pytest.mark.parametrize("missing", ["manifest.json", NAME])
 def test_missing_file(random_checkpoints: Path, tmp_path: Path, missing: str) -> None:
-    """Row 76, by the command: exit status 3 and one line."""
+    """Exit status 3 and one line."""
     folder = shipped(random_checkpoints, tmp_path)
     (folder / missing).unlink()
     assert_no_start(folder / missing, checkpoint_dir=folder)
@@ -173,7 +172,7 @@ def test_missing_file(random_checkpoints: Path, tmp_path: Path, missing: str) ->
 
 @pytest.mark.parametrize("case", ["77 cut", "79 architecture", "80 pickle"])
 def test_damaged_file_ends_the_start(random_checkpoints: Path, tmp_path: Path, case: str) -> None:
-    """Rows 77, 79 and 80, by the command: exit status 3 and one line."""
+    """Exit status 3 and one line."""
     path = tmp_path / "extra.safetensors"
     path.write_bytes(DAMAGE[case][0]((random_checkpoints / NAME).read_bytes(), tmp_path))
     assert_no_start(path, checkpoint_dir=random_checkpoints, extra_checkpoints=path)
@@ -181,7 +180,7 @@ def test_damaged_file_ends_the_start(random_checkpoints: Path, tmp_path: Path, c
 
 
 def test_flipped_bit_ends_the_start(random_checkpoints: Path, tmp_path: Path) -> None:
-    """Row 78, by the command."""
+    """Likewise."""
     folder = shipped(random_checkpoints, tmp_path)
     (folder / NAME).write_bytes(flipped_bit((folder / NAME).read_bytes()))
     assert "sha256" in assert_no_start(folder / NAME, checkpoint_dir=folder)
@@ -199,7 +198,7 @@ def reloadable(random_checkpoints: Path, tmp_path: Path) -> Iterator[tuple[LiveS
 
 
 def test_reload(reloadable: tuple[LiveServer, Path]) -> None:
-    """Rows 81 and 82: a bad file changes nothing but a counter, a file cut while it serves changes nothing, a good one is taken."""
+    """A bad file changes nothing but a counter, a file cut while it serves changes nothing, a good one is taken."""
     server, folder = reloadable
     upload, target = form(part(png())), "/api/v1/explanations?crop=whole"
     first = server.post(upload, target)
@@ -220,7 +219,7 @@ def test_reload(reloadable: tuple[LiveServer, Path]) -> None:
 
 
 def test_reload_of_every_kind_of_bad_file(reloadable: tuple[LiveServer, Path], tmp_path: Path) -> None:
-    """Row 81: each is refused and counted, the old models answer as before, and the mended file is taken."""
+    """Each is refused and counted, the old models answer as before, and the mended file is taken."""
     server, _ = reloadable
     upload, target = form(part(png())), "/api/v1/explanations?crop=whole&models=baseline,ours,extra"
     first = server.post(upload, target).json["faces"]
@@ -240,7 +239,7 @@ def test_reload_of_every_kind_of_bad_file(reloadable: tuple[LiveServer, Path], t
 
 
 def test_reload_during_uploads(reloadable: tuple[LiveServer, Path]) -> None:
-    """Row 81: uploads in flight end on the models they began with, here two that change names again and again."""
+    """Uploads in flight end on the models they began with, here two that change names again and again."""
     server, folder = reloadable
     manifest = json.loads((folder / "manifest.json").read_text())
     checkpoints = manifest["checkpoints"]
@@ -282,7 +281,7 @@ print(sorted(load_explainer(Settings(checkpoint_dir=sys.argv[1])).checkpoints))
 
 
 def test_nowhere_to_write(random_checkpoints: Path) -> None:
-    """Row 83: models load, and what draws figures is imported, where there is no folder for temporary files and no home."""
+    """Models load, and what draws figures is imported, where there is no folder for temporary files and no home."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/proc/1/nowhere", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "ignore", "-c", NO_FOLDER, str(random_checkpoints)]
     ran = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Rows 1-11 and 65 of the catalogue of bad input: forms, over a real socket."""
+"""Forms, over a real socket."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UPLOADS = {
 
 @pytest.mark.parametrize("case", UPLOADS)
 def test_multipart(server: LiveServer, case: str) -> None:
-    """Rows 1 to 11: the exact code, and nothing of what was sent in the answer."""
+    """The exact code, and nothing of what was sent in the answer."""
     body, headers, status, code = UPLOADS[case]
     answer = server.post(body, **headers)
     assert (answer.status, answer.code) == (status, code)
@@ -80,7 +80,6 @@ def test_good_upload(server: LiveServer) -> None:
     ],
 )
 def test_file_names_do_not_matter(server: LiveServer, name: str) -> None:
-    """Row 65."""
     answer = server.post(form(part(PICTURE, f'form-data; name="image"; filename="{name}"')))
     assert answer.status == 200
     assert name.encode() not in answer.body

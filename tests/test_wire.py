@@ -1,4 +1,4 @@
-"""Rows 12-19, 26 and 27 of the catalogue of bad input: framing, lengths and pipelining, over a real socket.
+"""Framing, lengths and pipelining, over a real socket.
 
 Everything is the real service but the models, which :mod:`tests.slow_service` stands in for.
 """
@@ -40,7 +40,7 @@ def service_lives(server: LiveServer) -> Iterator[None]:
 
 
 def test_client_that_leaves_while_sending(server: LiveServer) -> None:
-    """Row 12: no answer, counted, and no error in the log."""
+    """No answer, counted, and no error in the log."""
     name = 'unturned_client_disconnects_total{phase="receive"}'
     before = server.metric(name)
     connection = server.connect().send(upload_request(GOOD, content_length=str(len(GOOD) + 5000)))
@@ -52,7 +52,7 @@ def test_client_that_leaves_while_sending(server: LiveServer) -> None:
 
 
 def test_memory_of_broken_off_uploads_comes_back(server: LiveServer) -> None:
-    """Row 12: 96 MiB of halves of uploads leave less than half of it."""
+    """96 MiB of halves of uploads leave less than half of it."""
     name = 'unturned_client_disconnects_total{phase="receive"}'
     half = upload_request(form(part(bytes(8 << 20))))[: 4 << 20]
     start, before = server.metric(name), 0
@@ -64,7 +64,7 @@ def test_memory_of_broken_off_uploads_comes_back(server: LiveServer) -> None:
 
 
 def test_length_over_the_limit_is_refused_unread(server: LiveServer) -> None:
-    """Rows 13 and 15: the answer comes before the body, without 100 Continue, and can be read while still sending."""
+    """The answer comes before the body, without 100 Continue, and can be read while still sending."""
     connection = server.connect().send(upload_request(b"", content_length="20000000", expect="100-continue"))
     answer = connection.answer()
     assert (answer.status, answer.code) == (413, "body_too_large")
@@ -75,7 +75,7 @@ def test_length_over_the_limit_is_refused_unread(server: LiveServer) -> None:
 
 
 def test_clients_that_send_all_before_they_read_are_told_why(server: LiveServer) -> None:
-    """Row 15: the answer that was there before the first byte can be read after the fourth MiB."""
+    """The answer that was there before the first byte can be read after the fourth MiB."""
     connection = server.connect().send(upload_request(b"", content_length="20000000"))
     select.select([connection.socket], [], [], PATIENCE_SECONDS)
     for _ in range(4):
@@ -85,7 +85,7 @@ def test_clients_that_send_all_before_they_read_are_told_why(server: LiveServer)
 
 
 def test_clients_that_send_on_after_their_refusal_are_cut(server: LiveServer) -> None:
-    """Row 15: reading on has an end."""
+    """Reading on has an end."""
     connection = server.connect().send(upload_request(b"", content_length="20000000"))
     assert connection.answer().code == "body_too_large"
     try:
@@ -101,7 +101,7 @@ def chunked(*chunks: bytes) -> bytes:
 
 
 def test_chunked_body_over_the_limit(server: LiveServer) -> None:
-    """Row 14: counted as it arrives; a route that reads no body answers as ever and lets it pass."""
+    """Counted as it arrives; a route that reads no body answers as ever and lets it pass."""
     start = head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked")
     connection = server.connect().send(start + chunked(part(b"")))
     try:
@@ -149,7 +149,7 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("case", AMBIGUOUS)
 def test_bodies_of_doubtful_length(server: LiveServer, case: str) -> None:
-    """Row 16: refused, and what follows is not taken for a second request, answered or not."""
+    """Refused, and what follows is not taken for a second request, answered or not."""
     name = 'unturned_http_requests_total{method="GET",route="/info",status="200"}'
     before = server.metric(name)
     start = head("POST", "/api/v1/explanations", content_type=MULTIPART)[:-2]
@@ -173,7 +173,6 @@ NOT_HTTP = {
 
 @pytest.mark.parametrize("case", NOT_HTTP)
 def test_not_http(server: LiveServer, case: str) -> None:
-    """Row 17."""
     connection = server.connect().send(NOT_HTTP[case])
     answer = connection.answer()
     assert (answer.status, answer.code) == (400, "malformed_request")
@@ -195,28 +194,27 @@ LONG_HEADS = {
 
 @pytest.mark.parametrize("case", LONG_HEADS)
 def test_long_heads(server: LiveServer, case: str) -> None:
-    """Rows 18 and 19."""
     request, status, code = LONG_HEADS[case]
     answer = server.send(request)
     assert (answer.status, answer.code) == (status, code)
 
 
 def test_same_request_again(server: LiveServer) -> None:
-    """Row 26, in short: identical answers."""
+    """Identical answers."""
     answers = [server.post(GOOD) for _ in range(20)]
     assert {answer.body for answer in answers} == {answers[0].body}
     assert len({answer.headers["x-request-id"] for answer in answers}) == 20
 
 
 def test_pipelined_requests(server: LiveServer) -> None:
-    """Row 27: answered in order."""
+    """Answered in order."""
     targets = [f"/api/v1/explanations?faces={number}" for number in range(10)]
     connection = server.connect().send(b"".join(upload_request(GOOD, target) for target in targets))
     assert [connection.answer().json["faces"] for _ in targets] == list(range(10))
 
 
 def test_pipelined_requests_are_each_limited(server: LiveServer) -> None:
-    """Row 27: a good request before it opens no door."""
+    """A good request before it opens no door."""
     requests = (
         (upload_request(GOOD), 200, None),
         (head("GET", "/info?" + "a" * 9000), 414, "uri_too_long"),
