@@ -78,8 +78,9 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
 
 
 def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol: Protocol) -> Table:
-    of_dataset = [result for result in results if result.dataset == table.dataset]
-    used = [result for result in of_dataset if protocol.matches(result)]
+    protocols = {section.imbalance for section in table.sections}
+    of_table = [result for result in results if result.dataset == table.dataset and result.imbalance in protocols]
+    used = [result for result in of_table if protocol.matches(result)]
     groups: list[Group] = []
     for section in table.sections:
         title = _protocol_title(section.imbalance)
@@ -100,7 +101,7 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
         title=f"{table.title}: accuracy in per cent on the test split",
         columns=columns,
         groups=tuple(group for group in groups if group.rows),
-        notes=_accuracy_notes(table, protocol, used, len(of_dataset) - len(used)),
+        notes=_accuracy_notes(table, protocol, used, len(of_table) - len(used)),
     )
 
 

@@ -126,6 +126,7 @@ def test_runs_in_another_arithmetic_are_named() -> None:
     notes = build_tables(mixed, Protocol())[2].notes
     assert "Network in float32: Baseline, seed 1; MEK (the paper's Ours), seed 1." in notes
     assert "Network in bfloat16, heads and losses in float32: SCN, seed 2." in notes
+    assert not any("float32" in note for note in build_tables(mixed, Protocol())[1].notes)  # none of these runs is in Table 2
 
 
 def test_counts_come_from_paper_rule_and_recorded_run() -> None:
