@@ -9,7 +9,6 @@ saturated. Read goodput, the time of the accepted, the time of the refused, and 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, resident_megabytes, running_server
+from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, installed_servers, resident_megabytes, running_server
 from benchmarks.timing import save
 
 
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="seconds a rate")
     parser.add_argument("--servers", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="which servers")
     arguments = parser.parse_args()
-    names = [name for name in arguments.servers if name != "LitServe" or importlib.util.find_spec("litserve")]
+    names = [name for name in arguments.servers if name in installed_servers()]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "portrait.jpg"
         picture.write_bytes(portrait_jpeg())

@@ -8,11 +8,10 @@ Every round starts each server anew. The first round, which reads everything fro
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
 import time
 
-from benchmarks.servers import COMMANDS, LIVE_PATHS, READY_PATHS, launched_server, resident_megabytes, wait_for_answer
+from benchmarks.servers import LIVE_PATHS, READY_PATHS, installed_servers, launched_server, resident_megabytes, wait_for_answer
 from benchmarks.timing import save
 
 PAUSE_SECONDS = 0.01
@@ -32,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="starts of each server that count")
     arguments = parser.parse_args()
-    names = [name for name in COMMANDS if name != "LitServe" or importlib.util.find_spec("litserve")]
+    names = installed_servers()
     starts = [{name: start(name) for name in names} for _ in range(arguments.rounds + 1)][1:]
     figures = {
         name: dict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -24,6 +25,11 @@ COMMANDS = {
 }
 READY_PATHS = {"unturned": "/health/ready", "naive async FastAPI": "/health", "LitServe": "/health"}
 LIVE_PATHS = {"unturned": "/health/live", "naive async FastAPI": "/health", "LitServe": "/health"}
+
+
+def installed_servers() -> list[str]:
+    """The servers of :data:`COMMANDS` that can be started here: LitServe comes with the extra ``peers``."""
+    return [name for name in COMMANDS if name != "LitServe" or importlib.util.find_spec("litserve")]
 
 
 def free_port() -> int:

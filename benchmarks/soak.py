@@ -4,7 +4,7 @@ It ends with status 1 when an answer was wrong, a bad upload was not refused as 
 grew by more than 10 MB after the first 1,000 good answers. It goes on until both the minutes and the good answers are reached.
 
     python -m benchmarks.soak --minutes 30
-    python -m benchmarks.soak --minutes 0 --requests 10000 --largest-side 512
+    python -m benchmarks.soak --minutes 0 --requests 10000 --largest-side 256
 """
 
 from __future__ import annotations
