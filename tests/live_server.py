@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -20,6 +21,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 60.0  # for what must end; nothing is timed
 BOUNDARY = "0a1b2c3d"
+SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
 
 
 @dataclass
@@ -83,7 +85,10 @@ class Connection:
 
 
 class LiveServer:
-    """A service process. Settings are given as keyword arguments; ``command`` is what to run, ``key`` what every request is sent with."""
+    """A service process, killed at the end of its ``with`` block.
+
+    Settings are given as keyword arguments; ``command`` is what to run, ``key`` what every request is sent with.
+    """
 
     def __init__(self, *command: str, stdout: Any = subprocess.PIPE, key: str = "", **settings: object) -> None:
         self._key = {"authorization": f"Bearer {key}"} if key else {}
@@ -99,6 +104,18 @@ class LiveServer:
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         if stdout == subprocess.PIPE:
             self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                if self._reader.is_alive():
+                    self._reader.join(PATIENCE_SECONDS)
+                stream.close()
 
     def _read_log(self) -> None:
         assert self.process.stdout is not None
@@ -147,6 +164,13 @@ class LiveServer:
     def post(self, body: bytes, target: str = "/api/v1/explanations", **headers: str) -> Answer:
         return self.send(upload_request(body, target, **self._key | headers))
 
+    def assert_serves(self) -> None:
+        """The next upload is answered, as soon as there is a place for it."""
+        for _ in patiently():
+            if self.post(GOOD_UPLOAD).status == 200:
+                return
+        raise AssertionError("the service no longer answers uploads")
+
     def metric(self, name: str) -> float:
         """One sample of the metrics, 0 where it has not been counted yet."""
         for line in self.get("/metrics").body.decode().splitlines():
@@ -184,15 +208,6 @@ class LiveServer:
     def stderr(self) -> str:
         assert self.process.stderr is not None
         return str(self.process.stderr.read())
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                if self._reader.is_alive():
-                    self._reader.join(PATIENCE_SECONDS)
-                stream.close()
 
 
 def patiently() -> Any:
@@ -232,9 +247,10 @@ def form(*parts: bytes) -> bytes:
 
 def png(width: int = 48, height: int = 48) -> bytes:
     """A picture every decoder takes."""
-    from io import BytesIO
-
     rows, columns = np.mgrid[:height, :width]
-    buffer = BytesIO()
+    buffer = io.BytesIO()
     Image.fromarray(((rows + columns) % 256).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+GOOD_UPLOAD = form(part(png()))

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live_server import PATIENCE_SECONDS, ROOT, LiveServer, form, part, patiently, png, upload_request
+from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, patiently, png, upload_request
 
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
 PICTURE = png()
-GOOD = form(part(PICTURE))
 
 
 KEY = "0123456789abcdef"
@@ -28,17 +26,14 @@ def small_server() -> Iterator[LiveServer]:
         "trusted_proxies": "127.0.0.0/8",
         "body_timeout_seconds": 3600,
     }
-    running = LiveServer(SLOW_SERVICE, key=KEY, **limits)
-    try:
+    with LiveServer(SLOW_SERVICE, key=KEY, **limits) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def test_overload(small_server: LiveServer) -> None:
     """Four are admitted and answered, all others refused at once, before their bodies are sent."""
     target, key = "/api/v1/explanations?sleep=2", {"authorization": f"Bearer {KEY}"}
-    admitted = [small_server.connect().send(upload_request(GOOD, target, **key)) for _ in range(4)]
+    admitted = [small_server.connect().send(upload_request(GOOD_UPLOAD, target, **key)) for _ in range(4)]
     small_server.wait_for_metric("unturned_queue_depth", 2)
     refused = [small_server.connect().send(upload_request(b"", target, content_length="5000", **key)) for _ in range(8)]
     answers = [connection.answer() for connection in refused]
@@ -51,9 +46,9 @@ def test_overload(small_server: LiveServer) -> None:
 def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:
     """As many stalled uploads as there are places do not keep others out."""
     client = {"x_forwarded_for": "192.0.2.7", "authorization": f"Bearer {KEY}"}
-    stalled = [small_server.connect().send(upload_request(GOOD[:30], content_length="5000", **client)) for _ in range(4)]
+    stalled = [small_server.connect().send(upload_request(GOOD_UPLOAD[:30], content_length="5000", **client)) for _ in range(4)]
     for attempt, _ in enumerate(patiently()):
-        if small_server.post(GOOD, x_forwarded_for=f"2001:db8:{attempt:x}::1").status == 200:
+        if small_server.post(GOOD_UPLOAD, x_forwarded_for=f"2001:db8:{attempt:x}::1").status == 200:
             break
     else:
         raise AssertionError("stalled uploads keep all places")
@@ -67,10 +62,10 @@ def test_one_greedy_client(small_server: LiveServer) -> None:
     """One client is limited, others are not; behind a trusted proxy each is known by its own address."""
     statuses = [small_server.post(b"", x_forwarded_for="192.0.2.1").status for _ in range(26)]
     assert statuses == [422] * 25 + [429]
-    limited = small_server.post(GOOD, x_forwarded_for="192.0.2.1")
+    limited = small_server.post(GOOD_UPLOAD, x_forwarded_for="192.0.2.1")
     assert (limited.status, limited.code) == (429, "rate_limited")
     assert int(limited.headers["retry-after"]) > 100
-    assert small_server.post(GOOD, x_forwarded_for="192.0.2.2").status == 200
+    assert small_server.post(GOOD_UPLOAD, x_forwarded_for="192.0.2.2").status == 200
 
 
 def test_pipelined_uploads_are_each_counted(small_server: LiveServer) -> None:
@@ -83,13 +78,10 @@ def test_pipelined_uploads_are_each_counted(small_server: LiveServer) -> None:
 
 def test_a_client_cannot_choose_the_address_it_is_counted_by() -> None:
     """Where no proxy is trusted, all forged addresses are one client."""
-    server = LiveServer(SLOW_SERVICE, rate_limit_per_second=0.001, rate_limit_burst=2)
-    try:
+    with LiveServer(SLOW_SERVICE, rate_limit_per_second=0.001, rate_limit_burst=2) as server:
         server.wait_until_ready()
         answers = [server.post(b"", x_forwarded_for=f"192.0.2.{number}", forwarded=f"for=192.0.2.{number}") for number in range(4)]
         assert [(answer.status, answer.code) for answer in answers] == [(422, "missing_field")] * 2 + [(429, "rate_limited")] * 2
-    finally:
-        server.stop()
 
 
 def test_transport_security_behind_a_proxy(small_server: LiveServer) -> None:

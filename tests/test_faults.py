@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +19,27 @@ from starlette.routing import Mount
 
 from app.main import create_app
 from app.settings import Settings
-from tests.live_server import BOUNDARY, ROOT, LiveServer, form, head, part, patiently, png, upload_request
+from tests.live_server import BOUNDARY, GOOD_UPLOAD, ROOT, SLOW_SERVICE, LiveServer, form, head, part, patiently, png, upload_request
 
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
-GOOD = form(part(png()))
 SLEEPING = "/api/v1/explanations?sleep="
-
-
-@contextmanager
-def service(*command: str, **settings: Any) -> Iterator[LiveServer]:
-    running = LiveServer(*(command or (SLOW_SERVICE,)), **settings)
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 def test_not_ready_while_loading() -> None:
     """Live at once, uploads refused until the models are there."""
-    with service(SLOW_SERVICE, "4") as server:
+    with LiveServer(SLOW_SERVICE, "4") as server:
         assert server.get("/health/live").json == {"live": True}
-        refused = server.post(GOOD)
+        refused = server.post(GOOD_UPLOAD)
         assert (refused.status, refused.code) == (503, "not_ready")
         assert refused.headers["retry-after"]
         ready = server.get("/health/ready")
         assert (ready.status, ready.json["reason"]) == (503, "loading")
         server.wait_until_ready()
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
 
 
 def test_termination_when_idle() -> None:
     """Idle, silent and half-sent connections do not hold the process; new ones are refused."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
         idle = [server.connect(), server.connect().send(b"GET /"), server.connect().send(head("GET", "/health/live"))]
         server.signal(signal.SIGTERM)
@@ -65,10 +53,10 @@ def test_termination_when_idle() -> None:
 
 def test_termination_while_computing_and_sending() -> None:
     """What is computed or queued is answered, what is still arriving is refused."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
-        computing = [server.connect().send(upload_request(GOOD, f"{SLEEPING}1")) for _ in range(4)]
-        sending = server.connect().send(upload_request(GOOD[:40], content_length="5000"))
+        computing = [server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}1")) for _ in range(4)]
+        sending = server.connect().send(upload_request(GOOD_UPLOAD[:40], content_length="5000"))
         server.wait_for_metric("unturned_queue_depth", 3)
         server.signal(signal.SIGTERM)
         assert sending.answer().code == "shutting_down"
@@ -78,9 +66,9 @@ def test_termination_while_computing_and_sending() -> None:
 
 def test_termination_does_not_wait_for_ever() -> None:
     """A model that does not end is left behind."""
-    with service(shutdown_timeout_seconds=1) as server:
+    with LiveServer(SLOW_SERVICE, shutdown_timeout_seconds=1) as server:
         server.wait_until_ready()
-        stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
+        stuck = server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}3600"))
         for _ in patiently():
             if server.get("/api/v1/counts").json["computed"] == 1:
                 break
@@ -92,9 +80,9 @@ def test_termination_does_not_wait_for_ever() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal(number: signal.Signals) -> None:
     """The end at once, without a traceback."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
-        stuck = server.connect().send(upload_request(GOOD, f"{SLEEPING}3600"))
+        stuck = server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}3600"))
         for _ in patiently():
             if server.get("/api/v1/counts").json["computed"] == 1:
                 break
@@ -112,36 +100,36 @@ def test_second_signal(number: signal.Signals) -> None:
 
 def test_killed_and_started_again() -> None:
     """Nothing has to be repaired."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
         server.signal(signal.SIGKILL)
         server.exit_status()
-        with service(port=server.port) as again:
-            assert again.wait_until_ready().post(GOOD).status == 200
+        with LiveServer(SLOW_SERVICE, port=server.port) as again:
+            assert again.wait_until_ready().post(GOOD_UPLOAD).status == 200
 
 
 def test_models_that_answer_too_late() -> None:
     """504; after five in a row not ready; ready again when the models answer again."""
-    with service(work_timeout_seconds=0.5) as server:
+    with LiveServer(SLOW_SERVICE, work_timeout_seconds=0.5) as server:
         server.wait_until_ready()
-        late = [server.connect().send(upload_request(GOOD, f"{SLEEPING}4")) for _ in range(5)]
+        late = [server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}4")) for _ in range(5)]
         for connection in late:
             answer = connection.answer()
             assert (answer.status, answer.code) == (504, "inference_timeout")
         ready = server.get("/health/ready")
         assert (ready.status, ready.json["reason"]) == (503, "models do not answer in time")
-        assert server.post(GOOD).code == "not_ready"
+        assert server.post(GOOD_UPLOAD).code == "not_ready"
         server.wait_until_ready()
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
 
 
 def test_nothing_is_written_to_disk() -> None:
     """The serving process opens no file for writing, whatever is uploaded; it needs no folder for temporary files."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
         written = server.get("/api/v1/counts").json["written_files"]
         large = form(part(png() + b"x" * (3 << 20)))
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
         assert server.post(large).status in {200, 422}
         assert server.post(large[:-4]).code == "malformed_multipart"
         assert server.get("/static/icons/favicon.svg").status == 200
@@ -160,13 +148,13 @@ def test_log_output_that_takes_nothing(kind: str) -> None:
     streams = outputs()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with service(stdout=streams[kind], port=port) as server:
+    with LiveServer(SLOW_SERVICE, stdout=streams[kind], port=port) as server:
         server.wait_until_ready()
         connection = server.connect()
         for _ in range(40):
             connection.send(head("GET", "/health/live") * 50)
             assert {connection.answer().status for _ in range(50)} == {200}
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
         assert server.metric("unturned_log_dropped_total") > 0
         server.signal(signal.SIGTERM)
         assert server.exit_status() == 0
@@ -179,9 +167,9 @@ def test_log_output_that_is_closed() -> None:
         port = free.getsockname()[1]
     reader, writer = os.pipe()
     os.close(reader)
-    with service(stdout=writer, port=port) as server:
+    with LiveServer(SLOW_SERVICE, stdout=writer, port=port) as server:
         os.close(writer)
-        assert server.wait_until_ready().post(GOOD).status == 200
+        assert server.wait_until_ready().post(GOOD_UPLOAD).status == 200
 
 
 def run(*command: str, **settings: str) -> tuple[int, str]:
@@ -229,13 +217,13 @@ def test_no_route_blocks_the_event_loop_or_its_threads() -> None:
 
 def test_the_frameworks_threads_may_all_be_taken() -> None:
     """Uploads, pages and probes wait for none of the forty."""
-    with service() as server:
+    with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
         taken = [server.connect().send(head("GET", "/api/v1/blocked")) for _ in range(40)]
         for _ in patiently():
             if server.get("/api/v1/counts").json["blocked"] == 40:
                 break
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
         for target in ("/docs", "/openapi.json", "/health/ready", "/info", "/metrics", "/static/icons/favicon.svg"):
             assert server.get(target).status == 200
         for connection in taken:
@@ -266,9 +254,15 @@ def test_no_process_is_a_fork() -> None:
 
 def test_one_bad_client_of_many(tmp_path: Path) -> None:
     """Good uploads are all answered while other clients send rubbish, leave, or stall."""
-    with service(head_timeout_seconds=1, body_timeout_seconds=1) as server:
+    with LiveServer(SLOW_SERVICE, head_timeout_seconds=1, body_timeout_seconds=1) as server:
         server.wait_until_ready()
-        rubbish = [b"\x16\x03\x01\n\n", upload_request(GOOD[:60], content_length="9000"), upload_request(form(part(b"junk"))), GOOD, b""]
+        rubbish = [
+            b"\x16\x03\x01\n\n",
+            upload_request(GOOD_UPLOAD[:60], content_length="9000"),
+            upload_request(form(part(b"junk"))),
+            GOOD_UPLOAD,
+            b"",
+        ]
         stop = threading.Event()
 
         def disturb(number: int) -> None:
@@ -285,7 +279,7 @@ def test_one_bad_client_of_many(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         try:
-            answers = [server.post(GOOD, content_type=f"multipart/form-data; boundary={BOUNDARY}") for _ in range(60)]
+            answers = [server.post(GOOD_UPLOAD, content_type=f"multipart/form-data; boundary={BOUNDARY}") for _ in range(60)]
         finally:
             stop.set()
             for thread in threads:

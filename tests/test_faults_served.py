@@ -14,31 +14,27 @@ import pytest
 import torch
 
 from model.checkpoints import save_checkpoint
-from tests.live_server import LiveServer, form, part, patiently, png, upload_request
+from tests.live_server import GOOD_UPLOAD, LiveServer, form, part, patiently, png, upload_request
 from tests.made_checkpoints import make_metadata, random_classifier
 from tests.pictures import encoded, portrait
 
-GOOD = form(part(png()))
 TARGET = "/api/v1/explanations?crop=whole"
 
 
 @contextmanager
 def service(checkpoints: Path, *command: str, **settings: Any) -> Iterator[LiveServer]:
-    running = LiveServer(*(command or ("-m", "app.cli", "serve")), checkpoint_dir=checkpoints, **settings)
-    try:
+    with LiveServer(*(command or ("-m", "app.cli", "serve")), checkpoint_dir=checkpoints, **settings) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 @pytest.mark.parametrize("fatal", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal: signal.Signals) -> None:
     """503 for the picture it was at; its successor, started beside the threads of the models, answers as it did."""
     with service(random_checkpoints, decoder_processes=1) as server:
-        before = server.post(GOOD, TARGET).json["faces"]
+        before = server.post(GOOD_UPLOAD, TARGET).json["faces"]
         (decoder,) = server.decoders()
         os.kill(decoder, signal.SIGSTOP)  # so that the picture waits in the process that then dies
-        waiting = server.connect().send(upload_request(GOOD, TARGET))
+        waiting = server.connect().send(upload_request(GOOD_UPLOAD, TARGET))
         server.wait_for_metric('unturned_stage_duration_seconds_count{stage="receive"}', 2)
         time.sleep(0.2)  # until it is there
         os.kill(decoder, fatal)
@@ -47,7 +43,7 @@ def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal
         assert (answer.status, answer.code) == (503, "decoder_failed")
         assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
         assert server.metric("unturned_decoder_restarts_total") == 1
-        assert server.post(GOOD, TARGET).json["faces"] == before
+        assert server.post(GOOD_UPLOAD, TARGET).json["faces"] == before
         assert not [line for line in server.lines if line["level"] == "error"]
 
 
@@ -59,7 +55,7 @@ def test_a_picture_that_costs_too_much(random_checkpoints: Path) -> None:
         assert (answer.status, answer.code) == (422, "image_too_complex")
         assert server.metric("unturned_decoder_restarts_total") == 1
         for _ in patiently():
-            if server.post(GOOD, TARGET).status == 200:
+            if server.post(GOOD_UPLOAD, TARGET).status == 200:
                 return
         raise AssertionError("no picture is read any more")
 
@@ -73,10 +69,10 @@ def test_a_model_whose_numbers_overflow(random_checkpoints: Path, tmp_path: Path
     path = tmp_path / "overflow.safetensors"
     save_checkpoint(path, classifier, make_metadata("overflow"))
     with service(random_checkpoints, extra_checkpoints=path) as server:
-        answer = server.post(GOOD, f"{TARGET}&models=baseline,overflow")
+        answer = server.post(GOOD_UPLOAD, f"{TARGET}&models=baseline,overflow")
         assert (answer.status, answer.code) == (500, "non_finite_output")
         assert server.metric('unturned_rejected_total{code="non_finite_output"}') == 1
-        assert server.post(GOOD, f"{TARGET}&models=baseline").status == 200
+        assert server.post(GOOD_UPLOAD, f"{TARGET}&models=baseline").status == 200
 
 
 UNWRITABLE = """

@@ -24,11 +24,8 @@ CLIENTS = 32
 def server(random_checkpoints: Path) -> Iterator[LiveServer]:
     """A service with a place for every client, so that nobody is told to come again, and with time for all of them."""
     patience: dict[str, Any] = {"work_timeout_seconds": 120, "decode_timeout_seconds": 20, "body_timeout_seconds": 120}
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, queue_length=2 * CLIENTS, **patience)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, queue_length=2 * CLIENTS, **patience) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def kinds() -> dict[bytes, int]:

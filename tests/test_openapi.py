@@ -37,8 +37,7 @@ def application() -> FastAPI:
 def test_requests_as_documented_and_not(random_checkpoints: Path, tmp_path: Path) -> None:
     """All checks of schemathesis: only documented statuses and bodies, bad requests refused, methods not documented not allowed."""
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
-    server = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints) as server:
         address = f"http://127.0.0.1:{server.wait_until_ready().port}/openapi.json"
         tool = Path(sys.executable).with_name("schemathesis")
         command: list[str | Path] = [
@@ -58,8 +57,6 @@ def test_requests_as_documented_and_not(random_checkpoints: Path, tmp_path: Path
         assert ran.returncode == 0, ran.stdout[-6000:]
         assert "generated" in ran.stdout
         assert not [line for line in server.lines if line["level"] == "error"]
-    finally:
-        server.stop()
 
 
 def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:

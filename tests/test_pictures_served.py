@@ -23,11 +23,8 @@ ADVICE = {"no_face": "ask for crop=whole", "unsupported_image_format": "Export t
 
 @pytest.fixture(scope="module")
 def server(random_checkpoints: Path) -> Iterator[LiveServer]:
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, decode_timeout_seconds=10)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, decode_timeout_seconds=10) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def explained(server: LiveServer, data: bytes, query: str = "") -> Any:

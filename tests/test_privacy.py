@@ -26,10 +26,8 @@ def server(random_checkpoints: Path, temporary_files: Path) -> Iterator[LiveServ
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TMPDIR", str(temporary_files))
         running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints)
-    try:
+    with running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def marked_picture() -> bytes:

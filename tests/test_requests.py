@@ -12,20 +12,15 @@ from fastapi.testclient import TestClient
 
 from app.assets import Assets
 from app.errors import Problem
-from tests.live_server import ROOT, LiveServer, form, head, part, png
+from tests.live_server import GOOD_UPLOAD, ROOT, SLOW_SERVICE, LiveServer, head, png
 
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
 PICTURE = png()
-GOOD = form(part(PICTURE))
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
-    running = LiveServer(SLOW_SERVICE)
-    try:
+    with LiveServer(SLOW_SERVICE) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 @pytest.mark.parametrize(("method", "target"), [("PUT", "/api/v1/explanations"), ("DELETE", "/info"), ("TRACE", "/health/live")])
@@ -77,7 +72,7 @@ def test_static_links_lead_nowhere(tmp_path: Path) -> None:
     "query", ["model=../x", "top=1e9", "faces=NaN", "faces=1&faces=2", "faces=", "faces=%00", "faces=1.5", "=1", "faces=CANARY"]
 )
 def test_parameters(server: LiveServer, query: str) -> None:
-    answer = server.post(GOOD, f"/api/v1/explanations?{query}")
+    answer = server.post(GOOD_UPLOAD, f"/api/v1/explanations?{query}")
     assert (answer.status, answer.code) == (422, "invalid_parameter")
     assert b"CANARY" not in answer.body
 
@@ -152,13 +147,13 @@ def test_known_hosts(server: LiveServer, host: str) -> None:
     ],
 )
 def test_forms_of_other_sites(server: LiveServer, headers: dict[str, str]) -> None:
-    answer = server.post(GOOD, **headers)
+    answer = server.post(GOOD_UPLOAD, **headers)
     assert (answer.status, answer.code) == (403, "cross_site")
     assert "access-control-allow-origin" not in answer.headers
 
 
 def test_forms_of_this_site(server: LiveServer) -> None:
-    answer = server.post(GOOD, origin="http://127.0.0.1", sec_fetch_site="same-origin")
+    answer = server.post(GOOD_UPLOAD, origin="http://127.0.0.1", sec_fetch_site="same-origin")
     assert answer.status == 200
     assert "access-control-allow-origin" not in answer.headers
 
@@ -191,7 +186,7 @@ def test_documentation_page_is_served_from_here(server: LiveServer) -> None:
 
 def test_unforeseen_errors_tell_nothing(server: LiveServer) -> None:
     """500 without a trace in the answer; the log has the place, not the message."""
-    answer = server.post(GOOD, "/api/v1/explanations?sleep=-1")
+    answer = server.post(GOOD_UPLOAD, "/api/v1/explanations?sleep=-1")
     assert (answer.status, answer.code) == (500, "internal_error")
     assert b"secret" not in answer.body and b"Traceback" not in answer.body
     line = server.wait_for_line(request_id=answer.json["request_id"], level="error")

@@ -18,11 +18,8 @@ TARGET = "/api/v1/explanations?crop=whole"
 
 @pytest.fixture(scope="module")
 def server(random_checkpoints: Path) -> Iterator[LiveServer]:
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def explained(server: LiveServer, picture: bytes) -> Any:

@@ -6,41 +6,24 @@ import resource
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from tests.live_server import ROOT, LiveServer, form, head, part, patiently, png, upload_request
-
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
-GOOD = form(part(png()))
-
-
-@contextmanager
-def service(**settings: Any) -> Iterator[LiveServer]:
-    running = LiveServer(SLOW_SERVICE, **settings)
-    try:
-        yield running.wait_until_ready()
-    finally:
-        running.stop()
+from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, head, patiently, upload_request
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
     """A service with short deadlines, so that what must end ends soon."""
-    with service(head_timeout_seconds=1, body_timeout_seconds=2, write_timeout_seconds=2, max_connections=64) as running:
-        yield running
+    with LiveServer(SLOW_SERVICE, head_timeout_seconds=1, body_timeout_seconds=2, write_timeout_seconds=2, max_connections=64) as running:
+        yield running.wait_until_ready()
 
 
 @pytest.fixture(autouse=True)
 def service_lives(server: LiveServer) -> Iterator[None]:
     """Whatever a test did, the next upload is answered."""
     yield
-    for _ in patiently():
-        if server.post(GOOD).status == 200:
-            return
-    raise AssertionError("the service no longer answers uploads")
+    server.assert_serves()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /info HT", b"GET /info HTTP/1.1\r\nHost: 127.0.0.1\r\nX"])
@@ -65,7 +48,7 @@ def test_a_trickled_head_is_cut(server: LiveServer) -> None:
 
 
 def test_slow_bodies_are_refused(server: LiveServer) -> None:
-    connection = server.connect().send(upload_request(GOOD[:50], content_length=str(len(GOOD))))
+    connection = server.connect().send(upload_request(GOOD_UPLOAD[:50], content_length=str(len(GOOD_UPLOAD))))
     answer = connection.answer()
     assert (answer.status, answer.code, answer.headers["connection"]) == (408, "upload_timeout", "close")
     assert connection.ended()
@@ -73,11 +56,11 @@ def test_slow_bodies_are_refused(server: LiveServer) -> None:
 
 def test_a_trickled_body_is_refused(server: LiveServer) -> None:
     """A byte now and then does not move this deadline either."""
-    connection = server.connect().send(upload_request(b"", content_length=str(len(GOOD))))
+    connection = server.connect().send(upload_request(b"", content_length=str(len(GOOD_UPLOAD))))
     for position, _ in enumerate(patiently()):
         if select.select([connection.socket], [], [], 0)[0]:
             break
-        connection.send(GOOD[position : position + 1])
+        connection.send(GOOD_UPLOAD[position : position + 1])
     answer = connection.answer()
     assert (answer.status, answer.code, answer.headers["connection"]) == (408, "upload_timeout", "close")
 
@@ -86,7 +69,7 @@ def test_answers_nobody_reads(server: LiveServer) -> None:
     """The connection is dropped and counted."""
     name = 'unturned_client_disconnects_total{phase="send"}'
     before = server.metric(name)
-    connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=30000000"))
+    connection = server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=30000000"))
     server.wait_for_metric(name, before + 1)
     connection.close()
 
@@ -95,7 +78,7 @@ def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:
     """A client that asks for 200 MB on one connection and reads nothing costs no more than an answer or two."""
     name = 'unturned_client_disconnects_total{phase="send"}'
     before, resident = server.metric(name), server.resident_bytes()
-    connection = server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=1000000") * 200)
+    connection = server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=1000000") * 200)
     most = 0
     for _ in patiently():
         most = max(most, server.resident_bytes())
@@ -109,7 +92,7 @@ def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:
 def test_more_idle_connections_than_there_is_room_for(server: LiveServer) -> None:
     """They disturb nobody."""
     idle = [server.connect() for _ in range(200)]
-    assert server.post(GOOD).status == 200
+    assert server.post(GOOD_UPLOAD).status == 200
     assert server.descriptors() < 120
     for connection in idle:
         connection.close()
@@ -127,9 +110,10 @@ def many_descriptors() -> Iterator[None]:
 @pytest.mark.usefixtures("many_descriptors")
 def test_a_thousand_idle_connections() -> None:
     """As installed, the service keeps a fifth of the usual 1,024 descriptors free, answers, and lets the oldest go."""
-    with service(head_timeout_seconds=60) as server:
+    with LiveServer(SLOW_SERVICE, head_timeout_seconds=60) as server:
+        server.wait_until_ready()
         idle = [server.connect() for _ in range(1000)]
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
         assert server.descriptors() < 0.8 * 1024
         assert idle[0].ended()
         assert idle[-1].send(head("GET", "/health/live")).answer().status == 200
@@ -139,10 +123,11 @@ def test_a_thousand_idle_connections() -> None:
 
 def test_two_hundred_uploads_at_once() -> None:
     """The eighteen that have places are answered, all others are too, or told to come again; nobody's connection is reset."""
-    with service() as server:
-        first = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=0.5")) for _ in range(18)]
+    with LiveServer(SLOW_SERVICE) as server:
+        server.wait_until_ready()
+        first = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=0.5")) for _ in range(18)]
         server.wait_for_metric("unturned_queue_depth", 16)
-        others = [server.connect().send(upload_request(GOOD)) for _ in range(182)]
+        others = [server.connect().send(upload_request(GOOD_UPLOAD)) for _ in range(182)]
         assert server.get("/health/live").status == 200
         answers = [connection.answer() for connection in others]
         assert {(answer.status, answer.code) for answer in answers} <= {(200, None), (503, "overloaded")}
@@ -157,14 +142,14 @@ def test_client_that_leaves_while_computing(server: LiveServer) -> None:
     """What waits for a slot is dropped, what runs ends, both are in the log as 499."""
     name = 'unturned_client_disconnects_total{phase="compute"}'
     before, computed = server.metric(name), server.get("/api/v1/counts").json["computed"]
-    leaving = [server.connect().send(upload_request(GOOD, "/api/v1/explanations?sleep=1")) for _ in range(6)]
+    leaving = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=1")) for _ in range(6)]
     for _ in patiently():
         if server.get("/api/v1/counts").json["computed"] == computed + 2:
             break
     for connection in leaving:
         connection.close()
     server.wait_for_metric(name, before + 6)
-    assert server.post(GOOD).status == 200
+    assert server.post(GOOD_UPLOAD).status == 200
     assert server.get("/api/v1/counts").json["computed"] == computed + 3
     assert sum(line.get("status") == 499 and line.get("route") == "/api/v1/explanations" for line in server.lines) >= 6
 
@@ -174,11 +159,11 @@ def test_one_slow_client_of_each_kind_disturbs_nobody(server: LiveServer) -> Non
     slow = [
         server.connect(),
         server.connect().send(b"POST /api"),
-        server.connect().send(upload_request(GOOD[:20], content_length="5000")),
-        server.connect().send(upload_request(GOOD, "/api/v1/explanations?padding_bytes=20000000")),
+        server.connect().send(upload_request(GOOD_UPLOAD[:20], content_length="5000")),
+        server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=20000000")),
     ]
     start = time.monotonic()
     while time.monotonic() - start < 3:
-        assert server.post(GOOD).status == 200
+        assert server.post(GOOD_UPLOAD).status == 200
     for connection in slow:
         connection.close()

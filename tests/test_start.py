@@ -151,12 +151,9 @@ def test_names_are_unique(random_checkpoints: Path, tmp_path: Path) -> None:
 
 def assert_no_start(path: Path, **settings: Any) -> str:
     """The command's one line about ``path``."""
-    server = LiveServer("-m", "app.cli", "serve", **settings)
-    try:
+    with LiveServer("-m", "app.cli", "serve", **settings) as server:
         assert server.exit_status() == 3
         message = server.stderr()
-    finally:
-        server.stop()
     assert message.count("\n") == 1
     assert f"{path}: " in message
     return message
@@ -190,11 +187,8 @@ def test_flipped_bit_ends_the_start(random_checkpoints: Path, tmp_path: Path) ->
 def reloadable(random_checkpoints: Path, tmp_path: Path) -> Iterator[tuple[LiveServer, Path]]:
     folder = shipped(random_checkpoints, tmp_path)
     extra = Path(shutil.copy(folder / NAME, tmp_path / "extra.safetensors"))
-    server = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, extra_checkpoints=extra)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, extra_checkpoints=extra) as server:
         yield server.wait_until_ready(), folder
-    finally:
-        server.stop()
 
 
 def test_reload(reloadable: tuple[LiveServer, Path]) -> None:

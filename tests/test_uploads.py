@@ -6,20 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live_server import ROOT, LiveServer, form, part, png
+from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, form, part, png
 
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
 PICTURE = png()
-GOOD = form(part(PICTURE))
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
-    running = LiveServer(SLOW_SERVICE)
-    try:
+    with LiveServer(SLOW_SERVICE) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 def field(name: str) -> str:
@@ -28,10 +23,10 @@ def field(name: str) -> str:
 
 UPLOADS = {
     "1 empty body": (b"", {}, 422, "missing_field"),
-    "2 no content type": (GOOD, {"content_type": ""}, 415, "unsupported_media_type"),
+    "2 no content type": (GOOD_UPLOAD, {"content_type": ""}, 415, "unsupported_media_type"),
     "2 JSON": (b"{}", {"content_type": "application/json"}, 415, "unsupported_media_type"),
-    "3 no boundary": (GOOD, {"content_type": "multipart/form-data"}, 400, "malformed_multipart"),
-    "3 long boundary": (GOOD, {"content_type": f"multipart/form-data; boundary={'b' * 300}"}, 400, "malformed_multipart"),
+    "3 no boundary": (GOOD_UPLOAD, {"content_type": "multipart/form-data"}, 400, "malformed_multipart"),
+    "3 long boundary": (GOOD_UPLOAD, {"content_type": f"multipart/form-data; boundary={'b' * 300}"}, 400, "malformed_multipart"),
     "4 wrong field": (form(part(PICTURE, 'form-data; name="CANARY"; filename="a.png"')), {}, 422, "missing_field"),
     "5 text": (form(part(b"CANARY", field("image"))), {}, 422, "not_a_file"),
     "5 filename*": (form(part(PICTURE, "form-data; name=\"image\"; filename*=UTF-8''CANARY.png")), {}, 422, "not_a_file"),
@@ -60,7 +55,7 @@ def test_multipart(server: LiveServer, case: str) -> None:
 
 
 def test_good_upload(server: LiveServer) -> None:
-    answer = server.post(GOOD)
+    answer = server.post(GOOD_UPLOAD)
     assert answer.status == 200
     assert answer.json["bytes"] == len(PICTURE)
 

@@ -11,42 +11,46 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live_server import BOUNDARY, PATIENCE_SECONDS, ROOT, LiveServer, form, head, part, patiently, png, upload_request
+from tests.live_server import (
+    BOUNDARY,
+    GOOD_UPLOAD,
+    PATIENCE_SECONDS,
+    SLOW_SERVICE,
+    LiveServer,
+    form,
+    head,
+    part,
+    patiently,
+    png,
+    upload_request,
+)
 
-SLOW_SERVICE = str(ROOT / "tests" / "slow_service.py")
 PICTURE = png()
-GOOD = form(part(PICTURE))
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
     """A service with short deadlines, so that what must end ends soon."""
-    running = LiveServer(SLOW_SERVICE, head_timeout_seconds=1, body_timeout_seconds=2, write_timeout_seconds=2, max_connections=64)
-    try:
+    with LiveServer(SLOW_SERVICE, head_timeout_seconds=1, body_timeout_seconds=2, write_timeout_seconds=2, max_connections=64) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 @pytest.fixture(autouse=True)
 def service_lives(server: LiveServer) -> Iterator[None]:
     """Whatever a test did, the next upload is answered."""
     yield
-    for _ in patiently():
-        if server.post(GOOD).status == 200:
-            return
-    raise AssertionError("the service no longer answers uploads")
+    server.assert_serves()
 
 
 def test_client_that_leaves_while_sending(server: LiveServer) -> None:
     """No answer, counted, and no error in the log."""
     name = 'unturned_client_disconnects_total{phase="receive"}'
     before = server.metric(name)
-    connection = server.connect().send(upload_request(GOOD, content_length=str(len(GOOD) + 5000)))
+    connection = server.connect().send(upload_request(GOOD_UPLOAD, content_length=str(len(GOOD_UPLOAD) + 5000)))
     connection.socket.shutdown(socket.SHUT_WR)
     assert connection.ended()
-    server.connect().send(upload_request(GOOD[:60], content_length=str(len(GOOD)))).close()
+    server.connect().send(upload_request(GOOD_UPLOAD[:60], content_length=str(len(GOOD_UPLOAD)))).close()
     server.wait_for_metric(name, before + 2)
     assert not [line for line in server.lines if line["level"] == "error"]
 
@@ -123,7 +127,7 @@ def test_chunked_body_over_the_limit(server: LiveServer) -> None:
 
 def test_chunked_upload(server: LiveServer) -> None:
     start = head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked")
-    assert server.send(start + chunked(GOOD[:100], GOOD[100:]) + b"0\r\n\r\n").status == 200
+    assert server.send(start + chunked(GOOD_UPLOAD[:100], GOOD_UPLOAD[100:]) + b"0\r\n\r\n").status == 200
 
 
 HIDDEN = b"0\r\n\r\n" + head("GET", "/info")
@@ -201,7 +205,7 @@ def test_long_heads(server: LiveServer, case: str) -> None:
 
 def test_same_request_again(server: LiveServer) -> None:
     """Identical answers."""
-    answers = [server.post(GOOD) for _ in range(20)]
+    answers = [server.post(GOOD_UPLOAD) for _ in range(20)]
     assert {answer.body for answer in answers} == {answers[0].body}
     assert len({answer.headers["x-request-id"] for answer in answers}) == 20
 
@@ -209,18 +213,18 @@ def test_same_request_again(server: LiveServer) -> None:
 def test_pipelined_requests(server: LiveServer) -> None:
     """Answered in order."""
     targets = [f"/api/v1/explanations?faces={number}" for number in range(10)]
-    connection = server.connect().send(b"".join(upload_request(GOOD, target) for target in targets))
+    connection = server.connect().send(b"".join(upload_request(GOOD_UPLOAD, target) for target in targets))
     assert [connection.answer().json["faces"] for _ in targets] == list(range(10))
 
 
 def test_pipelined_requests_are_each_limited(server: LiveServer) -> None:
     """A good request before it opens no door."""
     requests = (
-        (upload_request(GOOD), 200, None),
+        (upload_request(GOOD_UPLOAD), 200, None),
         (head("GET", "/info?" + "a" * 9000), 414, "uri_too_long"),
         (upload_request(form(part(b"junk"))), 422, "not_an_image"),
         (head("GET", "/info", host="evil.example"), 400, "invalid_host"),
-        (upload_request(GOOD), 200, None),
+        (upload_request(GOOD_UPLOAD), 200, None),
         (upload_request(b"", content_length="20000000"), 413, "body_too_large"),
     )
     connection = server.connect().send(b"".join(request for request, _, _ in requests))

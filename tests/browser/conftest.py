@@ -17,11 +17,8 @@ ARGUMENTS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-u
 
 @pytest.fixture(scope="module")
 def server(random_checkpoints: Path) -> Iterator[LiveServer]:
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -99,11 +99,8 @@ def server_with_faces(random_checkpoints: Path, ferplus_zip: Path, tmp_path_fact
     folder = tmp_path_factory.mktemp("claimed") / "checkpoints"
     shutil.copytree(random_checkpoints, folder)
     save_claims(folder / CLAIMS_FILE, make_report(0.1))
-    running = LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, datasets=ferplus_zip.parent)
-    try:
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, datasets=ferplus_zip.parent) as running:
         yield running.wait_until_ready()
-    finally:
-        running.stop()
 
 
 @pytest.mark.dataset
