@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from model.data.imbalance import ORIGINAL
-from model.methods import METHODS
+from model.methods import METHODS, find_method
 from model.paper import paper_tables
 from model.results import RunResult, result_path
 
@@ -24,10 +25,21 @@ class Protocol:
     input_size: int = 99
     epochs: int = 10
     batch: int = 64
+    lr: float = 2e-4
+    weight_decay: float = 1e-3
+
+    @classmethod
+    def of(cls, result: RunResult) -> Self:
+        """The protocol a result was measured under."""
+        lr, weight_decay = (float(str(result.hyperparameters[name])) for name in ("lr", "weight_decay"))
+        return cls(result.network, result.input_size, result.epochs, result.batch, lr, weight_decay)
 
     def matches(self, result: RunResult) -> bool:
-        """Whether a result was measured under this protocol."""
-        return self == Protocol(result.network, result.input_size, result.epochs, result.batch)
+        """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces."""
+        constants = asdict(find_method(result.method).Settings())
+        published = _published_counts(result.dataset, result.imbalance)
+        whole = published is None or result.training_counts == published
+        return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class TableCell:
             "input-size": protocol.input_size,
             "epochs": protocol.epochs,
             "batch": protocol.batch,
+            "lr": f"{protocol.lr:g}",
+            "weight-decay": f"{protocol.weight_decay:g}",
         }
         options = [part for name, value in shared.items() for part in (f"--{name}", str(value))]
         return ["train", *options, "--resume", *(["--ship"] if self.ships else [])]
@@ -92,9 +106,15 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
 
 def training_faces(cell: TableCell) -> int:
     """Size of a run's training set, as Tables 4 and 5 have it."""
-    return next(
-        sum(row.counts)
-        for table in paper_tables().count_tables
-        for row in table.rows
-        if (table.dataset, row.imbalance) == (cell.dataset, cell.imbalance)
-    )
+    counts = _published_counts(cell.dataset, cell.imbalance)
+    assert counts is not None
+    return sum(counts.values())
+
+
+def _published_counts(dataset: str, imbalance: str) -> dict[str, int] | None:
+    """Training faces of each class in Table 4 or 5; None for an imbalance factor that the paper does not have."""
+    for table in paper_tables().count_tables:
+        for row in table.rows:
+            if (table.dataset, row.imbalance) == (dataset, imbalance):
+                return dict(zip(table.classes, row.counts, strict=True))
+    return None

@@ -211,7 +211,7 @@ def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor])
     if metadata.head == "pooled":
         head = PooledHead(network.channels, classes)
     else:
-        side = (metadata.input_size - metadata.grid.first * 2 - 1) // metadata.grid.step + 1
+        side = metadata.grid.cells
         head = PositionalHead(torch.zeros(classes, network.channels, side, side), torch.zeros(classes))
     classifier = ExpressionClassifier(network, head)
     # safetensors files leave out BatchNorm's step counter, which evaluation does not use

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
+from model.cells import TableCell
 from model.data.imbalance import ORIGINAL
 from model.methods import METHODS
 from model.networks import NETWORKS
 
-BAD_USE = 2
 INTERRUPTED = 130
 CHECKPOINTS = Path("checkpoints")
 
@@ -59,28 +59,43 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--lr", type=float, default=2e-4, help="peak learning rate of the network; the head's is ten times that")
     parser.add_argument("--weight-decay", type=float, default=1e-3, help="AdamW's weight decay")
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
+    _add_precision(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads of this process")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=None,
+        help="a dry run: train and measure on the first LIMIT faces of each split, in folders of its own under runs/",
+    )
+    parser.set_defaults(run=_train)
+
+
+def _add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=("auto", "bf16-mixed", "32-true"),
         default="auto",
         help="arithmetic of the network; auto: bfloat16 where this machine computes it natively, else float32",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads of this process")
-    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
-    parser.add_argument("--ship", action="store_true", help="put the checkpoint under checkpoints/ and renew the manifest")
-    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
-    parser.add_argument("--limit", type=int, default=None, help="train and measure on the first LIMIT faces of each split only: a dry run")
-    parser.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     from model.experiment import Experiment, run_experiment
+    from model.folder_lock import FolderBusyError
+    from model.reproduce import RUN_ELSEWHERE
     from model.training import Interrupted, TrainingConfig, native_precision
 
     torch.set_num_threads(arguments.threads)
-    name = f"{arguments.dataset}-{arguments.imbalance}-{arguments.method}-seed{arguments.seed}"
+    cell = TableCell(arguments.method, arguments.dataset, arguments.imbalance, arguments.seed)
+    dry = arguments.limit is not None
+    if arguments.ship and (dry or not cell.ships):
+        raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
+    directory = arguments.out or Path("runs") / (f"{cell.name}-first{arguments.limit}" if dry else cell.name)
     try:
         config = TrainingConfig(
             method=arguments.method,
@@ -101,13 +116,16 @@ def _train(arguments: argparse.Namespace) -> int:
             dataset=arguments.dataset,
             data=arguments.data,
             imbalance=arguments.imbalance,
-            directory=arguments.out or Path("runs") / name,
-            results=arguments.results,
-            ship_to=CHECKPOINTS if arguments.ship else None,
+            directory=directory,
+            results=directory if dry else arguments.results,
+            ship_to=arguments.results.parent if arguments.ship else None,
             limit=arguments.limit,
             command=shlex.join(["unturned", *sys.argv[1:]]),
         )
         run_experiment(experiment, resume=arguments.resume)
+    except FolderBusyError as error:
+        print(error, file=sys.stderr)
+        return RUN_ELSEWHERE
     except Interrupted:
         print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
         return INTERRUPTED
@@ -166,14 +184,25 @@ def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
     parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
-    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    _add_precision(parser)
+    parser.add_argument(
+        "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it"
+    )
     parser.set_defaults(run=_reproduce)
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
     from model.reproduce import run_reproduce
 
-    return run_reproduce(arguments.table, arguments.data, arguments.seeds, arguments.workers, arguments.methods, arguments.results)
+    return run_reproduce(
+        arguments.table,
+        arguments.data,
+        arguments.seeds,
+        arguments.workers,
+        arguments.methods,
+        arguments.results,
+        precision=arguments.precision,
+    )
 
 
 def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

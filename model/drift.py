@@ -39,7 +39,7 @@ def difficulty_table(results: Sequence[RunResult]) -> Table:
     """For every protocol and method: how far class accuracy follows class count, and which classes are predicted too often."""
     protocols = dict.fromkeys((result.dataset, result.imbalance) for result in results)
     groups = []
-    for dataset, imbalance in sorted(protocols, key=lambda key: (key[0], key[1] != ORIGINAL, key[1])):
+    for dataset, imbalance in sorted(protocols, key=lambda key: (key[0], 0.0 if key[1] == ORIGINAL else float(key[1]))):
         runs = [result for result in results if (result.dataset, result.imbalance) == (dataset, imbalance)]
         methods = [method for method in METHOD_TITLES if any(run.method == method for run in runs)]
         rows = tuple(_difficulty_row(method, [run for run in runs if run.method == method]) for method in methods)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ from model.data.imbalance import thin_to_protocol
 from model.data.rafdb import load_rafdb
 from model.evaluation import learning_curve_point, split_metrics, split_outputs
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
 from model.methods.base import Method
-from model.results import RunResult, SplitMetrics, installed_versions, save_result, this_machine
-from model.revision import code_revision
-from model.shipping import renew_manifest
+from model.results import RunResult, SplitMetrics, installed_versions, load_result, result_path, save_result, this_machine
+from model.shipping import ship_checkpoint
 from model.training import Run, TrainingConfig, fit, launch_fabric, prepare_run
-from model.training_state import LOG_FILE, Progress
+from model.training_state import Progress, read_log
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train and test
@@ -32,7 +31,7 @@ VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training config, the data it sees, and where its files go."""
+    """A training config, the data it sees, and where its files go; ``limit`` leaves only the first faces of each split, for a dry run."""
 
     config: TrainingConfig
     dataset: str
@@ -55,22 +54,30 @@ def load_faces(dataset: str, data: Path, split: str) -> FaceSet:
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
-    """Train to the end, measure, record, ship.
+    """Train to the end, measure, ship, record.
 
     Raises:
         Interrupted: asked to stop; the state is saved.
-        DatasetError, StateError, ValueError: wrong input; the message says what to do.
+        FolderBusyError: another process works on this run.
+        DatasetError, ResultError, StateError, ValueError: wrong input; the message says what to do.
     """
-    revision = code_revision()  # of the code that trains, even if files change while it runs
+    fabric = launch_fabric(experiment.config.precision)
+    if not fabric.is_global_zero:
+        return _run(experiment, fabric, resume)
+    with folder_lock(experiment.directory):
+        return _run(experiment, fabric, resume)
+
+
+def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
-    fabric = launch_fabric(config.precision)
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
     run = prepare_run(config, train)
-    seconds = _fit(experiment, run, valid, fabric, resume)
-    classifier = run.method.inference()
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
+    _refuse_to_replace_another_run(experiment, run, counts)
+    progress = _fit(experiment, run, valid, fabric, resume)
+    classifier = run.method.inference()
     result = RunResult(
         command=experiment.command,
         method=config.method,
@@ -81,35 +88,51 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
         epochs=config.epochs,
         batch=config.batch,
         seed=config.seed,
-        revision=revision,
-        seconds=seconds,
+        revision=", ".join(progress.revisions),
+        seconds=progress.seconds,
         versions=installed_versions(),
         machine=this_machine(),
         training_counts=counts,
         hyperparameters=_hyperparameters(run),
-        learning_curve=tuple(_learning_curve(experiment.directory)),
+        learning_curve=_learning_curve(experiment.directory),
         valid=None if valid is None else _measure(classifier, valid, config.input_size, counts),
         test=_measure(classifier, _measured_faces(experiment, "test"), config.input_size, counts),
     )
     if fabric.is_global_zero:
-        save_result(experiment.results, result)
         _save_classifier(experiment, run, result, classifier)
+        save_result(experiment.results, result)  # last: whoever finds it takes the run for finished
     return result
+
+
+def _refuse_to_replace_another_run(experiment: Experiment, run: Run, counts: dict[str, int]) -> None:
+    """A result is replaced only by the same run done again."""
+    config = experiment.config
+    path = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
+    if not path.is_file():
+        return
+    there = load_result(path)
+    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | {"training_counts": counts}
+    wanted |= _hyperparameters(run)
+    found = there.model_dump() | there.hyperparameters
+    differing = sorted(name for name, value in wanted.items() if found.get(name) != value)
+    if differing:
+        raise ValueError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
 
 
 def _training_faces(experiment: Experiment) -> FaceSet:
     faces = load_faces(experiment.dataset, experiment.data, "train").labelled()
-    if experiment.limit is not None:
-        faces = faces.subset(torch.arange(experiment.limit))
-    return thin_to_protocol(faces, experiment.dataset, experiment.imbalance)
+    return thin_to_protocol(_first(faces, experiment.limit), experiment.dataset, experiment.imbalance)
 
 
 def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
-    faces = load_faces(experiment.dataset, experiment.data, split).labelled()
-    return faces if experiment.limit is None else faces.subset(torch.arange(experiment.limit))
+    return _first(load_faces(experiment.dataset, experiment.data, split).labelled(), experiment.limit)
 
 
-def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric, resume: bool) -> float:
+def _first(faces: FaceSet, limit: int | None) -> FaceSet:
+    return faces if limit is None else faces.subset(torch.arange(min(limit, len(faces))))
+
+
+def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric, resume: bool) -> Progress:
     total = run.steps_per_epoch * experiment.config.epochs
     with tqdm(total=total, unit="step", desc=experiment.directory.name, disable=not fabric.is_global_zero, mininterval=5) as bar:
 
@@ -133,10 +156,9 @@ def _hyperparameters(run: Run) -> dict[str, Any]:
     return recorded | {"settings": asdict(run.method.settings)}
 
 
-def _learning_curve(directory: Path) -> list[dict[str, Any]]:
+def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:
     """The log's entries at the ends of epochs; an epoch done again after a kill counts once."""
-    entries = [json.loads(line) for line in (directory / LOG_FILE).read_text().splitlines()]
-    return list({entry["epoch"]: entry for entry in entries if entry.get("finished")}.values())
+    return tuple({entry["epoch"]: entry for entry in read_log(directory) if entry.get("finished")}.values())
 
 
 def _measure(classifier: ExpressionClassifier, faces: FaceSet, input_size: int, counts: dict[str, int]) -> SplitMetrics:
@@ -165,5 +187,4 @@ def _save_classifier(experiment: Experiment, run: Run, result: RunResult, classi
     )
     save_checkpoint(experiment.directory / CHECKPOINT_FILE, classifier, metadata)
     if experiment.ship_to is not None:
-        save_checkpoint(experiment.ship_to / f"{result.method}.safetensors", classifier, metadata)
-        renew_manifest(experiment.ship_to)
+        ship_checkpoint(experiment.ship_to, classifier, metadata)

@@ -1,14 +1,12 @@
 """Runs every missing cell of a table as a process of its own, a few side by side, and shows how far they are.
 
 A cell is finished when its result file exists and was measured under the same protocol. Every run keeps its own state and
-continues from it, so this program may be killed at any moment; a run that outlives it keeps its lock, and is waited for instead
-of started again.
+continues from it, so this program may be killed at any moment. A run holds the lock of its folder: one that outlives this program,
+or was started without it, is waited for instead of started again.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -18,22 +16,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from model.cells import Protocol, TableCell, table_cells, training_faces
+from model.folder_lock import is_locked
 from model.results import load_result, result_path
+from model.training_state import read_log
 
 INTERRUPTED = 130
 FAILED = 2
+RUN_ELSEWHERE = 75  # what `unturned train` ends with when another process works on the same run
 POLL_SECONDS = 2.0
 BUSY = frozenset({"running", "stopping", "elsewhere"})
-LOCK_FILE = "lock"
 OUTPUT_FILE = "output.txt"
-LOG_FILE = "log.jsonl"  # model.training_state writes it: one JSON object a line, with epoch, step and seconds
 
 Launch = Callable[[TableCell], list[str]]
 
@@ -56,14 +54,14 @@ class CellRun:
 
     def read_progress(self) -> None:
         """Update ``epochs`` and ``seconds`` from the run's log."""
-        path = self.directory / LOG_FILE
-        if not path.is_file():
-            return
-        for line in path.read_text().splitlines():
-            entry = _parsed(line)
-            if entry is not None:
-                done = entry["epoch"] if entry.get("finished") else entry["epoch"] - 1 + entry["step"] / self.steps
-                self.epochs, self.seconds = float(done), float(entry["seconds"])
+        for entry in read_log(self.directory)[-1:]:
+            done = entry["epoch"] if entry.get("finished") else entry["epoch"] - 1 + entry["step"] / self.steps
+            self.epochs, self.seconds = float(done), float(entry["seconds"])
+
+    def last_words(self) -> str:
+        """The last line of what the run printed."""
+        lines = (self.directory / OUTPUT_FILE).read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing was printed")
 
 
 @dataclass
@@ -107,8 +105,8 @@ class Matrix:
 
     def _notice(self, run: CellRun) -> None:
         run.read_progress()
-        if run.process is not None and run.status in BUSY and run.process.poll() is not None:
-            ended = "stopped" if run.status == "stopping" else "failed"
+        if run.process is not None and run.status in BUSY - {"elsewhere"} and run.process.poll() is not None:
+            ended = "stopped" if run.status == "stopping" else "elsewhere" if run.process.returncode == RUN_ELSEWHERE else "failed"
             run.status = "done" if self._is_finished(run.cell) else ended
         elif run.status == "elsewhere" and not is_locked(run.directory):
             run.status = "done" if self._is_finished(run.cell) else "waiting"
@@ -125,20 +123,18 @@ class Matrix:
         return result_path(self.results, cell.method, cell.dataset, cell.imbalance, cell.seed)
 
     def _start(self, run: CellRun) -> None:
+        if is_locked(run.directory):
+            run.status = "elsewhere"
+            return
         run.directory.mkdir(parents=True, exist_ok=True)
-        with (run.directory / LOCK_FILE).open("w") as lock, (run.directory / OUTPUT_FILE).open("ab") as output:
-            if not _try_lock(lock):
-                run.status = "elsewhere"
-                return
-            # The child inherits the locked file and thereby holds the lock until it ends, however this program ends. A session of its own
-            # keeps the terminal's interrupt from it: it is asked to stop once, and saves its state.
+        with (run.directory / OUTPUT_FILE).open("ab") as output:
+            # A process group of its own keeps the terminal's interrupt from it: it is asked to stop once, and saves its state.
             run.process = subprocess.Popen(  # noqa: S603 (this program itself)
                 self.launch(run.cell),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
-                pass_fds=(lock.fileno(),),
                 start_new_session=True,
             )
         run.status = "running"
@@ -152,7 +148,7 @@ def run_reproduce(
     methods: Sequence[str] | None = None,
     results: Path = Path("checkpoints/results"),
     runs: Path = Path("runs"),
-    protocol: Protocol | None = None,
+    precision: str = "auto",
 ) -> int:
     """``unturned reproduce``: fill a table's missing cells.
 
@@ -161,6 +157,9 @@ def run_reproduce(
         data: folder or zip of the table's dataset (RAF-DB for Table 1, FERPlus for 2 and 3).
         workers: runs side by side, one thread each.
         methods: only these rows; all by default.
+        results: folder of the result files; checkpoints that ship go into the folder that holds it.
+        runs: folder of the runs' own folders.
+        precision: arithmetic of the network, as ``unturned train`` takes it.
 
     Returns:
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
@@ -174,10 +173,10 @@ def run_reproduce(
         raise ValueError(f"--workers must be at least 1, not {workers}")
     if not data.exists():
         raise FileNotFoundError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
-    shared = protocol or Protocol()
+    shared = Protocol()
 
     def launch(cell: TableCell) -> list[str]:
-        out = ["--out", str(runs / cell.name), "--results", str(results)]
+        out = ["--precision", precision, "--out", str(runs / cell.name), "--results", str(results)]
         return [sys.executable, "-m", "app.cli", *cell.arguments(str(data), shared), *out, "--threads", "1"]
 
     cells = [CellRun(cell, runs / cell.name, training_faces(cell) // shared.batch) for cell in table_cells(table, seeds, methods)]
@@ -199,7 +198,7 @@ def run_matrix(matrix: Matrix, poll_seconds: float = POLL_SECONDS) -> int:
         console.print("stopped; the same command continues where each run was")
         return INTERRUPTED
     for run in failed:
-        console.print(f"{run.cell.name} failed: see {run.directory / OUTPUT_FILE}")
+        console.print(f"{run.cell.name} failed: {run.last_words()} (all of it: {run.directory / OUTPUT_FILE})", markup=False)
     return FAILED if failed else 0
 
 
@@ -223,23 +222,6 @@ def _ask_to_stop(run: CellRun) -> None:
         run.status = "stopping"
 
 
-def is_locked(directory: Path) -> bool:
-    """Whether a living process holds the lock of a run's folder."""
-    path = directory / LOCK_FILE
-    if not path.is_file():
-        return False
-    with path.open("a") as lock:
-        return not _try_lock(lock)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @contextmanager
 def _on_stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     numbers: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
@@ -249,15 +231,6 @@ def _on_stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _parsed(line: str) -> dict[str, float] | None:
-    """A line of a run's log; None for a line that a kill cut short."""
-    try:
-        entry: dict[str, float] = json.loads(line)
-    except ValueError:
-        return None
-    return entry
 
 
 def _duration(seconds: float) -> str:

@@ -64,7 +64,6 @@ class Intervals(_Record):
 
     overall: Interval
     mean: Interval
-    macro_average_precision: Interval | None = None
     per_class: dict[str, Interval | None] | None = None
     flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
@@ -105,7 +104,8 @@ class RunResult(_Record):
     """One finished run.
 
     ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has
-    one entry an epoch: validation figures and what the method reports of itself, such as labels changed.
+    one entry an epoch: validation figures and what the method reports of itself, such as labels changed. ``revision`` is that of the
+    code, several with commas between them where a run was continued with another; ``versions`` and ``machine`` are those of its end.
     """
 
     format: Literal["unturned-result-1"] = "unturned-result-1"

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint, save_checkpoint
+from model.classifier import ExpressionClassifier
+from model.folder_lock import folder_lock
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"
 OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
+
+
+def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:
+    """Put a checkpoint under its method's name into a directory and renew the manifest; waits for another run that does so.
+
+    Raises:
+        CheckpointError: a file of the directory is damaged.
+    """
+    with folder_lock(directory, wait=True):
+        save_checkpoint(directory / f"{metadata.method}.safetensors", classifier, metadata)
+        renew_manifest(directory)
 
 
 def renew_manifest(directory: Path) -> Manifest | None:
@@ -34,9 +47,15 @@ def renew_manifest(directory: Path) -> Manifest | None:
     if not forms:
         return None
     manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
-    (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
-    (directory / README_FILE).write_text(_readme(manifest, metadata))
+    _replace(directory / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+    _replace(directory / README_FILE, _readme(manifest, metadata))
     return manifest
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def _valid_score(metadata: CheckpointMetadata) -> float:
@@ -60,7 +79,7 @@ def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
     ]
     for name, data in metadata.items():
         valid, test = data.metrics["valid"], data.metrics["test"]
-        side = (data.input_size - 2 * data.grid.first - 1) // data.grid.step + 1
+        side = data.grid.cells
         settings = ", ".join(f"{key} {value}" for key, value in data.hyperparameters["settings"].items()) or "none"
         accuracies = " | ".join(f"{100 * split['overall']:.2f} / {100 * split['mean']:.2f}" for split in (valid, test))
         lines.append(

@@ -26,7 +26,7 @@ BEYOND_NOTES = {
 PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-true": "float32"}
 ADJUSTED_NOTE = (
     "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
-    "The same trained network as in the row above, no training of its own."
+    "The same trained networks as in the rows without tau, no training of their own."
 )
 
 
@@ -35,19 +35,19 @@ def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table
 
     Args:
         results: every run; those of another protocol are left out, and the table says so.
-        protocol: the network, input size, epochs and batch that all rows share.
+        protocol: what all rows share.
     """
     paper = paper_tables()
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
-    counts = [_count_table(table, results) for table in paper.count_tables]
     used = [result for result in results if protocol.matches(result)]
+    counts = [_count_table(table, used, protocol) for table in paper.count_tables]
     measured = [table for table in (difficulty_table(used), relabelling_table(used)) if any(group.rows for group in table.groups)]
     return accuracy + counts + measured
 
 
 def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:
     """The protocol of most of the runs; the default one where there is none."""
-    counted = Counter(Protocol(run.network, run.input_size, run.epochs, run.batch) for run in results)
+    counted = Counter(Protocol.of(run) for run in results)
     return counted.most_common(1)[0][0] if counted else Protocol()
 
 
@@ -78,8 +78,9 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
 
 
 def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol: Protocol) -> Table:
-    protocols = {section.imbalance for section in table.sections}
-    of_table = [result for result in results if result.dataset == table.dataset and result.imbalance in protocols]
+    beyond = [method for method in BEYOND_THE_PAPER[table.number] if method in METHODS]
+    cells = {(section.imbalance, method) for section in table.sections for method in (*(row.method for row in section.rows), *beyond)}
+    of_table = [result for result in results if result.dataset == table.dataset and (result.imbalance, result.method) in cells]
     used = [result for result in of_table if protocol.matches(result)]
     groups: list[Group] = []
     for section in table.sections:
@@ -91,7 +92,6 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
 
         paper_rows = [row for printed in section.rows for row in (_paper_row(table, printed), here(printed.method))]
         groups.append(Group(title, tuple(paper_rows)))
-        beyond = [method for method in BEYOND_THE_PAPER[table.number] if method in METHODS]
         groups.append(Group(f"{title}: beyond the paper", tuple(here(method) for method in beyond)))
         adjusted = _adjusted_rows(table, [*(row.method for row in section.rows), *beyond], runs)
         groups.append(Group(f"{title}: prior taken out after training", adjusted))
@@ -118,24 +118,29 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
         f"Here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; in the paper: ResNet-18.",
         "An empty paper cell: the printed value was not at hand.",
         *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number] if method in METHODS),
-        ADJUSTED_NOTE,
+        *([ADJUSTED_NOTE] if any(run.test.logit_adjusted for run in used) else []),
         *table.notes,
+        *_precision_notes(used),
     ]
-    notes += _precision_notes(used)
     if left_out:
-        notes.append(f"{left_out} recorded runs of another network, input size, length or batch are not shown.")
+        notes.append(f"{left_out} recorded runs of another network, input size, length, batch or constants are not shown.")
     return tuple(notes)
 
 
 def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
     """Which runs computed in which arithmetic, where not all did alike."""
     named: dict[str, list[str]] = {}
+    of_row: dict[str, set[str]] = {}
     for run in runs:
-        place = "" if run.imbalance == ORIGINAL else f" at {run.imbalance}"
-        named.setdefault(str(run.hyperparameters["precision"]), []).append(f"{METHOD_TITLES[run.method]}{place}, seed {run.seed}")
+        row = METHOD_TITLES[run.method] + ("" if run.imbalance == ORIGINAL else f" at {run.imbalance}")
+        precision = str(run.hyperparameters["precision"])
+        named.setdefault(precision, []).append(f"{row}, seed {run.seed}")
+        of_row.setdefault(row, set()).add(precision)
     if len(named) < 2:
         return []
-    return [f"Network in {PRECISION_TITLES.get(name, name)}: {'; '.join(rows)}." for name, rows in sorted(named.items())]
+    notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {'; '.join(rows)}." for name, rows in sorted(named.items())]
+    mixed = [row for row, precisions in of_row.items() if len(precisions) > 1]
+    return [*notes, f"The seeds of one row are of either kind, which its ± covers, too: {'; '.join(mixed)}."] if mixed else notes
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:
@@ -180,7 +185,7 @@ def _accuracy_values(table: AccuracyTable, measured: Sequence[Accuracies], inter
     return [over_runs([100 * read(accuracies) for accuracies in measured], interval=intervals.get(name)) for name, read in columns]
 
 
-def _count_table(table: CountTable, results: Sequence[RunResult]) -> Table:
+def _count_table(table: CountTable, results: Sequence[RunResult], protocol: Protocol) -> Table:
     original = table.rows[0].counts
     groups = []
     for row in table.rows:
@@ -189,14 +194,15 @@ def _count_table(table: CountTable, results: Sequence[RunResult]) -> Table:
         if row.mu is not None:
             by_rule = decayed_counts(original, row.mu)
             rows.append(Row(f"round(n mu^l), mu {row.mu:g}", "rule", _counts(by_rule, sum(by_rule), {}, table)))
-        rows.append(_recorded_counts(table, row, recorded))
+        rows.append(_recorded_counts(table, row, recorded, protocol))
         groups.append(Group(_protocol_title(row.imbalance), tuple(rows)))
     return Table(f"Table {table.number}", table.title, (*table.classes, "total"), tuple(groups))
 
 
-def _recorded_counts(table: CountTable, row: CountRow, recorded: RunResult | None) -> Row:
+def _recorded_counts(table: CountTable, row: CountRow, recorded: RunResult | None, protocol: Protocol) -> Row:
     if recorded is None:
-        command = TableCell("baseline", table.dataset, row.imbalance, 1).command("DIR", Protocol())
+        method = "baseline" if row.imbalance == ORIGINAL else "mek"  # of the runs that an accuracy table has, too
+        command = TableCell(method, table.dataset, row.imbalance, 1).command("DIR", protocol)
         return Row("trained on", "here", (None,) * (len(EXPRESSIONS) + 1), command)
     counts = tuple(recorded.training_counts[name] for name in table.classes)
     return Row("trained on", "here", _counts(counts, sum(counts), {}, table))

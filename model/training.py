@@ -31,6 +31,7 @@ from model.networks import build_network, network_grid
 from model.networks.dlib_resnet import DlibResNet
 from model.preprocessing import network_input
 from model.pretrained import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
+from model.revision import code_revision
 from model.training_state import Progress, RunLog, load_state, save_state
 
 CALIBRATION_FACES = 1024
@@ -72,9 +73,15 @@ class Run:
     schedule: torch.optim.lr_scheduler.OneCycleLR
     steps_per_epoch: int
 
+    def identity(self) -> dict[str, Any]:
+        """What a saved state must have in common with the run that continues it: every choice, the constants of the method, the faces."""
+        return asdict(self.config) | {"settings": asdict(self.method.settings), "training faces": self.faces.digest()}
+
 
 def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     """Build network, head, method and optimizer with the same initial weights for every method of a seed.
+
+    Except BBN: its second branch takes random numbers before the head does.
 
     Args:
         faces: labelled training faces.
@@ -88,8 +95,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     method_class = find_method(config.method)
     settings = parse_settings(method_class, dict(config.settings))
     classifier = _pretrained_classifier(config, method_class.tails, faces)
-    grid = network_grid(config.network, config.input_size)
-    map_size = (config.input_size - 2 * grid.first - 1) // grid.step + 1
+    map_size = network_grid(config.network, config.input_size).cells
     task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size)
     method = method_class(classifier, task, settings).to(memory_format=torch.channels_last)
     network = list(classifier.network.parameters())
@@ -151,8 +157,8 @@ def fit(
     resume: bool,
     on_step: Callable[[Progress, dict[str, float]], None],
     on_epoch: Callable[[int, Method], dict[str, float]],
-) -> float:
-    """Train to the end; returns the seconds spent in training steps, over all sittings.
+) -> Progress:
+    """Train to the end; returns the progress, with the seconds spent in training steps and the code revisions, over all sittings.
 
     Args:
         directory: receives ``state.safetensors`` after every epoch and at an interrupt, and ``log.jsonl``.
@@ -163,14 +169,16 @@ def fit(
     Raises:
         Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
-    progress = load_state(directory, run.method, run.optimizer, run.schedule, asdict(run.config)) if resume else Progress()
     method, optimizer = fabric.setup(run.method, run.optimizer)
-    log = RunLog(directory, enabled=fabric.is_global_zero)
+    # after the setup, so that the optimizer's moments go where its parameters are
+    progress = load_state(directory, run.method, run.optimizer, run.schedule, run.identity()) if resume else Progress()
+    progress.name_revision(code_revision())
+    log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
     augment = Augmentation(run.config.input_size)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_state(directory, run.method, run.optimizer, run.schedule, asdict(run.config), progress)
+            save_state(directory, run.method, run.optimizer, run.schedule, run.identity(), progress)
 
     with stop_requests() as stop_requested:
         while progress.epoch < run.config.epochs:
@@ -178,15 +186,17 @@ def fit(
                 run.method.begin_epoch(progress.epoch + 1)
             method.train()
             sums: dict[str, float] = {}
+            summed = 0
             for indices in _batches(run, progress):
                 started = time.monotonic()
                 _step(run, fabric, method, optimizer, augment, progress, indices, sums)
                 progress.advance(time.monotonic() - started)
+                summed += 1
                 if progress.step % LOG_EVERY_STEPS == 0 or progress.step == run.steps_per_epoch:
-                    means = _means(fabric, sums, (progress.step - 1) % LOG_EVERY_STEPS + 1)
+                    means = _means(fabric, sums, summed)
                     log.write({"epoch": progress.epoch + 1, "step": progress.step, "seconds": progress.seconds, **means})
                     on_step(progress, means)
-                    sums = {}
+                    sums, summed = {}, 0
                 if stop_requested():
                     save()
                     raise Interrupted
@@ -196,7 +206,7 @@ def fit(
                 figures |= on_epoch(progress.epoch, run.method)
             log.write({"epoch": progress.epoch, "finished": True, "seconds": progress.seconds, **figures})
             save()
-    return progress.seconds
+    return progress
 
 
 def _batches(run: Run, progress: Progress) -> Iterator[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,22 @@ class StateError(Exception):
 
 @dataclass
 class Progress:
-    """Where a run stands: ``epoch`` finished epochs and ``step`` finished steps of the next one; ``seconds`` spent in steps."""
+    """Where a run stands: ``epoch`` finished epochs and ``step`` finished steps of the next one; ``seconds`` spent in steps;
+    ``revisions`` of the code that did them."""
 
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
+    revisions: list[str] = field(default_factory=list)
 
     def advance(self, seconds: float) -> None:
         self.step += 1
         self.seconds += seconds
+
+    def name_revision(self, revision: str) -> None:
+        """Note the code that goes on from here."""
+        if revision not in self.revisions:
+            self.revisions.append(revision)
 
     def finish_epoch(self) -> None:
         self.epoch += 1
@@ -43,7 +50,7 @@ def save_state(
     method: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: Mapping[str, Any],
+    identity: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     """Write the state atomically: a kill at any moment leaves the old file or the new one."""
@@ -52,7 +59,7 @@ def save_state(
     for number, moments in optimizer_state["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     texts = {
-        "config": json.dumps(dict(config)),
+        "identity": json.dumps(dict(identity)),
         "progress": json.dumps(asdict(progress)),
         "groups": json.dumps(optimizer_state["param_groups"]),
         "schedule": json.dumps(schedule.state_dict(), default=lambda _: None),
@@ -68,22 +75,22 @@ def load_state(
     method: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: Mapping[str, Any],
+    identity: Mapping[str, Any],
 ) -> Progress:
     """Put a saved state into freshly built parts; a directory without one starts from the beginning.
 
     Raises:
-        StateError: the state was saved by a run with another config.
+        StateError: the state was saved by another run.
     """
     path = directory / STATE_FILE
     if not path.is_file():
         return Progress()
     with safe_open(path, "pt") as file:
         texts = file.metadata()
-    saved, wanted = json.loads(texts["config"]), json.loads(json.dumps(dict(config)))
+    saved, wanted = json.loads(texts.get("identity", "{}")), json.loads(json.dumps(dict(identity)))
     if saved != wanted:
         differing = ", ".join(sorted(name for name in wanted if saved.get(name) != wanted[name]))
-        raise StateError(f"{path} belongs to a run with another {differing}: choose another --out, or leave out --resume to start again")
+        raise StateError(f"{path} is of a run that differs in {differing}: delete {directory} to start again, or choose another --out")
     tensors = load_file(path)
     method.load_state_dict(_with_prefix(tensors, "method."))
     moments: dict[int, dict[str, Tensor]] = {}
@@ -99,13 +106,34 @@ def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-class RunLog:
-    """Appends one JSON object a line; a disabled log (another process writes it) does nothing."""
+def read_log(directory: Path) -> list[dict[str, Any]]:
+    """The entries of a run's log, without a line that a kill cut short; none where there is no log."""
+    path = directory / LOG_FILE
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [entry for line in lines if (entry := _parsed(line)) is not None]
 
-    def __init__(self, directory: Path, enabled: bool) -> None:
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return entry
+
+
+class RunLog:
+    """Appends one JSON object a line, to an empty file if ``fresh``; a disabled log (another process writes it) does nothing."""
+
+    def __init__(self, directory: Path, enabled: bool, fresh: bool) -> None:
         self.path = directory / LOG_FILE if enabled else None
-        if self.path is not None:
-            directory.mkdir(parents=True, exist_ok=True)
+        if self.path is None:
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        elif self.path.is_file() and not self.path.read_bytes().endswith(b"\n"):
+            with self.path.open("a") as file:
+                file.write("\n")  # what a kill cut short stays a line of its own
 
     def write(self, entry: dict[str, Any]) -> None:
         if self.path is not None:

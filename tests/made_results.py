@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from model.expressions import EXPRESSIONS
+from model.methods import find_method
 from model.results import RunResult
 
 
@@ -16,6 +18,8 @@ def make_result_fields(
     epochs: int = 10,
     right: tuple[str, ...] = EXPRESSIONS[:5],
     precision: str = "32-true",
+    settings: dict[str, Any] | None = None,
+    counts: tuple[int, ...] = (8740, 7287, 3149, 3014, 2100, 532, 119),
 ) -> dict[str, Any]:
     """Fields of a result whose model is right on the classes ``right`` and says neutral of the others' faces."""
     confusion = [[int(column == (row if name in right else 0)) for column in range(7)] for row, name in enumerate(EXPRESSIONS)]
@@ -43,8 +47,13 @@ def make_result_fields(
         "seconds": 100.0,
         "versions": {"torch": "2"},
         "machine": {"cpu": "some", "threads": 1, "accelerator": None},
-        "training_counts": dict(zip(EXPRESSIONS, (8740, 7287, 3149, 3014, 2100, 532, 119), strict=True)),
-        "hyperparameters": {"lr": 2e-4, "precision": precision, "settings": {}},
+        "training_counts": dict(zip(EXPRESSIONS, counts, strict=True)),
+        "hyperparameters": {
+            "lr": 2e-4,
+            "weight_decay": 1e-3,
+            "precision": precision,
+            "settings": asdict(find_method(method).Settings()) | (settings or {}),
+        },
         "learning_curve": [{"epoch": 1, "seconds": 10.0}],
         "valid": None,
         "test": metrics,

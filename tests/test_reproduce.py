@@ -16,14 +16,16 @@ from pathlib import Path
 import pytest
 
 from model.cells import Protocol, TableCell, table_cells, training_faces
-from model.reproduce import CellRun, Matrix, is_locked, progress_table, run_matrix, run_reproduce
+from model.folder_lock import folder_lock, is_locked
+from model.reproduce import RUN_ELSEWHERE, CellRun, Matrix, progress_table, run_matrix, run_reproduce
 from model.results import save_result
 from tests.made_results import make_result
 
-# Writes its start and end to a common diary, "trains" until a file named go appears, and stores the result made for it.
+# Locks its folder, writes its start and end to a common diary, "trains" until a file named go appears, and stores the result made for it.
 PROGRAM = """
-import json, os, pathlib, signal, sys, time
+import fcntl, json, os, pathlib, signal, sys, time
 home, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+fcntl.flock(os.open(home / "runs" / name, os.O_RDONLY), fcntl.LOCK_EX)
 def diary(word):
     with (home / "diary").open("a") as file:
         file.write(f"{word} {name}\\n")
@@ -113,7 +115,7 @@ def test_a_failing_run_stops_no_other_and_is_named(tmp_path: Path, capsys: pytes
 
     assert run_matrix(matrix, poll_seconds=0.01) == 2
     assert [run.status for run in matrix.runs] == ["failed", "done", "done"]
-    assert "ferplus-original-mek-seed1 failed" in capsys.readouterr().out.replace("\n", "")
+    assert "ferplus-original-mek-seed1 failed: no such dataset" in capsys.readouterr().out.replace("\n", " ")
     assert "no such dataset" in (tmp_path / "runs/ferplus-original-mek-seed1/output.txt").read_text()
 
 
@@ -175,6 +177,28 @@ def test_a_run_that_outlives_a_killed_runner_is_waited_for(tmp_path: Path) -> No
     (tmp_path / "go").touch()
     assert run_matrix(matrix, poll_seconds=0.01) == 0
     assert diary(tmp_path) == ["start ferplus-original-mek-seed1", "end ferplus-original-mek-seed1"]
+
+
+def test_a_run_that_was_started_without_this_program_is_waited_for(tmp_path: Path) -> None:
+    matrix = make_matrix(tmp_path, seeds=1)
+    with folder_lock(matrix.runs[0].directory):
+        assert matrix.step()
+        assert matrix.runs[0].status == "elsewhere"
+    (tmp_path / "go").touch()
+    assert run_matrix(matrix, poll_seconds=0.01) == 0
+    assert len(diary(tmp_path)) == 2
+
+
+def test_a_run_that_finds_its_folder_taken_is_waited_for(tmp_path: Path) -> None:
+    """Where two programs start the same run at the same moment, one of the two runs ends at once."""
+    matrix = make_matrix(tmp_path, seeds=1)
+    launch = matrix.launch
+    matrix.launch = lambda _cell: [sys.executable, "-c", f"raise SystemExit({RUN_ELSEWHERE})"]
+    matrix.step()
+    wait_for(lambda: matrix.step() and matrix.runs[0].status == "elsewhere")
+    matrix.launch = launch
+    (tmp_path / "go").touch()
+    assert run_matrix(matrix, poll_seconds=0.01) == 0
 
 
 def test_training_steps_follow_the_published_counts() -> None:

@@ -6,13 +6,14 @@ import csv
 import io
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model.cells import Protocol, TableCell, table_cells
 from model.methods import METHODS
 from model.paper import paper_tables
-from model.results import save_result
+from model.results import RunResult, save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
 from model.table_layout import Row, Table, Value
 from model.tables import build_tables, prevailing_protocol, run_tables
@@ -119,6 +120,31 @@ def test_runs_of_another_protocol_are_left_out_and_counted() -> None:
     assert any(note.startswith("1 recorded runs of another") for note in table.notes)
 
 
+@pytest.mark.parametrize("other", [{"settings": {"consistency": 5.0}}, {"counts": (1000, 1000, 500, 400, 300, 80, 20)}])
+def test_runs_with_other_constants_or_fewer_faces_are_left_out(other: dict[str, Any]) -> None:
+    table = build_tables([make_result(method="eac", seed=1), make_result(method="eac", seed=2, **other)], Protocol())[2]
+
+    assert format_value(values_of(rows_of(table, "EAC", "here")[0], table)["seeds"]) == "1"
+    assert any(note.startswith("1 recorded runs of another") for note in table.notes)
+
+
+def test_a_thinned_run_stands_in_its_own_section() -> None:
+    counts = (8740, 6923, 2842, 2584, 1710, 412, 87)
+    tables = build_tables([make_result(method="mek", imbalance="100", counts=counts)], Protocol())
+    fifty, hundred = (next(g for g in tables[1].groups if g.title == f"Imbalance factor {factor}") for factor in (50, 100))
+
+    measured = [[row.command is None for row in group.rows if row.source == "here"] for group in (fifty, hundred)]
+    assert measured == [[False] * 5, [False] * 4 + [True]]
+    assert all(row.command for row in rows_of(tables[2], "MEK (the paper's Ours)", "here"))
+    assert [row.values[-1] for row in rows_of(tables[4], "trained on", "here")][2] == Value(23298, decimals=0)
+
+
+def test_a_run_that_no_row_shows_is_not_counted() -> None:
+    """Table 2 has no baseline."""
+    runs = [make_result(method="baseline", imbalance="50", precision="bf16-mixed"), make_result(method="baseline", imbalance="50", seed=2)]
+    assert not any("Network in" in note or "left out" in note for note in build_tables(runs, Protocol())[1].notes)
+
+
 def test_runs_in_another_arithmetic_are_named() -> None:
     alike = [make_result(method="baseline"), make_result(method="mek")]
     assert not any("float32" in note for note in build_tables(alike, Protocol())[2].notes)
@@ -127,6 +153,13 @@ def test_runs_in_another_arithmetic_are_named() -> None:
     assert "Network in float32: Baseline, seed 1; MEK (the paper's Ours), seed 1." in notes
     assert "Network in bfloat16, heads and losses in float32: SCN, seed 2." in notes
     assert not any("float32" in note for note in build_tables(mixed, Protocol())[1].notes)  # none of these runs is in Table 2
+    assert not any("of either kind" in note for note in notes)
+    both = [*mixed, make_result(method="mek", seed=2, precision="bf16-mixed")]
+    assert any(note.endswith("of either kind, which its ± covers, too: MEK (the paper's Ours).") for note in _notes_of_table_3(both))
+
+
+def _notes_of_table_3(runs: list[RunResult]) -> tuple[str, ...]:
+    return build_tables(runs, Protocol())[2].notes
 
 
 def test_counts_come_from_paper_rule_and_recorded_run() -> None:
@@ -212,7 +245,7 @@ def test_run_tables_writes_what_it_would_print(tmp_path: Path, capsys: pytest.Ca
 def test_the_default_protocol_is_that_of_training() -> None:
     config = TrainingConfig(method="baseline")
 
-    assert Protocol() == Protocol(config.network, config.input_size, config.epochs, config.batch)
+    assert Protocol() == Protocol(config.network, config.input_size, config.epochs, config.batch, config.lr, config.weight_decay)
 
 
 def test_cells_of_a_table_are_its_rows_for_every_seed() -> None:

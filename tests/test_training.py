@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from safetensors.torch import load_file
 
 from model.data.ferplus import FaceSet
 from model.methods.base import Method
+from model.revision import code_revision
 from model.training import Run, TrainingConfig, fit, native_precision, prepare_run
-from model.training_state import LOG_FILE, STATE_FILE, Progress, StateError
+from model.training_state import LOG_FILE, STATE_FILE, Progress, RunLog, StateError, read_log
 
 FACES = 56  # seven batches of eight
 WORKER = Path(__file__).parent / "training_worker.py"
@@ -87,11 +89,14 @@ def test_an_interrupted_run_saves_its_step_and_continues_to_the_same_bits(tmp_pa
     worker.send_signal(signal.SIGTERM)
     assert worker.wait() == 130, worker.communicate()[0]
     saved = weights(tmp_path / "stopped")
+    before = read_log(tmp_path / "whole")[0]["loss"]  # the mean of all seven steps of the first epoch
     assert any(name.startswith("optimizer.") for name in saved)
     again = start_worker("baseline", tmp_path / "stopped")
     assert again.wait() == 0, again.communicate()[0]
     assert_same_bits(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
     assert whole.steps_per_epoch == FACES // 8
+    parts = [entry["loss"] for entry in read_log(tmp_path / "stopped") if entry["epoch"] == 1 and "loss" in entry]
+    assert sum(parts) / len(parts) == pytest.approx(before, rel=1e-4)  # logged step by step there, over the interrupt
 
 
 def losses(directory: Path) -> list[float]:
@@ -113,8 +118,37 @@ def test_two_processes_give_the_losses_of_one_that_adds_up_half_batches(tmp_path
 def test_a_state_of_another_config_is_refused_by_name(tmp_path: Path) -> None:
     train(config("baseline"), tmp_path)
     run = prepare_run(config("baseline", seed=2), random_faces())
-    with pytest.raises(StateError, match="another seed"):
+    with pytest.raises(StateError, match="differs in seed"):
         fit(run, Fabric(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
+
+
+def test_a_state_of_other_faces_or_other_constants_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constants count as resolved: a changed default is another run, too."""
+    train(config("cb"), tmp_path)
+    faces = random_faces()
+    fewer = prepare_run(config("cb"), faces.subset(torch.arange(48)))
+    with pytest.raises(StateError, match="differs in training faces"):
+        fit(fewer, Fabric(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
+    changed = prepare_run(config("cb"), faces)
+    monkeypatch.setattr(changed.method, "settings", replace(changed.method.settings, beta=0.5))
+    with pytest.raises(StateError, match="differs in settings"):
+        fit(changed, Fabric(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
+
+
+def test_the_log_of_a_run_begun_anew_has_nothing_of_the_old_one(tmp_path: Path) -> None:
+    train(config("baseline"), tmp_path)
+    train(config("baseline", seed=2), tmp_path)
+    assert [entry["epoch"] for entry in read_log(tmp_path) if entry.get("finished")] == [1, 2]
+
+
+def test_a_log_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
+    train(config("baseline"), tmp_path)
+    whole = read_log(tmp_path)
+    with (tmp_path / LOG_FILE).open("a") as file:
+        file.write('{"epoch": 3, "st')
+    train(config("baseline"), tmp_path, resume=True)
+    RunLog(tmp_path, enabled=True, fresh=False).write({"epoch": 3})
+    assert read_log(tmp_path) == [*whole, {"epoch": 3}]
 
 
 def test_every_method_of_a_seed_starts_from_the_same_weights() -> None:
@@ -131,10 +165,11 @@ def test_the_log_has_every_epoch_and_the_figures_of_its_end(tmp_path: Path) -> N
     def on_epoch(epoch: int, _method: Method) -> dict[str, float]:
         return {"figure": float(epoch)}
 
-    seconds = fit(run, Fabric(accelerator="cpu", devices=1), tmp_path, False, lambda progress, _l: seen.append(progress), on_epoch)
+    progress = fit(run, Fabric(accelerator="cpu", devices=1), tmp_path, False, lambda reached, _l: seen.append(reached), on_epoch)
     entries = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
     assert [entry["figure"] for entry in entries if entry.get("finished")] == [1.0, 2.0]
-    assert seconds > 0
+    assert progress.seconds > 0
+    assert progress.revisions == [code_revision()]
     assert len(seen) == 2  # seven steps an epoch: reported at its end
 
 

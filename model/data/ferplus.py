@@ -8,6 +8,7 @@ folder.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -60,6 +61,11 @@ class FaceSet:
     def labelled(self) -> FaceSet:
         """Only the faces with a majority label among the seven expressions."""
         return self.subset(torch.nonzero(self.labels != DROPPED).flatten())
+
+    def digest(self) -> str:
+        """Hash (hex) of the names and labels, in their order."""
+        named = zip(self.names, self.labels.tolist(), strict=True)
+        return hashlib.sha256("\n".join(f"{name} {label}" for name, label in named).encode()).hexdigest()
 
     def counts(self) -> tuple[int, ...]:
         """Faces of each expression, in the order of ``EXPRESSIONS``."""

@@ -18,7 +18,6 @@ from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
 
 ORIGINAL = "original"
-PROTOCOLS = (ORIGINAL, "50", "100", "150")  # the named ones; any other imbalance factor is possible too
 
 # Tables 4 and 5 of the supplement, in the order of EXPRESSIONS. FERPlus 150 follows no single mu: with mu .8878 six entries match and
 # happiness would be 6469; the printed total, 21452, holds for the printed entries, so they are the protocol.

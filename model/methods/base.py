@@ -60,7 +60,6 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     Settings: ClassVar[type[Any]] = NoSettings
     tails: ClassVar[int] = 1  # copies of the network's last block
-    uses_votes: ClassVar[bool] = False  # learns from the annotators' votes, so faces without a majority label can teach it, too
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: Any) -> None:
         super().__init__()

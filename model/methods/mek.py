@@ -47,6 +47,10 @@ class Mek(Method):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
-        labels = F.cross_entropy(prediction.logits, smooth_targets(batch.labels, self.weights, self.settings.smoothing))
+        labels = F.cross_entropy(prediction.logits, self.targets_of(batch))
         consistency = (self.weights * squared_gap(maps, mirrored)).sum(1).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
+
+    def targets_of(self, batch: Batch) -> Tensor:
+        """RSL targets ``(N, L)`` of a batch."""
+        return smooth_targets(batch.labels, self.weights, self.settings.smoothing)

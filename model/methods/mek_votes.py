@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import predict_with_pairs, squared_gap
 from model.methods.base import Batch, TrainingTask
 from model.methods.mek import Mek, MekSettings, smooth_targets
 from model.methods.votes import vote_distributions
@@ -23,7 +21,6 @@ class MekVotes(Mek):
     """RSL over the votes on the faces as seen, plus lambda times RAC on the mirror pairs."""
 
     name = "mek_votes"
-    uses_votes = True
     targets: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: MekSettings) -> None:
@@ -31,8 +28,5 @@ class MekVotes(Mek):
         per_label = smooth_targets(torch.arange(task.classes), self.weights, settings.smoothing)
         self.register_buffer("targets", vote_distributions(task.votes) @ per_label, persistent=False)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
-        labels = F.cross_entropy(prediction.logits, self.targets[batch.indices.to(self.targets.device)])
-        consistency = (self.weights * squared_gap(maps, mirrored)).sum(1).mean()
-        return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
+    def targets_of(self, batch: Batch) -> Tensor:
+        return self.targets[batch.indices.to(self.targets.device)]

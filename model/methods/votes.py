@@ -40,7 +40,6 @@ class Votes(Method):
     """Cross-entropy against the vote distribution of each face."""
 
     name = "votes"
-    uses_votes = True
     targets: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: NoSettings) -> None:

@@ -16,6 +16,11 @@ class Grid:
     step: int
     input: int
 
+    @property
+    def cells(self) -> int:
+        """Cells on a side of the map."""
+        return (self.input - 2 * self.first - 1) // self.step + 1
+
     def centre(self, cell: float) -> float:
         """Input pixel (from the left or top edge) at the centre of a cell."""
         return self.first + self.step * cell

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 GRID_FIRST = 0  # the padding of every stride-2 layer keeps cell i at input pixel 32 i
 GRID_STEP = 32
-CENTRED_INPUTS = (193, 225)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
