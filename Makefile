@@ -30,7 +30,7 @@ format: $(VENV)/test.stamp ## let ruff mend what it can
 fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
 	$(bin)/python -m tests.fuzz_decoding
 
-bench: $(VENV)/test.stamp ## every benchmark, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
+bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
 	$(bin)/python -m benchmarks.bench_maps
 	$(bin)/python -m benchmarks.bench_request
 	$(bin)/python -m benchmarks.bench_startup

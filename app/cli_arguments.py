@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.map_choices import Gauge, MapMethod
+from app.map_choices import MAX_FACES, Gauge, MapMethod
 
 if TYPE_CHECKING:
     from app.pipeline import ExplainOptions
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
-
-MAX_FACES = 8
 
 
 def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -31,7 +29,12 @@ def add_explaining(parser: argparse.ArgumentParser) -> None:
         "--models", default="baseline,ours", help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
     )
     parser.add_argument(
-        "--faces", type=int, choices=range(1, MAX_FACES + 1), default=1, metavar="N", help="faces of a picture, largest first"
+        "--faces",
+        type=int,
+        choices=range(1, MAX_FACES + 1),
+        default=1,
+        metavar="N",
+        help="most faces of a picture, largest first [%(default)s]",
     )
     parser.add_argument("--crop", default="detect", help="`detect` faces, `whole` picture, or square x,y,w,h [%(default)s]")
     parser.add_argument("--method", choices=[*MapMethod], type=MapMethod, default=MapMethod.CAM, help="kind of attention map [%(default)s]")

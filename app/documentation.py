@@ -62,6 +62,8 @@ def install_openapi(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = describe(app)
+            if app.state.settings.api_key is not None:
+                _ask_for_key(app.openapi_schema)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -83,6 +85,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for status in sorted({code.status for code in codes}):
                 _add_response(operation["responses"], status, [code for code in codes if code.status == status])
     return document
+
+
+def _ask_for_key(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values() if "/health/" not in path else ():
+            operation["security"] = [{"key": []}]
 
 
 def _codes(path: str) -> list[ErrorCode]:

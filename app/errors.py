@@ -92,7 +92,7 @@ _KINDS = {
     ErrorCode.MALFORMED_REQUEST: _Kind(400, "Malformed request", "The request is not valid HTTP."),
     ErrorCode.MALFORMED_MULTIPART: _Kind(400, "Malformed form", "The body is not a valid multipart form."),
     ErrorCode.TOO_MANY_PARTS: _Kind(400, "Too many form parts", "The form has more parts than this service reads."),
-    ErrorCode.INVALID_HOST: _Kind(400, "Unknown host", "This service does not answer for the host the request names."),
+    ErrorCode.INVALID_HOST: _Kind(400, "Unknown host", "This service answers only for the hosts that UNTURNED_ALLOWED_HOSTS names."),
     ErrorCode.UNAUTHORIZED: _Kind(401, "API key required", "Send the API key as bearer token, or as the password of basic authentication."),
     ErrorCode.CROSS_SITE: _Kind(403, "Cross-site request refused", "Browsers may send forms only from pages of this service."),
     ErrorCode.NOT_FOUND: _Kind(404, "Not found", "There is nothing at this address."),

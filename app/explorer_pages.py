@@ -24,8 +24,8 @@ _STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
 _WARNING_TEXTS = {
     "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
     "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
-    "icc_ignored": "The picture's colour profile is damaged and was left aside.",
-    "maps_scaled_one_by_one": "Maps of this method are each scaled by themselves: their strengths do not compare.",
+    "icc_ignored": "The picture's colour profile is damaged and was ignored.",
+    "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
 }
 _METHOD_TITLES = {
     "cam": "CAM (exact)",

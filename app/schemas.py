@@ -44,7 +44,7 @@ class _Answer(BaseModel):
 class EncodedMaps(_Answer):
     """An array as bytes: rows within classes, little-endian single precision, base64."""
 
-    dtype: Literal["<f4"] = "<f4"
+    dtype: Literal["<f4"] = Field(default="<f4", description="Little-endian single precision.")
     shape: tuple[int, int, int] = Field(description="Classes, rows, columns.")
     data: str = Field(description="Base64 of the bytes.")
 
@@ -52,23 +52,23 @@ class EncodedMaps(_Answer):
 class GridPlace(_Answer):
     """Where cells lie: cell i is centred at pixel `first + step * i` of the network's input, which is `input` pixels wide."""
 
-    first: int
-    step: int
-    input: int
+    first: int = Field(description="Pixel at which cell 0 is centred.")
+    step: int = Field(description="Pixels between the centres of two cells.")
+    input: int = Field(description="Side of the network's input in pixels.")
 
 
 class ClassNumbers(_Answer):
     """One number a class, for the face as given and for its mirror image."""
 
-    original: list[Finite]
-    flipped: list[Finite]
+    original: list[Finite] = Field(description="Of the face, in the order of `classes`.")
+    flipped: list[Finite] = Field(description="Of its mirror image, in the same order.")
 
 
 class Maps(_Answer):
     """One map a class, for both views; `flipped` as the network saw the mirrored face, not mapped back."""
 
-    original: Cells | EncodedMaps
-    flipped: Cells | EncodedMaps
+    original: Cells | EncodedMaps = Field(description="Of the face: classes, rows, columns.")
+    flipped: Cells | EncodedMaps = Field(description="Of its mirror image: classes, rows, columns.")
 
 
 class Consistency(_Answer):
@@ -85,8 +85,8 @@ class Cue(_Answer):
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
-    expression: str = Field(serialization_alias="class")
-    place: str | None = Field(description="Null where no cell of the map is positive: there is no evidence.")
+    expression: str = Field(serialization_alias="class", description="A minor class.")
+    place: str | None = Field(description="A part of the face; null where no cell of the map is positive: there is no evidence.")
     evidence: Finite = Field(description="Logits that the 3x3 cells around the peak add, against the average class.")
     peak: tuple[int, int] | None = Field(description="Row and column of the highest cell.")
     mirror_agrees: bool = Field(description="The mirror image's peak, mapped back, is at most one cell away.")
@@ -95,78 +95,81 @@ class Cue(_Answer):
 class ModelExplanation(_Answer):
     """What one model says of one face. With the method `cam`: mean over a map's cells + bias = logit."""
 
-    checkpoint: str
-    classes: list[str]
-    minor_classes: list[str]
-    predicted: str
-    bias: list[Finite]
-    grid: GridPlace
-    logits: ClassNumbers
-    probabilities: ClassNumbers
-    maps: Maps
-    consistency: dict[str, Consistency]
-    cues: list[Cue]
+    checkpoint: str = Field(description="The checkpoint that answered.")
+    classes: list[str] = Field(description="The seven expressions, in the order of all numbers and maps here.")
+    minor_classes: list[str] = Field(description="The expressions with few training faces.")
+    predicted: str = Field(description="The most probable expression of the face as given.")
+    bias: list[Finite] = Field(description="Logits, one number a class: the part of the score that no cell adds.")
+    grid: GridPlace = Field(description="Where the cells of the maps lie.")
+    logits: ClassNumbers = Field(description="Scores, one number a class; with the gauge `centred` against the average class.")
+    probabilities: ClassNumbers = Field(description="Softmax of the logits: from 0 to 1, with sum 1.")
+    maps: Maps = Field(
+        description="Classes x rows x columns, raw. With the method `cam` in logits: a cell's value over the number of cells is what it "
+        "adds to the score. With any other method each map is scaled to 0..1."
+    )
+    consistency: dict[str, Consistency] = Field(description="By class.")
+    cues: list[Cue] = Field(description="One for each minor class; always of the `centred` maps of `cam`.")
 
 
 class Face(_Answer):
     """A face, and what each model says of it, by the names asked for."""
 
-    box: Box
+    box: Box = Field(description="Around the face: left, top, width, height in pixels of the upright picture.")
     score: Share | None = Field(description="The detector's; null where the crop was not detected.")
     landmarks: dict[str, Point] | None = Field(description="Five points by the viewer's left and right; null where not detected.")
-    crop: Box
-    source: Literal["detected", "whole", "given"]
-    explanations: dict[str, ModelExplanation]
+    crop: Box = Field(description="The square that the networks saw, likewise; it may leave the picture.")
+    source: Literal["detected", "whole", "given"] = Field(description="Whether the crop was found, is the whole picture, or was asked for.")
+    explanations: dict[str, ModelExplanation] = Field(description="By the names of models asked for.")
 
 
 class ImageSize(_Answer):
     """Pixels of the upright picture."""
 
-    width: int
-    height: int
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
 
 
 class ExplanationResponse(_Answer):
     """The answer to a picture: its faces, largest first."""
 
-    request_id: str
-    image: ImageSize
+    request_id: str = Field(description="As in the header X-Request-ID.")
+    image: ImageSize = Field(description="Size of the picture, upright.")
     faces_found: int = Field(description="May be more than `faces` holds.")
     warnings: list[str] = Field(description="Codes: icc_ignored, low_resolution_face, taken_whole, maps_scaled_one_by_one.")
-    faces: list[Face]
+    faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
 
 
 class Model(_Answer):
     """A checkpoint: its name, the sha256 of its file, and its metadata."""
 
-    name: str
-    sha256: str
-    grid: GridPlace
-    metadata: dict[str, Any]
+    name: str = Field(description="As the parameter `models` takes it.")
+    sha256: str = Field(description="Of the checkpoint's file.")
+    grid: GridPlace = Field(description="Where the cells of its maps lie.")
+    metadata: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
 
 
 class ModelList(_Answer):
     """The checkpoints served; `ours` is the name of the one that `ours` stands for."""
 
-    ours: str
-    models: list[Model]
+    ours: str = Field(description="Name of a checkpoint.")
+    models: list[Model] = Field(description="All that can be asked for.")
 
 
 class Sample(_Answer):
     """A picture of the gallery; `url` is where it is."""
 
-    id: str
-    title: str
-    alt: str
-    credit: str
-    licence: str
-    url: str
+    id: str = Field(description="Its name in the gallery.")
+    title: str = Field(description="Who is shown.")
+    alt: str = Field(description="What is to be seen, in words.")
+    credit: str = Field(description="Who made the picture.")
+    licence: str = Field(description="Terms of use.")
+    url: str = Field(description="Path of the picture on this service.")
 
 
 class SampleList(_Answer):
     """The gallery."""
 
-    samples: list[Sample]
+    samples: list[Sample] = Field(description="All pictures.")
 
 
 def face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding: Encoding) -> Face:

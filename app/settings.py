@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.map_choices import MAX_FACES
+
 PREFIX = "UNTURNED_"
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,7 +63,8 @@ class Settings(BaseSettings):
     checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
     onnx_dir: OptionalPath = Field(
-        default=None, description="Folder of `NAME.onnx` files of `unturned export`: checkpoints with one run in ONNX Runtime."
+        default=None,
+        description="Folder of `NAME.onnx` files of `unturned export`: a checkpoint that has such a file runs in ONNX Runtime.",
     )
     yunet_path: OptionalPath = Field(default=None, description="YuNet face detector (ONNX) to use instead of MTCNN.")
     datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
@@ -71,8 +74,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Networks = Field(default=(), description="Networks of proxies whose `X-Forwarded-For` and `-Proto` count.")
     api_key: ApiKey = Field(default=None, description="Key that the API asks for as `Authorization: Bearer`; empty for none.")
-    rate_limit_per_second: float = Field(default=0.0, ge=0, description="Uploads a client may send on average; 0 for no limit.")
-    rate_limit_burst: int = Field(default=20, ge=1, description="Uploads a client may send at once before the average counts.")
+    rate_limit_per_second: float = Field(default=0.0, ge=0, description="Uploads and computed pages a client may ask for on average; 0 for no limit.")
+    rate_limit_burst: int = Field(default=20, ge=1, description="As many may come at once before the average counts.")
     metrics: bool = Field(default=True, description="Serve Prometheus metrics at `/metrics`.")
 
     body_limit_bytes: int = Field(default=10 << 20, ge=1 << 10, le=64 << 20, description="Largest body of an upload.")
@@ -86,7 +89,7 @@ class Settings(BaseSettings):
     max_baseline_jpeg_pixels: int = Field(
         default=50_000_000, ge=1 << 10, description="Most pixels of a baseline JPEG, which decodes at reduced size."
     )
-    max_faces: int = Field(default=8, ge=1, le=8, description="Most faces explained in one picture.")
+    max_faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained in one picture.")
 
     compute_slots: int = Field(default=2, ge=1, le=64, description="Requests computed at the same time.")
     compute_threads: int = Field(default=1, ge=1, le=64, description="Threads of one forward pass.")

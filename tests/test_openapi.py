@@ -71,6 +71,14 @@ def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:
     assert [code for code in ErrorCode if f"`{code}`" not in described] == []
 
 
+def test_a_key_is_documented_where_one_is_set(application: FastAPI) -> None:
+    assert "securitySchemes" not in application.openapi()["components"]
+    document = create_app(Settings(api_key="0123456789abcdef")).openapi()  # type: ignore[arg-type]
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    open_paths = {path for path, methods in document["paths"].items() for method in methods.values() if "security" not in method}
+    assert open_paths == {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+
+
 def test_every_upload_is_admitted_like_one(application: FastAPI) -> None:
     """A route that takes a body is known to the layers that bound it."""
     posts = {path for path, methods in _routes(application.routes) if "POST" in methods}

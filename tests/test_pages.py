@@ -41,7 +41,7 @@ def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
     app.include_router(pages.router)
     install_error_handlers(app)
     app.add_middleware(SecurityHeaders)
-    app.state.settings = SimpleNamespace(datasets=None, checkpoint_dir=tmp_path, max_faces=8)
+    app.state.settings = SimpleNamespace(datasets=None, checkpoint_dir=tmp_path, max_faces=8, body_limit_bytes=10 << 20)
     app.state.explainer = Explainer(loaded, manifest.ours)
     return TestClient(app)
 

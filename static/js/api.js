@@ -11,6 +11,7 @@ const ADVICE = {
   truncated_image: "Copy or download the file again.",
   corrupt_image: "Export or download the picture again.",
   empty_upload: "Choose another file.",
+  body_too_large: "Send a smaller or more strongly compressed picture.",
   internal_error: "Start again with one of the sample pictures.",
   decoder_failed: "Try again; if it fails again, save the picture as a plain JPEG.",
   upload_timeout: "Try a smaller picture.",

@@ -34,12 +34,13 @@ export function writeControls(settings) {
 
 /**
  * @param {{ours: string, models: {name: string}[]}} listed
- * @param {Readonly<Settings>} settings
+ * @param {Store} store
  */
-export function offerModels({ ours, models }, settings) {
+export function offerModels({ ours, models }, store) {
   const names = [...new Set(["baseline", "ours", ...models.map(({ name }) => name)])];
   for (const id of MODELS) {
     selectById(id).replaceChildren(...names.map((name) => element("option", { value: name }, name === "ours" ? `ours (${ours})` : name)));
   }
-  writeControls(settings);
+  store.limitModels(names);
+  writeControls(store.value);
 }

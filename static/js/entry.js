@@ -81,5 +81,5 @@ function markSample(id) {
     if (link.dataset.sample === id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  if (id === "") byId("credit").textContent = "Your own picture is shown.";
+  if (id === "") byId("credit").textContent = "Your own picture.";
 }

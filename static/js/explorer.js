@@ -21,6 +21,7 @@ import { offerWebcam } from "./webcam.js";
 /** @typedef {import("./grid.js").Tile} Tile */
 
 const FIRST_SAMPLE = "collins";
+const LOADING_PAUSE_MS = 2000;
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
 
 class Explorer {
@@ -40,6 +41,9 @@ class Explorer {
   /** @type {Blob | null} the picture chosen last, explained or not */
   #file = null;
 
+  /** the crop asked for with it */
+  #cropAsked = "detect";
+
   /** @type {AbortController | null} */
   #request = null;
 
@@ -54,13 +58,22 @@ class Explorer {
     offerWebcam((file) => this.#take(file, ""), (error) => this.#fail(error));
     offerDownloads(() => this.#subject, () => this.#store.value, (text) => this.#busy(text), (error) => this.#fail(error));
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
+    this.#busy("Loading…");
+    await this.#load();
+  }
+
+  /** What the page needs of the service; tried again while that loads its models. */
+  async #load() {
     try {
-      this.#busy("Loading…");
       const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
-      offerModels(models, this.#store.value);
-      await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+      offerModels(models, this.#store);
+      if (this.#file === null) await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+      else this.#explainAgain(this.#cropAsked);
     } catch (error) {
-      this.#fail(error);
+      if (error instanceof ServiceError && error.code === "not_ready") {
+        this.#busy("The models are loading…");
+        setTimeout(() => this.#load(), LOADING_PAUSE_MS);
+      } else this.#fail(error);
     }
   }
 
@@ -96,6 +109,7 @@ class Explorer {
     const request = new AbortController();
     this.#request = request;
     this.#file = file;
+    this.#cropAsked = crop;
     byId("problem").hidden = true;
     byId("result").classList.add("waiting");
     this.#busy("Looking at the face…");
@@ -107,10 +121,20 @@ class Explorer {
       for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) setDivisor(explanation, settings.method);
       this.#subject = { file, bitmap, answer, text, crop, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
-      this.#busy("");
+      this.#busy("", "Done: the maps are below.");
     } catch (error) {
-      if (!request.signal.aborted) this.#fail(error);
+      if (request.signal.aborted) return;
+      if (this.#subject?.file === file) this.#cropAsked = this.#subject.crop;
+      else this.#hideResult();
+      this.#fail(error);
     }
+  }
+
+  /** For a refused picture: the maps of the one before must not stand under its name. */
+  #hideResult() {
+    this.#subject = null;
+    byId("result").hidden = true;
+    byId("picture-panel").hidden = true;
   }
 
   /** @param {number} face */
@@ -158,7 +182,7 @@ class Explorer {
     this.#paint();
     if (changed.has("sample")) {
       if (navigated) this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
-    } else if (ASKS_AGAIN.some((name) => changed.has(name)) && this.#subject !== null) this.#explainAgain(this.#subject.crop);
+    } else if (ASKS_AGAIN.some((name) => changed.has(name))) this.#explainAgain(this.#cropAsked);
   }
 
   /** @param {number} index */
@@ -207,10 +231,14 @@ class Explorer {
     this.#crop.open(bitmap, fresh ? subject.answer.faces[subject.face].crop : null);
   }
 
-  /** @param {string} text "" when done */
-  #busy(text) {
+  /**
+   * @param {string} text "" when done
+   * @param {string} [done] then said to screen readers
+   */
+  #busy(text, done = "") {
     byId("status").classList.toggle("busy", text !== "");
-    byId("status-text").textContent = text;
+    byId("status-text").classList.toggle("visually-hidden", text === "");
+    byId("status-text").textContent = text || done;
   }
 
   /** @param {unknown} error */

@@ -23,7 +23,7 @@ export function showLegends(panel, names, explanations, settings) {
   /** @type {[string, string | null][]} name and highest value */
   let bars = names.map((name, model) => [`${name}: ${unit}`, shared[model].toFixed(2)]);
   if (scale === "all") bars = [[`all maps: ${unit}`, shared[0].toFixed(2)]];
-  if (scale === "map") bars = [["each map by its own maximum: strengths do not compare", null]];
+  if (scale === "map") bars = [["each map by its own maximum: strengths cannot be compared", null]];
   panel.replaceChildren(...bars.map(([name, highest]) => legend(name, highest, colours)));
 }
 

@@ -45,6 +45,7 @@ export function showPicture(subject, onPick) {
  */
 function showFaces({ bitmap, answer, face }, onPick) {
   const panel = byId("faces");
+  const focused = panel.contains(document.activeElement);
   panel.replaceChildren();
   if (answer.faces.length < 2) return;
   for (const [index, { crop }] of answer.faces.entries()) {
@@ -53,5 +54,6 @@ function showFaces({ bitmap, answer, face }, onPick) {
     const button = element("button", { type: "button", "aria-pressed": String(index === face), "aria-label": `Face ${index + 1} of ${answer.faces.length}` }, canvas);
     button.addEventListener("click", () => onPick(index));
     panel.append(button);
+    if (focused && index === face) button.focus();
   }
 }

@@ -17,7 +17,7 @@ const DEFAULTS = {
 const FORMS = {
   first: /^[\w.-]{1,64}$/,
   second: /^[\w.-]{1,64}$/,
-  method: /^[a-z+]{1,32}$/,
+  method: /^(cam|gradcam|gradcam\+\+|layercam|hirescam)$/,
   colours: /^(viridis|inferno|jet|diverging)$/,
   scale: /^(model|all|map)$/,
   opacity: /^(0(\.\d{1,2})?|1)$/,
@@ -26,16 +26,19 @@ const FORMS = {
 };
 
 const NAMES = /** @type {(keyof Settings)[]} */ (Object.keys(DEFAULTS));
+const MODELS = /** @type {(keyof Settings)[]} */ (["first", "second"]);
 
 /**
  * @param {string} hash
+ * @param {string[] | null} models those that can be asked for; null while they are not known
  * @returns {Settings}
  */
-export function parseHash(hash) {
+export function parseHash(hash, models) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const read = NAMES.flatMap((name) => {
     const value = given.get(name);
     if (value === null || !FORMS[name].test(value)) return [];
+    if (models !== null && MODELS.includes(name) && !models.includes(value)) return [];
     return [[name, name === "opacity" ? Number(value) : value]];
   });
   return { ...DEFAULTS, ...Object.fromEntries(read) };
@@ -53,19 +56,28 @@ export function formatHash(settings) {
 }
 
 export class Store {
+  /** @type {string[] | null} */
+  #models = null;
+
   /** @type {Settings} */
-  #settings = parseHash(location.hash);
+  #settings = parseHash(location.hash, null);
 
   /** @type {((changed: Set<keyof Settings>, navigated: boolean) => void)[]} */
   #listeners = [];
 
   constructor() {
-    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash), true));
+    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash, this.#models), true));
   }
 
   /** @returns {Readonly<Settings>} */
   get value() {
     return this.#settings;
+  }
+
+  /** @param {string[]} models those that can be asked for; in place of any other that the address names, the usual one is set */
+  limitModels(models) {
+    this.#models = models;
+    this.set(parseHash(location.hash, models));
   }
 
   /** @param {Partial<Settings>} changes */

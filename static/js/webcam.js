@@ -20,6 +20,10 @@ export function offerWebcam(onPicture, onError) {
   };
 
   byId("webcam-open").addEventListener("click", async () => {
+    if (!window.isSecureContext) {
+      onError(new Error("The webcam needs HTTPS or localhost. Choose a file instead."));
+      return;
+    }
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } });
     } catch {

@@ -93,6 +93,23 @@ def test_a_link_restores_the_view_and_bad_links_do_no_harm(open_page: Callable[.
     assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
 
 
+def test_a_link_to_unknown_models_or_methods_shows_the_usual_ones(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#first=foo&second=mek_sf&method=nonsense")
+    wait_for_result(page)
+    assert [page.input_value(f"#{name}") for name in ("first", "second", "method")] == ["baseline", "mek_sf", "cam"]
+    assert page.url.endswith("/#second=mek_sf")
+
+
+def test_the_page_waits_until_the_models_are_loaded(open_page: Callable[..., Page]) -> None:
+    page = open_page("/about", expected=("503",))
+    page.route("**/api/v1/models", lambda route: route.fulfill(status=503, json={"code": "not_ready", "title": "Not ready"}), times=1)
+    page.goto("/")
+    page.wait_for_selector("#status.busy >> text=The models are loading")
+    wait_for_result(page)
+    assert page.locator("#problem:visible").count() == 0
+    assert page.text_content("#status-text") == "Done: the maps are below."
+
+
 def test_pointing_at_a_cell_reads_the_same_spot_of_the_face_in_every_row(open_page: Callable[..., Page], server: LiveServer) -> None:
     page = open_page("/#sample=hopper")
     wait_for_result(page)
@@ -161,7 +178,7 @@ def test_another_model_or_method_asks_the_service_again(open_page: Callable[...,
     with page.expect_response(lambda response: "method=layercam" in response.url):
         page.select_option("#method", "layercam")
     wait_for_result(page)
-    assert "strengths do not compare" in page.inner_text("#warnings")
+    assert "strengths cannot be compared" in page.inner_text("#warnings")
     with page.expect_response(lambda response: "models=ours%2Cmek_sf" in response.url):
         page.select_option("#second", "mek_sf")  # shown above already: the two change places
     wait_for_result(page)

@@ -43,7 +43,7 @@ def test_pictures_come_in_by_paste_and_drop(open_page: Callable[..., Page], way:
         page.evaluate(script, ["/static/samples/biden.jpg", way])
     assert sent.value.status == 200
     wait_for_result(page)
-    assert page.locator("#credit").inner_text() == "Your own picture is shown."
+    assert page.locator("#credit").inner_text() == "Your own picture."
     assert "onerror" not in page.content()  # the file's name is nowhere
 
 
@@ -113,7 +113,7 @@ def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_
     assert faces.count() == 2
     shown = pixels(page, page.locator("#grid .face-cell canvas").first)
     faces.nth(1).click()
-    assert page.locator('#faces button[aria-pressed="true"]').get_attribute("aria-label") == "Face 2 of 2"
+    assert page.locator('#faces button[aria-pressed="true"]:focus').get_attribute("aria-label") == "Face 2 of 2"
     assert not np.array_equal(pixels(page, page.locator("#grid .face-cell canvas").first), shown)
 
 
@@ -130,6 +130,35 @@ def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Callable[..., 
     assert "notes" not in problem.inner_text()
     choose(page, HOPPER)
     assert page.locator("#problem:visible").count() == 0
+
+
+def test_a_refused_picture_takes_the_maps_of_the_one_before_away(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (300, 300), "grey").save(blank)
+    page = open_page(expected=("422",))
+    wait_for_result(page)
+    page.set_input_files("#file", str(blank))
+    page.locator("#problem:visible").wait_for()
+    assert page.inner_text("#credit") == "Your own picture."
+    assert page.locator("#result:visible, #picture-panel:visible").count() == 0
+    choose(page, HOPPER)
+    assert page.locator("#picture-panel:visible").count() == 1
+
+
+def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.click("#crop-open")
+    with page.expect_response(lambda response: "crop=whole" in response.url):
+        page.click("#crop-whole")
+    wait_for_result(page)
+    page.route("**/api/v1/explanations*", lambda route: None, times=1)  # stays unanswered
+    page.set_input_files("#file", str(HOPPER))
+    page.wait_for_selector("#result.waiting")
+    with page.expect_response(lambda response: "method=layercam" in response.url) as sent:
+        page.select_option("#method", "layercam")
+    assert "crop=detect" in sent.value.url
+    wait_for_result(page)
 
 
 def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page], server: LiveServer) -> None:
