@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from app.limits import Body
     from app.settings import Settings
+
+# Pages that are computed when they are fetched: they take places as uploads do.
+COMPUTED_PAGES = re.compile(r"/samples/[^/]+|/faces/[0-9]+|/supplement/[^/]+")
 
 # An upload that has had this long and is slower than this may be dropped, when its place is wanted.
 PATIENCE_SECONDS = 2.0
@@ -119,7 +123,7 @@ def _client_key(client: str) -> str:
 
 
 class Admission:
-    """Pure ASGI middleware: admits uploads before their body is read, and stops working for a client that has left."""
+    """Pure ASGI middleware: admits uploads, before their body is read, and computed pages; stops working for a client that has left."""
 
     def __init__(self, app: ASGIApp, settings: Settings, places: Places, ready: Callable[[], bool]) -> None:
         self.app = app
@@ -129,7 +133,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in UPLOAD_PATHS:
+        if scope["type"] != "http" or not _computes(scope):
             await self.app(scope, receive, send)
             return
         if not self.ready():
@@ -139,9 +143,22 @@ class Admission:
         body: Body = scope["state"]["body"]
         self.places.take(body)
         try:
-            await _Watched(self.app, body).serve(scope, receive, send)
+            await _Watched(self._page if scope["method"] == "GET" else self.app, body).serve(scope, receive, send)
         finally:
             self.places.leave(body)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page does not read its body, and until that is read nobody is told when the client leaves."""
+        while not scope["state"]["body"].complete:
+            await receive()
+        await self.app(scope, receive, send)
+
+
+def _computes(scope: Scope) -> bool:
+    """Whether the models work for this request alone."""
+    if scope["method"] == "GET":
+        return COMPUTED_PAGES.fullmatch(scope["path"]) is not None
+    return scope["method"] == "POST" and scope["path"] in UPLOAD_PATHS
 
 
 class _Watched:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,24 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api_examples import EXPLANATION, MODELS
-from app.drawing_style import ColourMap, Scale, Style
+from app.drawing_style import FIGURE_MEDIA_TYPES, ColourMap, FigureFormat, Scale, Style
 from app.errors import ErrorCode, Problem
 from app.explorer_pages import sample_index
-from app.map_choices import Gauge, MapMethod
+from app.map_choices import MAX_FACES, Gauge, MapMethod
+from app.report_pages import loaded_explainer
 from app.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
 from app.templating import STATIC
 from app.uploads import IMAGE_FIELD, read_upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.explain import Explainer
     from app.pipeline import ExplainedPicture, ExplainOptions
 
 router = APIRouter(prefix="/api/v1")
 
 NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 SAMPLE_MEDIA_TYPE = "image/jpeg"
+MAX_FIGURE_BLOCKS = 24  # rows of a face and its mirror image with one model's maps; as PNG 20 megapixels
 
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
@@ -48,21 +46,6 @@ UPLOAD_BODY: dict[str, Any] = {
 }
 
 
-class FigureFormat(StrEnum):
-    """File formats of a figure."""
-
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-
-
-FIGURE_MEDIA_TYPES = {
-    FigureFormat.PNG: "image/png",
-    FigureFormat.SVG: "image/svg+xml",
-    FigureFormat.PDF: "application/pdf",
-}
-
-
 class PictureQuery(BaseModel):
     """What every request about a picture can choose."""
 
@@ -74,7 +57,7 @@ class PictureQuery(BaseModel):
         description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
         examples=["baseline,ours"],
     )
-    faces: int = Field(default=8, ge=1, le=8, description="Most faces explained, largest first.")
+    faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained, largest first.")
     method: MapMethod = Field(
         default=MapMethod.CAM,
         description="How maps are made. `cam` is exact for these networks; maps of every other method are scaled to 0..1 one by one, "
@@ -150,12 +133,20 @@ async def explain(request: Request, query: Annotated[ExplanationQuery, Query()])
     openapi_extra=UPLOAD_BODY,
 )
 async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Response:
-    """The figure of the paper's supplement: each face and its mirror image in rows, the maps of the seven expressions in columns."""
+    """The figure of the paper's supplement: each face and its mirror image in rows, the maps of the seven expressions in columns.
+
+    It holds 24 faces times models, for example eight faces with three models.
+    """
     from app.figure import draw_figure
 
     explained = (await _explained(request, query)).as_faces()
+    blocks = sum(len(face.models) for face in explained.faces)
+    if blocks > MAX_FIGURE_BLOCKS:
+        detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
+        raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
     style = Style(query.colours, query.scale, query.opacity)
-    data = await _in_slot(request, lambda: draw_figure(explained, query.format.value, style))
+    # without the models' deadline: the figure of eight faces takes seconds, and cannot hang
+    data = await asyncio.get_running_loop().run_in_executor(request.app.state.drawer, draw_figure, explained, query.format, style)
     return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
 
 
@@ -171,21 +162,21 @@ async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Res
     from app.face_maps import save_maps
 
     explained = (await _explained(request, query)).as_faces()
-    data = await _in_slot(request, lambda: save_maps(explained))
+    data = await request.app.state.executor.run(lambda: save_maps(explained))
     return _download(data, "application/zip", "unturned-maps.npz")
 
 
 @router.get("/models", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS}}}})
 async def models(request: Request) -> ModelList:
     """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
-    explainer = _explainer(request)
+    explainer = loaded_explainer(request)
     return ModelList(ours=explainer.ours, models=[model_answer(checkpoint) for checkpoint in explainer.checkpoints.values()])
 
 
 @router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
 async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
     """One checkpoint."""
-    explainer = _explainer(request)
+    explainer = loaded_explainer(request)
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND)
@@ -225,23 +216,11 @@ def _sample_pictures() -> dict[str, bytes]:
 
 async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
     upload = await read_upload(request)
-    _explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
+    loaded_explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
     from app.pipeline import explain_picture
 
     state = request.app.state
     return await explain_picture(state, upload.image, query.options(state.settings.max_faces))
-
-
-async def _in_slot(request: Request, work: Callable[[], bytes]) -> bytes:
-    """Do work in a compute slot without the models' deadline: the figure of eight faces takes seconds, and cannot hang."""
-    return await asyncio.get_running_loop().run_in_executor(request.app.state.executor, work)
-
-
-def _explainer(request: Request) -> Explainer:
-    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
-    if explainer is None:
-        raise Problem(ErrorCode.NOT_READY)
-    return explainer
 
 
 def _download(data: bytes, media_type: str, name: str) -> Response:

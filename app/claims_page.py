@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,8 @@ from app.templating import PageRoute, render
 from model.claims_report import CLAIMS_FILE, ClaimsReport, load_claims
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from model.claims_report import Claim, Estimate, Measure, PointSet
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -26,31 +29,41 @@ VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names
 @router.get("/claims")
 async def claims(request: Request) -> Response:
     """The claims, measured and judged."""
-    report = _report(request)
     dataset = request.app.state.settings.datasets is not None
-    context: dict[str, Any] = {"section": "/claims", "report": report, "command": COMMAND, "dataset": dataset}
-    if report is not None:
-        context["claims"] = [_claim(claim, report) for claim in report.claims]
-        context["accuracies"] = [_measure(measure, report) for measure in report.accuracies]
-        context["faithfulness"] = _faithfulness(report.faithfulness)
-    return render(request, "claims.html", context)
+    context = {"section": "/claims", "command": COMMAND, "dataset": dataset}
+    return render(request, "claims.html", context | _measured(request))
 
 
 @router.get("/claims/points/{claim}/{key}.json")
 async def points(request: Request, claim: str, key: str) -> Response:
     """The faces of one scatter plot and where they are drawn, for the browser to find the face behind a dot."""
-    report = _report(request)
-    found = next((p for c in (report.claims if report else ()) if c.key == claim for p in c.points if p.key == key), None)
-    if found is None:
+    shown = [part for each in _measured(request).get("claims", ()) if each["claim"].key == claim for part in each["points"]]
+    found, plot = next(((part["points"], part["plot"]) for part in shown if part["points"].key == key), (None, None))
+    if found is None or plot is None:
         raise Problem(ErrorCode.NOT_FOUND)
-    plot = scatter_plot(found)
     drawn = {"margin": MARGIN, "side": SIDE, "top": TOP, "low": plot.low, "high": plot.high}
     return JSONResponse(drawn | {"faces": found.faces, "baseline": found.baseline, "ours": found.ours})
 
 
-def _report(request: Request) -> ClaimsReport | None:
+def _measured(request: Request) -> dict[str, Any]:
+    """What the page shows of the report; no ``report`` where nothing was measured."""
     folder = request.app.state.settings.checkpoint_dir
-    return load_claims(folder) if (folder / CLAIMS_FILE).is_file() else None
+    try:
+        return _read(folder, (folder / CLAIMS_FILE).stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {"report": None}
+
+
+@lru_cache(maxsize=1)
+def _read(folder: Path, _changed: int) -> dict[str, Any]:
+    """The report of a folder with its plots; made again when the time of its last change is another."""
+    report = load_claims(folder)
+    return {
+        "report": report,
+        "claims": [_claim(claim, report) for claim in report.claims],
+        "accuracies": [_measure(measure, report) for measure in report.accuracies],
+        "faithfulness": _faithfulness(report.faithfulness),
+    }
 
 
 def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:

@@ -22,18 +22,22 @@ class ComputePool(ThreadPoolExecutor):
     """A thread pool whose callers stop waiting after a deadline.
 
     A thread cannot be cancelled: one that overran its deadline keeps its slot until it ends. After five overruns in a row the pool is
-    not :attr:`healthy` until a call succeeds again.
+    not :attr:`healthy` until a call ends, late or refused as it may be, or until the next may try, a deadline after the last overrun.
     """
 
     def __init__(self, slots: int, timeout_seconds: float) -> None:
         super().__init__(max_workers=slots, thread_name_prefix="compute")
         self._timeout_seconds = timeout_seconds
         self._overruns = 0
+        self._overran_at = 0.0
 
     @property
     def healthy(self) -> bool:
         """False while the models do not answer in time."""
-        return self._overruns < TIMEOUTS_UNTIL_UNREADY
+        if self._overruns < TIMEOUTS_UNTIL_UNREADY:
+            return True
+        # what overran may never have had a slot, so nothing of it need ever end
+        return time.monotonic() - self._overran_at >= self._timeout_seconds
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run ``function`` in a slot; when the caller is cancelled while it still waits for one, it never runs.
@@ -46,7 +50,10 @@ class ComputePool(ThreadPoolExecutor):
 
         def timed() -> T:
             waited.append(time.perf_counter() - queued)
-            return function()
+            try:
+                return function()
+            finally:
+                self._ended(time.perf_counter() - queued)
 
         future: Future[T] = self.submit(timed)
         try:
@@ -54,13 +61,11 @@ class ComputePool(ThreadPoolExecutor):
                 result = await asyncio.wrap_future(future)
         except TimeoutError:
             self._overruns += 1
-            future.add_done_callback(self._ended_late)
+            self._overran_at = time.monotonic()
             raise Problem(ErrorCode.INFERENCE_TIMEOUT, f"The models did not answer within {self._timeout_seconds:g} seconds.") from None
-        self._overruns = 0
         observe_stage("queue", waited[0])
         return result
 
-    def _ended_late(self, future: Future[T]) -> None:
-        """A late end still shows that the models answer: let the next request try."""
-        if not future.cancelled() and future.exception() is None:
-            self._overruns = min(self._overruns, TIMEOUTS_UNTIL_UNREADY - 1)
+    def _ended(self, seconds: float) -> None:
+        """Any end shows that the models answer; a late one lets only the next request try."""
+        self._overruns = 0 if seconds < self._timeout_seconds else min(self._overruns, TIMEOUTS_UNTIL_UNREADY - 1)

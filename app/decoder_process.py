@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -72,19 +71,12 @@ class DecoderProcess:
             DecoderDied: no answer within the time; the process must be restarted.
         """
         deadline = time.monotonic() + timeout_seconds
-        pipe = _pipe(self._process.stdin)
         try:
-            pipe.write(JOB.pack(len(data)))
-            pipe.write(data)
-            pipe.flush()
+            self._write(JOB.pack(len(data)), deadline)
+            self._write(data, deadline)
         except BrokenPipeError:
             raise self._death() from None
         return self._reply(deadline)
-
-    @property
-    def process_id(self) -> int:
-        """Number of the process that runs now."""
-        return self._process.pid
 
     def restart(self) -> None:
         """End the process, if it still runs, and start another, without waiting for it."""
@@ -98,13 +90,12 @@ class DecoderProcess:
         self._process.kill()
         self._process.wait()
         _pipe(self._process.stdout).close()
-        with contextlib.suppress(BrokenPipeError):  # what is left of a picture that was never read
-            _pipe(self._process.stdin).close()
+        _pipe(self._process.stdin).close()
 
     def _started(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UNTURNED_")}
         environment |= {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "MALLOC_ARENA_MAX": "2"}
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-W", "ignore", "-m", "app.decoder_child", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -112,6 +103,8 @@ class DecoderProcess:
             env=environment,
             start_new_session=True,  # Ctrl-C is for the service, which then stops its decoders
         )
+        os.set_blocking(_pipe(process.stdin).fileno(), False)  # a process that hangs reads nothing
+        return process
 
     def _reply(self, deadline: float) -> Answer:
         size, columns, rows = REPLY.unpack(self._read(REPLY.size, deadline))
@@ -120,25 +113,37 @@ class DecoderProcess:
         pixels.flags.writeable = False
         return Answer(facts, pixels.reshape(rows, columns, 3))
 
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        descriptor = _pipe(self._process.stdin).fileno()
+        while view:
+            self._wait(descriptor, select.POLLOUT, deadline)
+            view = view[os.write(descriptor, view) :]
+
     def _read(self, count: int, deadline: float) -> bytearray:
         buffer = bytearray(count)
         view = memoryview(buffer)
         descriptor = _pipe(self._process.stdout).fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
         while view:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self._process.kill()
-                self._process.wait()
-                raise DecoderDied(too_costly=False)
+            self._wait(descriptor, select.POLLIN, deadline)
             received = os.readv(descriptor, [view])
             if received == 0:
                 raise self._death()
             view = view[received:]
         return buffer
 
+    def _wait(self, descriptor: int, event: int, deadline: float) -> None:
+        """Wait until a pipe can be used; kill the process that keeps it waiting too long."""
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            self._process.kill()
+            self._process.wait()
+            raise DecoderDied(too_costly=False)
+
     def _death(self) -> DecoderDied:
         """What became of a process that has closed its pipes."""
+        self._process.kill()  # one that has only closed them would be waited for for ever
         return DecoderDied(too_costly=self._process.wait() == -signal.SIGPROF)
 
 

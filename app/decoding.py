@@ -11,6 +11,7 @@ import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -25,8 +26,8 @@ from app.settings import Settings
 
 __all__ = ["ICC_IGNORED", "DecodeLimits", "DecodedImage", "Decoder", "DecoderStartError", "decode_image", "decode_limits"]
 
-
 SLOWDOWN = 4.0
+HANG_SECONDS = 8.0  # by the clock, for the way of a large picture to its process as well: what takes longer hangs
 
 
 class DecoderStartError(Exception):
@@ -71,7 +72,8 @@ class Decoder:
     Args:
         limits: what a picture may ask for.
         processes: how many pictures are decoded at the same time.
-        timeout_seconds: processor time a picture may take; a busy machine may need :data:`SLOWDOWN` times as long by the clock.
+        timeout_seconds: processor time a picture may take; a busy machine may need :data:`SLOWDOWN` times as long by the clock, and is
+            given :data:`HANG_SECONDS` at least.
         memory_bytes: address space of a process.
         on_restart: called, in a thread of the decoder's own, whenever a process had to be replaced.
     """
@@ -114,10 +116,10 @@ class Decoder:
             raise DecoderStartError("the picture decoder does not start: see whether `python -m app.decoder_child` can run here") from None
 
     async def stop(self) -> None:
-        """End the processes, after the pictures they are at. Does nothing where they were not started."""
+        """End the processes, after the pictures they are at; those that wait are not read. Does nothing where they were not started."""
         threads, self._threads = self._threads, None
         if threads is not None:
-            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+            await asyncio.get_running_loop().run_in_executor(None, partial(threads.shutdown, cancel_futures=True))
             while not self._idle.empty():
                 self._idle.get().close()
 
@@ -135,7 +137,7 @@ class Decoder:
         process = self._idle.get()  # there are as many threads as processes
         try:
             process.wait_until_ready()
-            answer = process.ask(data, self._timeout * SLOWDOWN)
+            answer = process.ask(data, max(self._timeout * SLOWDOWN, HANG_SECONDS))
         except DecoderDied as died:
             process.restart()
             raise Problem(ErrorCode.IMAGE_TOO_COMPLEX if died.too_costly else ErrorCode.DECODER_FAILED) from None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import cv2
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.crop import Box
-from model.geometry import LANDMARKS, Point
+from model.geometry import Point
 
 COPY_LONG_SIDE = 640  # pixels
 SMALLEST_FACE = 20  # pixels of the copy; below, detectors find more knots in wood than faces
@@ -56,35 +54,3 @@ def smallest_face(width: int, height: int) -> float:
     if max(width, height) <= SMALL_PICTURE:
         return SMALLEST_FACE_IN_SMALL_PICTURE
     return SMALLEST_FACE * max(1.0, max(width, height) / COPY_LONG_SIDE)
-
-
-class YuNetDetector:
-    """OpenCV's YuNet (Wu et al., Machine Intelligence Research 20(5), 2023), with weights that the user brings.
-
-    Its boxes are drawn by other rules than those the crop is calibrated on (MTCNN's), so crops are framed a little differently.
-
-    Raises:
-        cv2.error: the file is not a YuNet model.
-    """
-
-    SCORE = 0.6
-
-    def __init__(self, path: Path) -> None:
-        self._net = cv2.FaceDetectorYN.create(str(path), "", (COPY_LONG_SIDE, COPY_LONG_SIDE), self.SCORE)
-        self._lock = threading.Lock()  # input size and network are the instance's
-
-    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
-        """See :class:`FaceDetector`."""
-        copy = detection_copy(pixels)
-        height, width = copy.shape[:2]
-        with self._lock:
-            self._net.setInputSize((width, height))
-            _, rows = self._net.detect(cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))
-        # a row: box, then the landmarks by the person's right and left, which is our order by the viewer's left and right; then the score
-        faces = [] if rows is None else [[float(value) for value in row] for row in rows]
-        return [
-            DetectedFace(
-                (row[0], row[1], row[2], row[3]), row[14], {name: (row[4 + 2 * i], row[5 + 2 * i]) for i, name in enumerate(LANDMARKS)}
-            ).scaled(pixels.shape[1] / width, pixels.shape[0] / height)
-            for row in faces
-        ]

@@ -23,6 +23,21 @@ class Scale(StrEnum):
     MAP = "map"
 
 
+class FigureFormat(StrEnum):
+    """File formats of a figure."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+FIGURE_MEDIA_TYPES = {
+    FigureFormat.PNG: "image/png",
+    FigureFormat.SVG: "image/svg+xml",
+    FigureFormat.PDF: "application/pdf",
+}
+
+
 @dataclass(frozen=True)
 class Style:
     """How maps are drawn: their colours, which of them share a limit, and the share of the colour in the blend with the face (0..1)."""

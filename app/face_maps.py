@@ -92,6 +92,11 @@ class ExplainedFaces:
     gauge: str = "centred"
 
 
+def logits_per_cell(maps: Floats) -> Floats:
+    """What each cell of maps ``(..., h, w)`` of the method ``cam`` adds to its class's logit."""
+    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1]))
+
+
 def save_maps(explained: ExplainedFaces) -> bytes:
     """Explained faces as a compressed NPZ file; the same faces give the same bytes.
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from app.crop import Box, calibrated_crop, check_given_crop, crop_face, parse_crop, square_around
 from app.decoding import DecodedImage
-from app.detection import DetectedFace, FaceDetector, YuNetDetector, smallest_face
+from app.detection import DetectedFace, FaceDetector, smallest_face
 from app.errors import ErrorCode, Problem
 from app.mtcnn import MtcnnDetector
+from app.yunet import YuNetDetector
 from model.geometry import FaceGeometry, Point
 
 __all__ = [

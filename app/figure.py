@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import math
-import threading
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,13 +18,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from app.face_maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps
+from app.drawing_style import FigureFormat
+from app.face_maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
 from app.rendering import Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
 from model.attention import flip_back, flip_consistency
 from model.expressions import EXPRESSIONS
 from model.placement import Floats
-
-FigureFormat = Literal["png", "svg", "pdf"]
 
 MAX_FACES_A_PAGE = 40  # a taller page would pass the 200 inches that PDF readers show
 DOTS_AN_INCH = 240
@@ -53,8 +51,6 @@ MINOR_COLOUR = "#00692f"
 PANEL_PIXELS = round(PANEL * DOTS_AN_INCH)
 MAX_CAPTION = 100  # characters
 
-# matplotlib reads its settings from one global place, and its font code is not thread-safe
-_DRAWING = threading.Lock()
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same file everywhere
     "font.size": TEXT_SIZE,
@@ -69,14 +65,16 @@ _SETTINGS: dict[Any, Any] = {
     "xtick.labelsize": NOTE_SIZE,
 }
 _UNDATED: dict[FigureFormat, dict[str, str | None]] = {
-    "png": {"Software": "unturned"},
-    "svg": {"Date": None, "Creator": "unturned"},
-    "pdf": {"CreationDate": None, "Creator": "unturned"},
+    FigureFormat.PNG: {"Software": "unturned"},
+    FigureFormat.SVG: {"Date": None, "Creator": "unturned"},
+    FigureFormat.PDF: {"CreationDate": None, "Creator": "unturned"},
 }
 
 
 def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Style | None = None) -> bytes:
-    """The figure of any number of faces (PDF: 40 a page; other formats: at most 40). Equal input gives equal bytes, from any thread.
+    """The figure of any number of faces (PDF: 40 a page; other formats: at most 40). Equal input gives equal bytes.
+
+    One at a time: matplotlib reads its settings from one global place, and its font code is not thread-safe.
 
     Args:
         explained: at least one face, all explained by the same models.
@@ -90,7 +88,7 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     faces = explained.faces
     if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
         raise ValueError("a figure needs at least one face, and the same models for every face")
-    if file_format != "pdf" and len(faces) > MAX_FACES_A_PAGE:
+    if file_format is not FigureFormat.PDF and len(faces) > MAX_FACES_A_PAGE:
         raise ValueError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
     names = " and ".join(model.title for model in faces[0].models)
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
@@ -98,9 +96,9 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     limits = colour_limits([_drawn(maps, explained.method) for maps in cells], style.scale, is_signed(style.colour_map))
     starts = range(0, len(faces), MAX_FACES_A_PAGE)
     buffer = io.BytesIO()
-    with _DRAWING, matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(_SETTINGS):
         pages = (_Page(explained, range(start, min(start + MAX_FACES_A_PAGE, len(faces))), limits, style).draw() for start in starts)
-        if file_format == "pdf":
+        if file_format is FigureFormat.PDF:
             with PdfPages(buffer, metadata=metadata) as document:
                 for page in pages:
                     document.savefig(page)
@@ -111,7 +109,7 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
 
 def _drawn(maps: Floats, method: str) -> Floats:
     """The values shown of maps ``(..., h, w)``: what each cell adds to the logit; another method's than ``cam`` as they are."""
-    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1])) if method == "cam" else maps
+    return logits_per_cell(maps) if method == "cam" else maps
 
 
 class _Page:
@@ -261,7 +259,7 @@ def _note(explained: ExplainedFaces) -> str:
     if explained.method == "cam":
         second += " A map's cells sum to the class's logit less its bias."
     else:
-        second += " Each map is scaled to 0..1 by itself: strengths do not compare."
+        second += " Each map is scaled to 0..1 by itself: strengths cannot be compared."
     if explained.gauge == "centred":
         second += " Maps and logits are taken against the mean of the seven classes."
     return f"{first}\n{second}"

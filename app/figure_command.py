@@ -7,20 +7,22 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from app.cli_arguments import add_explaining, add_parser, explain_options
-from app.drawing_style import ColourMap, Scale, Style
+from app.drawing_style import ColourMap, FigureFormat, Scale, Style
 from app.replaced_file import replace_file
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
     from app.cli_arguments import Subparsers
     from app.face_maps import ExplainedFaces
-    from app.figure import FigureFormat
 
-FORMATS = ("png", "svg", "pdf")
 SAVED_MAPS_SUFFIX = ".npz"
+# options that would change nothing, and are refused
+UNUSED_BY_SUPPLEMENT = ("images", "output", "label", "faces", "crop", "method", "gauge")
+UNUSED_BY_PICTURES = ("data", "out")
+UNUSED_BY_SAVED_MAPS = ("label", "models", "faces", "crop", "method", "gauge")
 
 
 def add_figure(subparsers: Subparsers) -> None:
@@ -31,7 +33,9 @@ def add_figure(subparsers: Subparsers) -> None:
         "draw what models look at on faces and their mirror images, as PNG, SVG or PDF",
         "unturned figure portrait.jpg -o portrait.pdf",
     )
-    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="pictures, or .npz files of `unturned explain` to draw again")
+    parser.add_argument(
+        "images", nargs="*", type=Path, default=[], metavar="IMAGE", help="pictures, or .npz files of `unturned explain` to draw again"
+    )
     parser.add_argument("-o", "--output", type=Path, default=None, help="file to write; its suffix is the format: .png, .svg or .pdf")
     parser.add_argument("--label", choices=EXPRESSIONS, default=None, help="known expression of the faces, drawn in red")
     add_explaining(parser)
@@ -46,7 +50,7 @@ def add_figure(subparsers: Subparsers) -> None:
     supplement.add_argument("--supplement", action="store_true", help="draw the supplement's five figures on FERPlus test faces")
     supplement.add_argument("--data", type=Path, default=None, help="folder or zip of FERPlus")
     supplement.add_argument("--out", type=Path, default=None, help="folder to write them to, with the rule that chose the faces")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, default_of=parser.get_default)
 
 
 def _share(text: str) -> float:
@@ -61,7 +65,9 @@ def _run(options: argparse.Namespace) -> int:
 
     style = Style(options.colours, options.scale, options.opacity)
     if options.supplement:
+        _refuse(options, UNUSED_BY_SUPPLEMENT, "--supplement draws exact maps of faces that a rule chooses")
         return _draw_supplement(options, style)
+    _refuse(options, UNUSED_BY_PICTURES, "only --supplement reads a data set")
     if not options.images or options.output is None:
         raise ValueError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
@@ -70,11 +76,17 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
+    given = [name for name in names if getattr(options, name) != options.default_of(name)]
+    if given:
+        raise ValueError(f"{reason}: leave out {', '.join('IMAGE' if name == 'images' else f'--{name}' for name in given)}")
+
+
 def _format(path: Path) -> FigureFormat:
-    file_format = path.suffix.removeprefix(".").lower()
-    if file_format not in FORMATS:
-        raise ValueError(f"{path.name}: a figure's name ends in .png, .svg or .pdf")
-    return cast("FigureFormat", file_format)
+    try:
+        return FigureFormat(path.suffix.removeprefix(".").lower())
+    except ValueError:
+        raise ValueError(f"{path.name}: a figure's name ends in .png, .svg or .pdf") from None
 
 
 def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
@@ -82,6 +94,7 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
     from app.local_service import LocalService
 
     if all(path.suffix.lower() == SAVED_MAPS_SUFFIX for path in options.images):
+        _refuse(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
         yield from (_read(path) for path in options.images)
         return
     with LocalService() as service:
@@ -128,10 +141,8 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     lines = [RULE, ""]
     for figure in figures:
-        for file_format in FORMATS:
-            replace_file(
-                options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, cast("FigureFormat", file_format), style)
-            )
+        for file_format in FigureFormat:
+            replace_file(options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, file_format, style))
         lines.append(f"{figure.stem}: {figure.explained.faces[0].caption}")
     text = "\n".join(lines) + "\n"
     replace_file(options.out / "rule.txt", text.encode())

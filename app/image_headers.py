@@ -18,11 +18,13 @@ Format = Literal["JPEG", "PNG", "WEBP"]
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_SEGMENTS = 16384  # of a JPEG, chunks of a PNG; cameras write a few dozen, PNG writers one for 8 KiB of data
 
-# Formats that are recognised only to be refused by name: JPEG, PNG and WebP are the ones that are read.
+# Formats that are recognised only to be refused by name: JPEG, PNG and WebP are the ones that are read. A comment is an atomic group: could
+# it also end behind the next one, there were 2^n ways to read n of them.
 OTHER_FORMATS = re.compile(
     rb"GIF8[79]a|\x00\x00\x00.ftyp|%PDF-|%!PS|\xc5\xd0\xd3\xc6|II\*\x00|II\+\x00|MM\x00[*+]|BM.{4}\x00\x00\x00\x00|\x00\x00[\x01\x02]\x00|8BPS\x00|"
     rb"\x00\x00\x00\x0c(jP  |JXL )\r\n\x87\n|\xff\x4f\xff\x51|\xff\x0a|\xd7\xcd\xc6\x9a|\x01\x00\x09\x00\x00\x03|\x01\x00\x00\x00.{36} EMF|"
-    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]|P[1-7]\s|DDS |qoif|v/1\x01|#\?RADIANCE|gimp xcf",
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*|<!--(?>.*?-->)\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]|"
+    rb"P[1-7]\s|DDS |qoif|v/1\x01|#\?RADIANCE|gimp xcf",
     re.DOTALL,
 )
 SNIFFED_BYTES = 1024

@@ -64,7 +64,7 @@ class Body:
     def abort(self, problem: Problem) -> None:
         """Make the reader of a body that is still arriving fail with ``problem``."""
         self._aborted = problem
-        if self._pending is not None:
+        if self._pending is not None and not self._pending.expired():  # one that has just fired cannot be moved
             self._pending.reschedule(0)
 
     async def read(self) -> Message:
@@ -100,7 +100,8 @@ class Body:
 
 def too_large(limit_bytes: int) -> Problem:
     """The problem of a body above ``limit_bytes``; the connection ends with it, since the rest of the body is not read."""
-    detail = f"The body may have {limit_bytes} bytes."
+    unit, size = ("MiB", 1 << 20) if limit_bytes >= 1 << 20 else ("KiB", 1 << 10)
+    detail = f"At most {limit_bytes / size:.3g} {unit} can be sent."
     return Problem(ErrorCode.BODY_TOO_LARGE, detail, headers={"Connection": "close"})
 
 

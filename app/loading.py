@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def load_explainer(settings: Settings) -> Explainer:
     torch.set_num_threads(settings.compute_threads)
     manifest = load_manifest(settings.checkpoint_dir)
     checkpoints: dict[str, Checkpoint] = {
-        name: load_checkpoint(settings.checkpoint_dir / entry.file, entry) for name, entry in manifest.checkpoints.items()
+        # under the manifest's names: two files in different folders may have one
+        name: replace(load_checkpoint(settings.checkpoint_dir / entry.file, entry), name=name)
+        for name, entry in manifest.checkpoints.items()
     }
     for path in settings.extra_checkpoints:
         if path.stem in checkpoints:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
@@ -18,13 +17,12 @@ from app.observation import Observation
 from app.security import Security, SecurityHeaders
 from app.service import Service
 from app.settings import Settings, load_settings
+from app.templating import STATIC
 from app.uploads import strict_query
 from model.revision import code_revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-STATIC = Path(__file__).resolve().parent.parent / "static"
 
 DESCRIPTION = (
     "What facial expression classifiers look at: the attention map of each of seven expressions, on a face and on its mirror image. "
@@ -44,7 +42,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; nothing is loaded until its lifespan begins.
 
-    Its ``state`` has ``settings``, ``executor`` and ``service``, and once ready ``decoder``, ``detector`` and ``explainer``.
+    Its ``state`` has ``settings``, ``executor``, ``drawer`` and ``service``, and once ready ``decoder``, ``detector`` and ``explainer``.
 
     Raises:
         SettingsError: no settings were given and those of the environment cannot be used.

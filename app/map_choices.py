@@ -1,8 +1,10 @@
-"""What a request can choose about maps: names only, without the code that makes maps, so that they can be offered before it is loaded."""
+"""What a request can choose about maps: without the code that makes maps, so that it can be offered before that is loaded."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+MAX_FACES = 8  # explained in one picture
 
 
 class MapMethod(StrEnum):

@@ -14,14 +14,13 @@ from app.explain import Explainer, Explanation, Landmarks
 from app.face_maps import ExplainedFaces, FaceMaps
 from app.faces import FaceCrop, FaceDetector, FoundFaces, find_faces
 from app.logs import note
-from app.map_choices import Gauge, MapMethod
+from app.map_choices import MAX_FACES, Gauge, MapMethod
 from app.map_methods import prepare
 from app.schemas import Encoding, ExplanationResponse, ImageSize, face_answer
 
 if TYPE_CHECKING:
     from app.decoding import DecodedImage
 
-MAX_FACES = 8
 MAPS_SCALED = "maps_scaled_one_by_one"
 
 
@@ -107,15 +106,6 @@ async def explain_picture(state: Any, data: bytes, options: ExplainOptions) -> E
     context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
     picture: ExplainedPicture = await state.executor.run(lambda: context.run(explain_image, image, state.detector, explainer, options))
     return picture
-
-
-async def explain_upload(
-    state: Any, data: bytes, options: ExplainOptions, request_id: str, encoding: Encoding = Encoding.LIST
-) -> ExplanationResponse:
-    """As :func:`explain_picture`, as the REST API's answer."""
-    picture = await explain_picture(state, data, options)
-    with metrics.stage("encode"):
-        return picture.response(request_id, encoding)
 
 
 def _landmarks_in_crop(face: FaceCrop) -> Landmarks | None:

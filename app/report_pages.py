@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,9 @@ from app.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.explain import Explainer
     from model.table_layout import Table
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -50,15 +54,24 @@ async def model_card(request: Request, name: str) -> Response:
 @router.get("/results")
 async def results(request: Request) -> Response:
     """Tables 1 to 5, the paper's numbers beside ours."""
-    from model.results import RESULTS_FOLDER, load_results
+    from model.results import RESULTS_FOLDER
+
+    folder = request.app.state.settings.checkpoint_dir / RESULTS_FOLDER
+    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
+    return render(request, "results.html", {"section": "/results", "tables": _tables(folder, files), "runs": len(files)})
+
+
+@lru_cache(maxsize=1)
+def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
+    """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
+    from model.results import load_results
     from model.table_formats import html_document
     from model.tables import build_tables, prevailing_protocol
 
-    runs = load_results(request.app.state.settings.checkpoint_dir / RESULTS_FOLDER)
+    runs = load_results(folder)
     ordered = sorted(build_tables(runs, prevailing_protocol(runs)), key=_is_unmeasured)  # stable: in the paper's order otherwise
     # the table module escapes whatever it did not write itself
-    tables = Markup(html_document(ordered))  # noqa: S704
-    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": len(runs)})
+    return Markup(html_document(ordered))  # noqa: S704
 
 
 def _is_unmeasured(table: Table) -> bool:
@@ -66,13 +79,13 @@ def _is_unmeasured(table: Table) -> bool:
     return not any(row.source == "here" and row.command is None for group in table.groups for row in group.rows)
 
 
-def loaded_explainer(request: Request) -> Any:
+def loaded_explainer(request: Request) -> Explainer:
     """The explainer of the application.
 
     Raises:
         Problem: ``not_ready`` while the models are still loading.
     """
-    explainer = getattr(request.app.state, "explainer", None)
+    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
     if explainer is None:
         raise Problem(ErrorCode.NOT_READY)
     return explainer

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -64,6 +65,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> int:
     """Serve until a signal; returns the exit status: 0, or 3 when the service cannot start."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the pictures that are in memory
     _share_heaps()
     writer = configure_logging(sys.stdout.fileno(), metrics.LOG_DROPPED.inc)
     app = create_app(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from app import metrics
@@ -22,8 +23,8 @@ logger = logging.getLogger("app.service")
 class Service:
     """Start, readiness, reload and stop of one application.
 
-    ``state`` (the application's) gets ``executor`` at once, and ``decoder``, ``detector`` and ``explainer`` once they work; each is
-    replaced as a whole or not at all.
+    ``state`` (the application's) gets ``executor`` and ``drawer`` at once, and ``decoder``, ``detector`` and ``explainer`` once they work;
+    each of these is replaced as a whole or not at all.
     """
 
     def __init__(self, state: Any, settings: Settings, places: Places) -> None:
@@ -36,6 +37,7 @@ class Service:
         self.loaded = False
         self.failure: str | None = None
         state.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
+        state.drawer = ThreadPoolExecutor(1, thread_name_prefix="drawer")  # figures are drawn one at a time
 
     @property
     def answering(self) -> bool:
@@ -72,7 +74,8 @@ class Service:
         decoder = getattr(self._state, "decoder", None)
         if decoder is not None:
             await decoder.stop()
-        self._state.executor.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._state.executor, self._state.drawer):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def reload(self) -> None:
         """Load the checkpoints again; keep the old ones when the new ones cannot be used."""
@@ -114,7 +117,7 @@ class Service:
         metrics.MODEL_READY.clear()
         for name, checkpoint in explainer.checkpoints.items():
             metrics.MODEL_INFO.labels(name, checkpoint.sha256).set(1)
-            metrics.MODEL_READY.labels(name).set(1)
+            metrics.MODEL_READY.labels(name).set_function(lambda: self.ready)
 
 
 async def _measure_loop_lag() -> None:

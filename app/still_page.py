@@ -11,7 +11,7 @@ import numpy as np
 
 from app.drawing_style import Scale, Style
 from app.explain import Cue, Explanation
-from app.face_maps import FLIPPED, ORIGINAL
+from app.face_maps import FLIPPED, ORIGINAL, logits_per_cell
 from app.faces import FaceCrop
 from app.pipeline import ExplainedPicture
 from app.rendering import Picture, colour_limits, colours, encode_picture, enlarged, overlay
@@ -65,7 +65,7 @@ def share_text(share: float) -> str:
 
 def _face(face: FaceCrop, explanations: dict[str, Explanation]) -> dict[str, Any]:
     models = list(explanations.items())
-    cells = [_per_cell(explanation) for _, explanation in models]
+    cells = [logits_per_cell(explanation.maps.maps) for _, explanation in models]
     limits = colour_limits(cells, Scale.MODEL, signed=False)
     minor = [name for name in EXPRESSIONS if any(name in explanation.maps.minor_classes for _, explanation in models)]
     return {
@@ -78,7 +78,7 @@ def _face(face: FaceCrop, explanations: dict[str, Explanation]) -> dict[str, Any
 
 def _model(name: str, explanation: Explanation, grey: Picture, limits: Floats) -> dict[str, Any]:
     maps = explanation.maps
-    cells, probabilities = _per_cell(explanation), maps.probabilities
+    cells, probabilities = logits_per_cell(maps.maps), maps.probabilities
     rows = []
     for view, title in VIEWS:
         predicted = int(probabilities[view].argmax())
@@ -123,12 +123,6 @@ def _outlined(picture: Picture, peak: Sequence[int], grid: Grid) -> Picture:
     inner = (slice(top + OUTLINE_WIDTH, bottom - OUTLINE_WIDTH), slice(left + OUTLINE_WIDTH, right - OUTLINE_WIDTH))
     framed[inner] = picture[inner]
     return framed
-
-
-def _per_cell(explanation: Explanation) -> Floats:
-    """Maps ``(2, 7, h, w)`` as logits contributed by each cell."""
-    maps = explanation.maps.maps
-    return np.asarray(maps / (maps.shape[-2] * maps.shape[-1]))
 
 
 def _views(grey: Picture) -> tuple[Picture, Picture]:

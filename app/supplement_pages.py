@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from app.drawing_style import FIGURE_MEDIA_TYPES, FigureFormat
 from app.errors import ErrorCode, Problem
 from app.face_pages import face_browser
 from app.report_pages import loaded_explainer
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from app.explain import Explainer
     from app.supplement import SupplementFigure
     from model.data.ferplus import FaceSet
-
-MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -62,14 +61,12 @@ async def supplement(request: Request) -> Response:
     chosen = await _supplement(request)
     figures = [(figure.stem, figure.explained.faces[0].caption) for figure in chosen.figures or []]
     waiting = None if chosen.figures is not None else round(100 * chosen.progress)
-    context = {"section": "/", "rule": RULE, "figures": figures, "waiting": waiting, "formats": list(MEDIA_TYPES)}
+    context = {"section": "/", "rule": RULE, "figures": figures, "waiting": waiting, "formats": list(FigureFormat)}
     return render(request, "supplement.html", context, headers=None if waiting is None else {"Refresh": "3"})
 
 
 @router.get("/supplement/{stem}.{file_format}")
-async def figure(
-    request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")], file_format: Literal["png", "svg", "pdf"]
-) -> Response:
+async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")], file_format: FigureFormat) -> Response:
     """One of the figures."""
     from app.figure import draw_figure
 
@@ -77,8 +74,9 @@ async def figure(
     found = [figure.explained for figure in chosen.figures or [] if figure.stem == stem]
     if not found:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    data = await request.app.state.executor.run(partial(draw_figure, found[0], file_format))
-    return Response(data, media_type=MEDIA_TYPES[file_format], headers={"Content-Disposition": f'inline; filename="{stem}.{file_format}"'})
+    data = await asyncio.get_running_loop().run_in_executor(request.app.state.drawer, draw_figure, found[0], file_format)
+    headers = {"Content-Disposition": f'inline; filename="{stem}.{file_format}"'}
+    return Response(data, media_type=FIGURE_MEDIA_TYPES[file_format], headers=headers)
 
 
 async def _supplement(request: Request) -> Supplement:

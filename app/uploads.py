@@ -46,9 +46,12 @@ async def read_upload(request: Request, text_fields: Collection[str] = ()) -> Up
         Problem: with the code of the first fault found.
     """
     form = _Form(_boundary(request), frozenset(text_fields))
-    async for chunk in request.stream():
-        form.write(chunk)
-    return form.finish()
+    try:
+        async for chunk in request.stream():
+            form.write(chunk)
+        return form.finish()
+    finally:
+        form.close()
 
 
 async def strict_query(request: Request) -> None:
@@ -119,6 +122,10 @@ class _Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise Problem(ErrorCode.MALFORMED_MULTIPART) from error
+
+    def close(self) -> None:
+        """Let go of the parser, which refers back here: else the picture would stay until the collector of cycles comes by."""
+        del self._parser
 
     def finish(self) -> Upload:
         if not self._bytes:

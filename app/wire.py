@@ -198,8 +198,8 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+        """Whether no request is being answered, and the last answer has left."""
+        return (self.cycle is None or self.cycle.response_complete) and not self._socket.get_write_buffer_size()
 
     def drop(self) -> None:
         """Close without waiting for anything; the connection is lost only when the event loop next turns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from dataclasses import dataclass
@@ -184,6 +186,13 @@ class LiveServer:
                 return
         raise AssertionError(f"{name} stays below {value}")
 
+    def wait_for_computed(self, count: int) -> None:
+        """Wait until the stand-in for the models has begun with so many pictures."""
+        for _ in patiently():
+            if self.get("/api/v1/counts").json["computed"] >= count:
+                return
+        raise AssertionError(f"never {count} computed")
+
     def resident_bytes(self) -> int:
         """Memory the process holds."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
@@ -216,6 +225,15 @@ def patiently() -> Any:
     while time.monotonic() < end:
         yield
         time.sleep(0.05)
+
+
+def wait_for_bytes(process: int) -> None:
+    """Wait until something is in the pipe that is a process's standard input."""
+    with Path(f"/proc/{process}/fd/0").open("rb", buffering=0) as pipe:
+        for _ in patiently():
+            if any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))):
+                return
+    raise AssertionError("nothing comes")
 
 
 def head(method: str, target: str, **headers: str) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from model.expressions import EXPRESSIONS
-from model.methods import find_method
+from model.methods import METHODS
 from model.results import RunResult
 
 
@@ -52,7 +52,7 @@ def make_result_fields(
             "lr": 2e-4,
             "weight_decay": 1e-3,
             "precision": precision,
-            "settings": asdict(find_method(method).Settings()) | (settings or {}),
+            "settings": (asdict(METHODS[method].Settings()) if method in METHODS else {}) | (settings or {}),
         },
         "learning_curve": [{"epoch": 1, "seconds": 10.0}],
         "valid": None,

@@ -292,6 +292,7 @@ UPLOADS = (
     Upload("HEIC", lambda: b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(200), "unsupported_image_format"),
     Upload("AVIF", lambda: b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf" + bytes(200), "unsupported_image_format"),
     Upload("SVG", lambda: b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_image_format"),
+    Upload("comments that no SVG follows", lambda: b"<!---->" * 146, "not_an_image"),
     Upload("PDF", partial(_portrait_as, "PDF"), "unsupported_image_format"),
     Upload("EPS", partial(_portrait_as, "EPS"), "unsupported_image_format"),
     Upload("TIFF", partial(_portrait_as, "TIFF"), "unsupported_image_format"),

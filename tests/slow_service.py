@@ -1,6 +1,7 @@
 """The real service around a stand-in for the models, run as a process by the tests of wire and faults.
 
 ``POST /api/v1/explanations?sleep=S`` decodes the picture and occupies a compute slot for S seconds; ``sleep=-1`` fails unforeseen.
+``GET /samples/{sample}?sleep=S`` occupies a slot, too.
 Files that the serving process opens for writing are noted. Argument: seconds that loading takes.
 """
 
@@ -22,6 +23,7 @@ computed: list[float] = []
 blocked_threads: list[int] = []
 
 router = APIRouter(prefix="/api/v1")
+pages = APIRouter()
 
 
 @router.post("/explanations")
@@ -37,6 +39,12 @@ async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_by
 
     await request.app.state.executor.run(compute)
     return {"bytes": len(upload.image), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
+
+
+@pages.get("/samples/{sample}")
+async def explain_sample(request: Request, sample: str, sleep: float = 0) -> dict[str, object]:
+    await request.app.state.executor.run(lambda: time.sleep(sleep))
+    return {"sample": sample}
 
 
 @router.get("/blocked")
@@ -72,7 +80,7 @@ if __name__ == "__main__":
     loading.load_explainer = _load_explainer  # type: ignore[assignment]
     loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
     _stand_in("app.api", router=router)
-    _stand_in("app.pages", router=APIRouter())
+    _stand_in("app.pages", router=pages)
     from app.cli import main
 
     sys.addaudithook(_watch_writes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import select
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, patiently, png, upload_request
+from app.admission import PATIENCE_SECONDS as PATIENCE_SECONDS_FOR_UPLOADS
+from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, head, patiently, png, upload_request
 
 PICTURE = png()
 
@@ -25,6 +27,7 @@ def small_server() -> Iterator[LiveServer]:
         "rate_limit_burst": 25,
         "trusted_proxies": "127.0.0.0/8",
         "body_timeout_seconds": 3600,
+        "work_timeout_seconds": 120,
     }
     with LiveServer(SLOW_SERVICE, key=KEY, **limits) as running:
         yield running.wait_until_ready()
@@ -32,8 +35,11 @@ def small_server() -> Iterator[LiveServer]:
 
 def test_overload(small_server: LiveServer) -> None:
     """Four are admitted and answered, all others refused at once, before their bodies are sent."""
-    target, key = "/api/v1/explanations?sleep=2", {"authorization": f"Bearer {KEY}"}
-    admitted = [small_server.connect().send(upload_request(GOOD_UPLOAD, target, **key)) for _ in range(4)]
+    target, key = "/api/v1/explanations?sleep=5", {"authorization": f"Bearer {KEY}"}
+    computed = small_server.get("/api/v1/counts").json["computed"]
+    admitted = [small_server.connect().send(upload_request(GOOD_UPLOAD, target, **key)) for _ in range(2)]
+    small_server.wait_for_computed(computed + 2)
+    admitted += [small_server.connect().send(upload_request(GOOD_UPLOAD, **key)) for _ in range(2)]
     small_server.wait_for_metric("unturned_queue_depth", 2)
     refused = [small_server.connect().send(upload_request(b"", target, content_length="5000", **key)) for _ in range(8)]
     answers = [connection.answer() for connection in refused]
@@ -41,6 +47,33 @@ def test_overload(small_server: LiveServer) -> None:
     assert all(answer.headers["retry-after"] == "1" for answer in answers)
     assert small_server.get("/health/live").status == 200
     assert [connection.answer().status for connection in admitted] == [200] * 4
+
+
+def test_computed_pages_take_places_like_uploads(small_server: LiveServer) -> None:
+    """And give them back when their client leaves; they are counted against the client's limit, too."""
+    client = {"authorization": f"Bearer {KEY}", "x_forwarded_for": "192.0.2.11"}
+    name = 'unturned_client_disconnects_total{phase="compute"}'
+    before = small_server.metric(name)
+    admitted = [small_server.connect().send(head("GET", "/samples/a?sleep=5", **client)) for _ in range(4)]
+    small_server.wait_for_metric("unturned_queue_depth", 2)
+    page = small_server.get("/samples/a", **client)
+    assert (page.status, page.code, page.headers["retry-after"]) == (503, "overloaded", "1")
+    assert small_server.post(GOOD_UPLOAD, x_forwarded_for="192.0.2.12").code == "overloaded"
+    for connection in admitted:
+        connection.close()
+    small_server.wait_for_metric(name, before + 4)
+    answers = [small_server.get("/samples/a", **client) for _ in range(21)]
+    assert [(answer.status, answer.code) for answer in answers] == [(200, None)] * 20 + [(429, "rate_limited")]
+
+
+def test_a_page_that_computes_long_keeps_its_place(small_server: LiveServer) -> None:
+    """It is not taken for an upload that hardly sends."""
+    client = {"authorization": f"Bearer {KEY}", "x_forwarded_for": "192.0.2.13"}
+    admitted = [small_server.connect().send(head("GET", "/samples/a?sleep=6", **client)) for _ in range(4)]
+    small_server.wait_for_metric("unturned_queue_depth", 2)
+    time.sleep(PATIENCE_SECONDS_FOR_UPLOADS + 0.5)
+    assert small_server.get("/samples/a", **client).code == "overloaded"
+    assert [connection.answer().json for connection in admitted] == [{"sample": "a"}] * 4
 
 
 def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:

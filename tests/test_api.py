@@ -24,7 +24,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import api_examples
+from app import api, api_examples
 from app.explain import Explainer
 from app.face_maps import read_maps
 from app.main import create_app
@@ -249,7 +249,7 @@ def test_maps_of_other_methods_come_with_a_warning(client: TestClient, method: s
 
 
 def test_a_number_that_is_not_finite_is_never_served(client: TestClient, tmp_path: Path) -> None:
-    broken = make_checkpoint(tmp_path / "broken.safetensors", 0)
+    broken = make_checkpoint(tmp_path / "broken.safetensors", 0, "baseline")
     broken.classifier.head.weight[0, 0] = math.inf
     state = client.app.state  # type: ignore[attr-defined]
     whole, state.explainer = state.explainer, Explainer({"broken": broken}, "broken")
@@ -273,6 +273,16 @@ def test_figures(client: TestClient, astronaut_jpeg: bytes, name: str, kind: str
 @pytest.mark.parametrize("query", [{"format": "gif"}, {"opacity": "nan"}, {"opacity": 2}, {"colours": "rainbow"}, {"encoding": "list"}])
 def test_figures_refuse_what_they_do_not_know(client: TestClient, query: dict[str, Any]) -> None:
     assert code(post(client, png(made_face()), "/api/v1/figures", **query)) == (422, "invalid_parameter")
+
+
+def test_a_figure_has_an_end(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds a number of faces times models, and says so where a picture has more."""
+    monkeypatch.setattr(api, "MAX_FIGURE_BLOCKS", 1)
+    query = {"path": "/api/v1/figures", "crop": "whole"}
+    refused = post(client, png(made_face()), **query)
+    assert code(refused) == (422, "invalid_parameter")
+    assert "ask for fewer faces or models" in refused.json()["detail"]
+    assert post(client, png(made_face()), models="ours", **query).status_code == 200
 
 
 def test_maps_hold_what_the_explanation_says(client: TestClient, astronaut_jpeg: bytes) -> None:

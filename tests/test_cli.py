@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import cli_arguments, figure_command
+from app import figure_command
 from app.cli import main
 from app.face_maps import read_maps
-from app.pipeline import MAX_FACES
 
 COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "figure", "explain", "export")
 
@@ -69,10 +68,6 @@ def test_commands_of_the_service_need_no_training_code_and_no_model_to_show_help
     )
     output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert output.splitlines()[-1] == "[]"
-
-
-def test_as_many_faces_can_be_asked_for_as_the_pipeline_explains() -> None:
-    assert cli_arguments.MAX_FACES == MAX_FACES
 
 
 def test_serve_gives_the_chosen_address_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +133,10 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
         ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "names a model twice"),
         (["--supplement", "--out", tmp_path], "needs --data"),
         (["--supplement", "--data", tmp_path, "--out", tmp_path], "no FERPlus here"),
+        (["--supplement", "--data", tmp_path, "--out", tmp_path, "--gauge", "trained"], "rule chooses: leave out --gauge"),
+        ([portrait, "--supplement", "--data", tmp_path, "--out", tmp_path], "rule chooses: leave out IMAGE"),
+        ([portrait, "-o", tmp_path / "out.png", "--out", tmp_path], "reads a data set: leave out --out"),
+        (["a.npz", "-o", tmp_path / "out.png", "--method", "gradcam", "--models", "ours"], "as they are: leave out --models, --method"),
     ):
         assert main(["figure", *map(str, arguments)]) == 2
         assert reason in refusal(capsys)

@@ -21,6 +21,7 @@ from app.decoding import DecodeLimits, Decoder, DecoderStartError, decode_image
 from app.errors import Problem
 from app.settings import Settings
 from tests import pictures
+from tests.live_server import wait_for_bytes
 from tests.pictures import UPLOADS, encoded, portrait
 
 LIMITS = DecodeLimits()
@@ -97,7 +98,7 @@ def test_a_crash_harms_one_picture(fatal: signal.Signals) -> None:
         (before,) = children()
         os.kill(before, signal.SIGSTOP)  # so that the picture waits in the process that then dies
         waiting = asyncio.create_task(code_of(decoder, picture))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(wait_for_bytes, before)
         os.kill(before, fatal)
         os.kill(before, signal.SIGCONT)
         assert await waiting == "decoder_failed"
@@ -121,13 +122,16 @@ def test_a_process_killed_while_idle_is_replaced_unnoticed() -> None:
     assert restarts == [1]  # but counted
 
 
-def test_a_hanging_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("padding_bytes", [0, 1 << 20])
+def test_a_hanging_process_is_killed(monkeypatch: pytest.MonkeyPatch, padding_bytes: int) -> None:
+    """Also where the picture is more than the pipe to the process takes."""
     monkeypatch.setattr(decoding, "SLOWDOWN", 1.0)
+    monkeypatch.setattr(decoding, "HANG_SECONDS", 0.3)
 
     async def use(decoder: Decoder) -> None:
         (before,) = children()
         os.kill(before, signal.SIGSTOP)
-        assert await code_of(decoder, encoded(portrait(), "JPEG")) == "decoder_failed"
+        assert await code_of(decoder, encoded(portrait(), "JPEG") + bytes(padding_bytes)) == "decoder_failed"
         assert before not in children()
 
     with_decoder(use, timeout_seconds=0.3)
@@ -158,6 +162,25 @@ def test_other_pictures_are_decoded_while_one_takes_long() -> None:
             await decoder.stop()
 
     asyncio.run(run())
+
+
+def test_stopping_waits_for_no_picture_that_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "HANG_SECONDS", 1.0)
+
+    async def run() -> list[str | BaseException | None]:
+        decoder = Decoder(LIMITS, processes=1, timeout_seconds=0.25)
+        await decoder.start()
+        (stopped,) = children()
+        os.kill(stopped, signal.SIGSTOP)
+        tasks = [asyncio.create_task(code_of(decoder, encoded(portrait(), "JPEG"))) for _ in range(3)]
+        await asyncio.to_thread(wait_for_bytes, stopped)
+        await decoder.stop()
+        assert children() == set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, *others = asyncio.run(run())
+    assert first == "decoder_failed"
+    assert [type(other) for other in others] == [asyncio.CancelledError] * 2
 
 
 def test_stopping_leaves_no_process_and_refuses_further_pictures() -> None:

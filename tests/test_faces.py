@@ -13,9 +13,10 @@ from PIL import Image
 
 from app.crop import Box
 from app.decoding import DecodedImage, DecodeLimits, decode_image
-from app.detection import DetectedFace, YuNetDetector
+from app.detection import DetectedFace
 from app.errors import Problem
 from app.faces import LOW_RESOLUTION_FACE, TAKEN_WHOLE, MtcnnDetector, create_detector, find_faces
+from app.yunet import YuNetDetector
 from model.geometry import LANDMARKS, ferplus_geometry
 from tests import pictures
 from tests.pictures import UPLOADS, Upload, encoded, portrait

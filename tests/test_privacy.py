@@ -94,6 +94,12 @@ def test_nothing_is_repeated_or_kept(server: LiveServer, temporary_files: Path) 
     assert list(temporary_files.rglob("*")) == []
 
 
+def test_the_serving_process_dumps_no_memory(server: LiveServer) -> None:
+    limits = Path(f"/proc/{server.process.pid}/limits").read_text().splitlines()
+    (core,) = [line.split() for line in limits if line.startswith("Max core file size")]
+    assert core[4:6] == ["0", "0"]
+
+
 def test_answers_are_not_to_be_kept(server: LiveServer) -> None:
     for target in ("/api/v1/explanations?crop=whole", "/api/v1/figures?crop=whole", "/explain?crop=whole"):
         answer = server.post(form(part(png())), target)

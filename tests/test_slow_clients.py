@@ -98,6 +98,23 @@ def test_more_idle_connections_than_there_is_room_for(server: LiveServer) -> Non
         connection.close()
 
 
+def test_an_answer_that_is_still_being_sent_is_not_idle() -> None:
+    """Nor is its connection closed to make room."""
+    name = 'unturned_http_requests_total{method="POST",route="/api/v1/explanations",status="200"}'
+    with LiveServer(SLOW_SERVICE, max_connections=8, write_timeout_seconds=60, keep_alive_seconds=60) as server:
+        server.wait_until_ready()
+        reading = server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=30000000"))
+        server.wait_for_metric(name, 1)
+        idle = []
+        for _ in range(8):
+            idle.append(server.connect().send(head("GET", "/health/live")))
+            assert idle[-1].answer().status == 200
+        assert idle[0].ended()
+        assert len(reading.answer().json["padding"]) == 30000000
+        for connection in [reading, *idle]:
+            connection.close()
+
+
 @pytest.fixture
 def many_descriptors() -> Iterator[None]:
     """Room for a thousand sockets of this process."""
@@ -125,7 +142,9 @@ def test_two_hundred_uploads_at_once() -> None:
     """The eighteen that have places are answered, all others are too, or told to come again; nobody's connection is reset."""
     with LiveServer(SLOW_SERVICE) as server:
         server.wait_until_ready()
-        first = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=0.5")) for _ in range(18)]
+        first = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=3")) for _ in range(2)]
+        server.wait_for_computed(2)
+        first += [server.connect().send(upload_request(GOOD_UPLOAD)) for _ in range(16)]
         server.wait_for_metric("unturned_queue_depth", 16)
         others = [server.connect().send(upload_request(GOOD_UPLOAD)) for _ in range(182)]
         assert server.get("/health/live").status == 200
@@ -142,10 +161,8 @@ def test_client_that_leaves_while_computing(server: LiveServer) -> None:
     """What waits for a slot is dropped, what runs ends, both are in the log as 499."""
     name = 'unturned_client_disconnects_total{phase="compute"}'
     before, computed = server.metric(name), server.get("/api/v1/counts").json["computed"]
-    leaving = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=1")) for _ in range(6)]
-    for _ in patiently():
-        if server.get("/api/v1/counts").json["computed"] == computed + 2:
-            break
+    leaving = [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?sleep=5")) for _ in range(6)]
+    server.wait_for_computed(computed + 2)
     for connection in leaving:
         connection.close()
     server.wait_for_metric(name, before + 6)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -147,6 +148,22 @@ def test_names_are_unique(random_checkpoints: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(random_checkpoints / NAME, tmp_path / NAME))
     with pytest.raises(CheckpointError, match="already"):
         load_explainer(Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
+
+
+def test_files_of_one_name_answer_each_for_itself(random_checkpoints: Path, tmp_path: Path) -> None:
+    """In folders of their own they are told apart by the manifest's names."""
+    manifest = json.loads((random_checkpoints / "manifest.json").read_text())
+    for name, entry in manifest["checkpoints"].items():
+        (tmp_path / name).mkdir()
+        shutil.copy(random_checkpoints / entry["file"], tmp_path / name / "model.safetensors")
+        entry["file"] = f"{name}/model.safetensors"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    face, models = np.arange(48 * 48, dtype=np.uint8).reshape(1, 48, 48), ("baseline", "ours")
+    explainers = (load_explainer(Settings(checkpoint_dir=folder)) for folder in (random_checkpoints, tmp_path))
+    (expected,), (said,) = (explainer.explain(face, models) for explainer in explainers)
+    for name in models:
+        assert said[name].maps.checkpoint == expected[name].maps.checkpoint
+        np.testing.assert_array_equal(said[name].maps.logits, expected[name].maps.logits)
 
 
 def assert_no_start(path: Path, **settings: Any) -> str:

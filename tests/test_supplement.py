@@ -6,6 +6,7 @@ import csv
 import html
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from app import pages
 from app.compute import ComputePool
+from app.drawing_style import FigureFormat
 from app.explain import Explainer
 from app.figure import draw_figure
 from app.supplement import RULE, nearest_to_median, supplement_figures
@@ -93,9 +95,11 @@ def client(explainer: Explainer, tmp_path: Path) -> Iterator[TestClient]:
     app.state.settings = SimpleNamespace(datasets=tmp_path)
     app.state.explainer = explainer
     app.state.executor = ComputePool(1, 60.0)
+    app.state.drawer = ThreadPoolExecutor(1)
     with TestClient(app) as client:
         yield client
     app.state.executor.shutdown()
+    app.state.drawer.shutdown()
 
 
 def test_the_page_chooses_the_faces_once_and_serves_the_figures(client: TestClient, explainer: Explainer) -> None:
@@ -112,7 +116,7 @@ def test_the_page_chooses_the_faces_once_and_serves_the_figures(client: TestClie
         assert f"/supplement/{figure.stem}.pdf" in answer.text and figure.explained.faces[0].caption in answer.text
     served = client.get("/supplement/anger.png")
     assert served.headers["content-type"] == "image/png"
-    assert served.content == draw_figure(by_rule[3].explained, "png")
+    assert served.content == draw_figure(by_rule[3].explained, FigureFormat.PNG)
     assert client.get("/supplement/neutral.png").status_code == 404
 
 
