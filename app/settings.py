@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Networks = Field(default=(), description="Networks of proxies whose `X-Forwarded-For` and `-Proto` count.")
     api_key: ApiKey = Field(default=None, description="Key that the API asks for as `Authorization: Bearer`; empty for none.")
-    rate_limit_per_second: float = Field(default=0.0, ge=0, description="Uploads and computed pages a client gets on average; 0 for no limit.")
+    rate_limit_per_second: float = Field(
+        default=0.0, ge=0, description="Uploads and computed pages a client gets on average; 0 for no limit."
+    )
     rate_limit_burst: int = Field(default=20, ge=1, description="As many may come at once before the average counts.")
     metrics: bool = Field(default=True, description="Serve Prometheus metrics at `/metrics`.")
 
