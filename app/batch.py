@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ErrorCode, Problem
-from app.replaced_file import replace_file
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.replaced_file import replace_file
 
 INDEX_FILE = "index.csv"
 OPTIONS_FILE = "options.json"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from app.cli_arguments import add_explaining, add_parser, explain_options
 from app.drawing_style import ColourMap, FigureFormat, Scale, Style
-from app.replaced_file import replace_file
 from model.expressions import EXPRESSIONS
+from model.replaced_file import replace_file
 
 if TYPE_CHECKING:
     from app.cli_arguments import Subparsers

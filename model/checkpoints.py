@@ -26,6 +26,7 @@ from model.geometry import FaceGeometry
 from model.networks import Grid, build_network, network_grid
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
+from model.replaced_file import replace_file
 from model.validation import first_error
 
 MAX_HEADER_BYTES = 1 << 20
@@ -115,9 +116,7 @@ def save_checkpoint(path: Path, classifier: ExpressionClassifier, metadata: Chec
     }
     data = save(tensors, {"unturned": metadata.model_dump_json()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    replace_file(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

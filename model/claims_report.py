@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from model.replaced_file import replace_file
 from model.validation import first_error
 
 CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
@@ -134,9 +135,7 @@ def combine(verdicts: list[Verdict]) -> Verdict:
 
 def save_claims(path: Path, report: ClaimsReport) -> None:
     """Write the report atomically."""
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(report.model_dump_json() + "\n")
-    temporary.replace(path)
+    replace_file(path, f"{report.model_dump_json()}\n".encode())
 
 
 def load_claims(directory: Path) -> ClaimsReport:

@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from model.expressions import EXPRESSIONS
+from model.replaced_file import replace_file
 from model.validation import first_error
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
@@ -148,9 +149,7 @@ def save_result(folder: Path, result: RunResult) -> Path:
     """Write a result atomically; returns its path."""
     path = result_path(folder, result.method, result.dataset, result.imbalance, result.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(result.model_dump_json(indent=1) + "\n")
-    temporary.replace(path)
+    replace_file(path, f"{result.model_dump_json(indent=1)}\n".encode())
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint, save_checkpoint
 from model.classifier import ExpressionClassifier
 from model.folder_lock import folder_lock
+from model.replaced_file import replace_file
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"
@@ -47,15 +48,9 @@ def renew_manifest(directory: Path) -> Manifest | None:
     if not forms:
         return None
     manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
-    _replace(directory / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
-    _replace(directory / README_FILE, _readme(manifest, metadata))
+    replace_file(directory / MANIFEST_FILE, f"{manifest.model_dump_json(indent=2)}\n".encode())
+    replace_file(directory / README_FILE, _readme(manifest, metadata).encode())
     return manifest
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _valid_score(metadata: CheckpointMetadata) -> float:

@@ -166,10 +166,10 @@ class LiveServer:
     def post(self, body: bytes, target: str = "/api/v1/explanations", **headers: str) -> Answer:
         return self.send(upload_request(body, target, **self._key | headers))
 
-    def assert_serves(self) -> None:
+    def assert_serves(self, target: str = "/api/v1/explanations") -> None:
         """The next upload is answered, as soon as there is a place for it."""
         for _ in patiently():
-            if self.post(GOOD_UPLOAD).status == 200:
+            if self.post(GOOD_UPLOAD, target).status == 200:
                 return
         raise AssertionError("the service no longer answers uploads")
 

@@ -249,7 +249,7 @@ def test_maps_of_other_methods_come_with_a_warning(client: TestClient, method: s
 
 
 def test_a_number_that_is_not_finite_is_never_served(client: TestClient, tmp_path: Path) -> None:
-    broken = make_checkpoint(tmp_path / "broken.safetensors", 0, "baseline")
+    broken = make_checkpoint(tmp_path / "broken.safetensors", 0)
     broken.classifier.head.weight[0, 0] = math.inf
     state = client.app.state  # type: ignore[attr-defined]
     whole, state.explainer = state.explainer, Explainer({"broken": broken}, "broken")

@@ -157,7 +157,7 @@ def test_no_gradient_is_recorded_in_a_worker_thread(explainer: Explainer, monkey
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_a_problem(explainer: Explainer, tmp_path: Path, value: float) -> None:
-    checkpoint = make_checkpoint(tmp_path / "broken.safetensors", 0, "baseline")
+    checkpoint = make_checkpoint(tmp_path / "broken.safetensors", 0)
     checkpoint.classifier.head.bias[2] = value
     with pytest.raises(Problem) as caught:
         Explainer({"broken": checkpoint}, "broken").explain(made_faces(1), ["broken"])
@@ -172,7 +172,7 @@ def test_an_unknown_model_is_a_problem(explainer: Explainer) -> None:
 
 
 def test_no_evidence_is_said_and_never_placed(tmp_path: Path) -> None:
-    blind = make_checkpoint(tmp_path / "blind.safetensors", 0, "baseline")
+    blind = make_checkpoint(tmp_path / "blind.safetensors", 0)
     blind.classifier.head.weight.zero_()
     explanation = Explainer({"blind": blind}, "blind").explain(made_faces(1), ["blind"])[0]["blind"]
     assert [(cue.place, cue.evidence, cue.peak, cue.mirror_agrees) for cue in explanation.cues] == [(None, 0.0, None, False)] * 2

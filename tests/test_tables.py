@@ -13,7 +13,7 @@ import pytest
 from model.cells import Protocol, TableCell, table_cells
 from model.methods import METHODS
 from model.paper import paper_tables
-from model.results import RunResult, save_result
+from model.results import save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
 from model.table_layout import Row, Table, Value
 from model.tables import build_tables, prevailing_protocol, run_tables
@@ -155,11 +155,10 @@ def test_runs_in_another_arithmetic_are_named() -> None:
     assert not any("float32" in note for note in build_tables(mixed, Protocol())[1].notes)  # none of these runs is in Table 2
     assert not any("of either kind" in note for note in notes)
     both = [*mixed, make_result(method="mek", seed=2, precision="bf16-mixed")]
-    assert any(note.endswith("of either kind, which its ± covers, too: MEK (the paper's Ours).") for note in _notes_of_table_3(both))
-
-
-def _notes_of_table_3(runs: list[RunResult]) -> tuple[str, ...]:
-    return build_tables(runs, Protocol())[2].notes
+    assert any(
+        note.endswith("of either kind, which its ± covers, too: MEK (the paper's Ours).")
+        for note in build_tables(both, Protocol())[2].notes
+    )
 
 
 def test_counts_come_from_paper_rule_and_recorded_run() -> None:

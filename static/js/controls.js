@@ -1,10 +1,10 @@
 // The controls above the grid: read into the settings, written from them.
 import { byId, element, inputById, selectById } from "./dom.js";
+import { MODELS } from "./settings.js";
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./settings.js").Store} Store */
 
 const INSTANT = /** @type {const} */ (["focus", "colours", "scale", "method"]);
-const MODELS = /** @type {const} */ (["first", "second"]);
 
 /** @param {Store} store */
 export function bindControls(store) {

@@ -26,7 +26,7 @@ const FORMS = {
 };
 
 const NAMES = /** @type {(keyof Settings)[]} */ (Object.keys(DEFAULTS));
-const MODELS = /** @type {(keyof Settings)[]} */ (["first", "second"]);
+export const MODELS = /** @type {const} */ (["first", "second"]);
 
 /**
  * @param {string} hash
@@ -38,7 +38,7 @@ export function parseHash(hash, models) {
   const read = NAMES.flatMap((name) => {
     const value = given.get(name);
     if (value === null || !FORMS[name].test(value)) return [];
-    if (models !== null && MODELS.includes(name) && !models.includes(value)) return [];
+    if (models !== null && MODELS.some((model) => model === name) && !models.includes(value)) return [];
     return [[name, name === "opacity" ? Number(value) : value]];
   });
   return { ...DEFAULTS, ...Object.fromEntries(read) };
