@@ -106,7 +106,7 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         ("Epochs, seed", f"{metadata.epochs}, seed {metadata.seed}"),
         ("Rare classes", ", ".join(metadata.minor_classes)),
         ("Code", metadata.revision),
-        ("File", f"{name}.safetensors, sha256 {sha256}"),
+        ("File", f"sha256 {sha256}"),
         ("Intended use", "Research on what classifiers look at. Not for judging employees, applicants, pupils or anybody else."),
         (
             "Limits",

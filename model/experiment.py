@@ -137,7 +137,10 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
     with tqdm(total=total, unit="step", desc=experiment.directory.name, disable=not fabric.is_global_zero, mininterval=5) as bar:
 
         def on_step(progress: Progress, losses: dict[str, float]) -> None:
-            bar.n = progress.epoch * run.steps_per_epoch + progress.step
+            done = progress.epoch * run.steps_per_epoch + progress.step
+            if bar.n == 0:
+                bar.initial = done  # steps from before a kill count for the position, not for the speed
+            bar.n = done
             bar.set_postfix({"epoch": progress.epoch + 1, **{name: f"{value:.3f}" for name, value in losses.items()}})
 
         def on_epoch(_epoch: int, method: Method) -> dict[str, Any]:
