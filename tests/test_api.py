@@ -18,9 +18,6 @@ import jsonschema_rs
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,7 +25,6 @@ from app import api, api_examples
 from app.explain import Explainer
 from app.face_maps import read_maps
 from app.main import create_app
-from app.schemas import decimal_numbers
 from app.settings import Settings
 from model.checkpoints import load_checkpoint, load_manifest
 from model.data.ferplus import load_ferplus
@@ -162,17 +158,6 @@ def test_base64_is_the_same_numbers(client: TestClient, astronaut_jpeg: bytes) -
         assert (encoded[view]["dtype"], encoded[view]["shape"]) == ("<f4", [7, 5, 5])
         values = struct.unpack(f"<{7 * 25}f", base64.b64decode(encoded[view]["data"], validate=True))
         assert np.array(lists[view], np.float32).ravel().tolist() == list(values)
-
-
-@given(arrays.arrays(np.float32, 20, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
-def test_written_numbers_read_back_exactly(values: NDArray[np.float32]) -> None:
-    written = decimal_numbers(values)
-    np.testing.assert_array_equal(written.astype(np.float32), values)
-
-
-def test_written_numbers_are_short() -> None:
-    values = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
-    assert max(len(repr(value).strip("-").replace(".", "").lstrip("0")) for value in decimal_numbers(values).tolist()) <= 9
 
 
 def test_a_mirrored_picture_swaps_the_views(client: TestClient, astronaut_jpeg: bytes) -> None:

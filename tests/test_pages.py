@@ -1,8 +1,7 @@
-"""Pages without a browser: what they say, what they never contain, and the plots' arithmetic."""
+"""Pages without a browser: what they say, and what they never contain."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -11,24 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app import pages
-from app.charts import interval_plot, scatter_plot, tick_text, tick_values
-from app.compute import ComputePool
 from app.errors import install_error_handlers
 from app.explain import Cue, Explainer
-from app.face_browser import FaceBrowser, Outcome, Wanted
 from app.rendering import colour_table
 from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
 from app.templating import STATIC
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
-from model.data.ferplus import VOTE_COLUMNS, FaceSet
-from model.expressions import EXPRESSIONS
 
 PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about")
 
@@ -202,42 +195,6 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.0, 1.0, ["0.00", "0.25", "0.50", "0.75", "1.00"]),
-        (-7.0, 9.0, ["−10", "−5", "0", "5", "10"]),
-        (0.81, 0.83, ["0.810", "0.815", "0.820", "0.825", "0.830"]),
-        (0.4, 0.4, ["−0.25", "0.00", "0.25", "0.50", "0.75", "1.00"]),
-    ],
-)
-def test_ticks_are_round_and_hold_both_ends(low: float, high: float, expected: list[str]) -> None:
-    ticks = tick_values(low, high)
-    assert ticks[0] <= low + 1e-9
-    assert ticks[-1] >= high - 1e-9
-    assert [tick_text(value, ticks) for value in ticks] == expected
-
-
-def test_interval_plot_keeps_order_and_direction() -> None:
-    measure = make_report(0.3).claims[0].measures[0]
-    plot = interval_plot(measure, "ours")
-    baseline, ours = plot.rows
-    assert ours.dot > baseline.dot
-    assert ours.low is not None
-    assert ours.high is not None
-    assert plot.left <= ours.low <= ours.dot <= ours.high <= plot.right
-    assert (baseline.kind, ours.kind) == ("", "ours")
-
-
-def test_scatter_puts_larger_values_of_ours_higher_and_marked_faces_apart() -> None:
-    points = PointSet(
-        key="k", title="t", quantity="q", faces=(3, 4), baseline=(0.0, 0.0), ours=(0.0, 1.0), marked=(False, True), marked_title="m"
-    )
-    plot = scatter_plot(points)
-    (_, low), (_, high) = (map(float, re.fullmatch(r"M([\d.]+) ([\d.]+)h0", path).groups()) for path in (plot.plain, plot.marked))  # type: ignore[union-attr]
-    assert high < low  # y runs downwards
-
-
-@pytest.mark.parametrize(
     ("cue", "sentence"),
     [
         (
@@ -258,44 +215,3 @@ def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
 def test_shares_never_round_to_certainty() -> None:
     shares = [0.0, 0.0001, 0.123, 0.9999, 1.0]
     assert [share_text(share).replace("\u00a0", " ") for share in shares] == ["0.0 %", "<0.1 %", "12.3 %", ">99.9 %", "100.0 %"]
-
-
-def make_faces() -> FaceSet:
-    """Three faces: surprise with two fear votes, surprise with one, fear itself."""
-    votes = torch.zeros(3, len(VOTE_COLUMNS), dtype=torch.int64)
-    for row, counts in enumerate([{"surprise": 7, "fear": 2}, {"surprise": 9, "fear": 1}, {"fear": 8, "surprise": 2}]):
-        for name, count in counts.items():
-            votes[row, VOTE_COLUMNS.index(name)] = count
-    labels = torch.tensor([EXPRESSIONS.index(name) for name in ("surprise", "surprise", "fear")])
-    images = torch.randint(0, 256, (3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    return FaceSet(images, labels, votes, ("a", "b", "c"))
-
-
-def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: Path) -> None:
-    explainer = Explainer({name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")}, "mek_sf")
-    first, second = explainer.checkpoints.values()
-    browser = FaceBrowser(make_faces())
-    assert browser.find(Wanted(seen="fear"), first, second) == [0]
-    assert browser.find(Wanted(label="surprise"), first, second) == [0, 1]
-    assert browser.find(Wanted(outcome=Outcome.NEITHER), first, second) == []  # nothing is known of the models yet
-    pool = ComputePool(1, 60.0)
-    for checkpoint in (first, second):
-        asyncio.run(browser.predict(checkpoint, pool))
-    pool.shutdown()
-    for index in range(3):
-        answers = explainer.explain(make_faces().images[index : index + 1].numpy(), ("baseline", "mek_sf"))[0]
-        assert browser.prediction(index, first) == answers["baseline"].predicted
-        assert browser.prediction(index, second) == answers["mek_sf"].predicted
-        right = {name: answer.predicted == browser.label(index) for name, answer in answers.items()}
-        only_second = index in browser.find(Wanted(outcome=Outcome.SECOND_ONLY), first, second)
-        assert only_second == (right["mek_sf"] and not right["baseline"])
-    assert browser.votes(0) == {"surprise": 7, "fear": 2}
-
-
-@pytest.mark.dataset
-def test_ferplus_browser_has_the_faces_annotators_disagreed_on(ferplus_zip: Path) -> None:
-    browser = FaceBrowser.load(ferplus_zip)
-    unused: Any = None
-    assert len(browser) == 3137
-    assert len(browser.find(Wanted(seen="disgust"), unused, unused)) == 41
-    assert browser.picture(0).startswith(b"\x89PNG")
