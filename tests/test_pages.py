@@ -17,11 +17,13 @@ from app import pages
 from app.errors import install_error_handlers
 from app.explain import Cue, Explainer
 from app.rendering import colour_table
+from app.report_pages import SUMMARIES
 from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
 from app.templating import STATIC
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
+from model.methods import METHODS
 
 PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about")
 
@@ -184,6 +186,10 @@ def test_a_plots_faces_are_served_for_the_browser(client: TestClient, tmp_path: 
     drawn = client.get(f"/claims/points/flip_consistency/{points.key}.json").json()
     assert drawn["faces"] == list(points.faces)
     assert client.get("/claims/points/flip_consistency/nope.json").status_code == 404
+
+
+def test_every_method_is_described() -> None:
+    assert set(SUMMARIES) == set(METHODS)
 
 
 def test_model_page_shows_confusion_counts_and_training_counts(client: TestClient) -> None:
