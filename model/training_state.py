@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from model.replaced_file import replace_file
 
 STATE_FILE = "state.safetensors"
 LOG_FILE = "log.jsonl"
@@ -65,9 +67,8 @@ def save_state(
         "schedule": json.dumps(schedule.state_dict(), default=lambda _: None),
     }
     directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f"{STATE_FILE}.partial"
-    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, temporary, texts)
-    temporary.replace(directory / STATE_FILE)
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    replace_file(directory / STATE_FILE, save(copies, texts))
 
 
 def load_state(
