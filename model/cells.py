@@ -19,7 +19,7 @@ BEYOND_THE_PAPER = {1: ("mek_sf",), 2: ("mek_sf",), 3: ("mek_sf", "votes", "mek_
 
 @dataclass(frozen=True)
 class Protocol:
-    """What every run of a table shares; the defaults are those of ``model.training.TrainingConfig``, which the service cannot import."""
+    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, and AdamW's settings."""
 
     network: str = "dlib_resnet"
     input_size: int = 99

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from model.cells import TableCell
+from model.cells import Protocol, TableCell
 from model.data.imbalance import ORIGINAL
 from model.methods import METHODS
 from model.networks import NETWORKS
@@ -50,14 +50,14 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--imbalance", default=ORIGINAL, help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper"
     )
-    parser.add_argument("--network", choices=NETWORKS, default="dlib_resnet", help="backbone")
+    parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone")
     parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=int, default=99, help="side of the network's input, pixels")
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the training faces")
-    parser.add_argument("--batch", type=int, default=64, help="faces a step, over all processes")
+    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels")
+    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces")
+    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes")
     parser.add_argument("--parts", type=int, default=1, help="parts a process splits its faces of a step into, to save memory")
-    parser.add_argument("--lr", type=float, default=2e-4, help="peak learning rate of the network; the head's is ten times that")
-    parser.add_argument("--weight-decay", type=float, default=1e-3, help="AdamW's weight decay")
+    parser.add_argument("--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that")
+    parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay")
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")

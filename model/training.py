@@ -22,6 +22,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from model.cells import Protocol
 from model.classifier import ExpressionClassifier, PooledHead
 from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
@@ -42,15 +43,18 @@ LOG_EVERY_STEPS = 20
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Every choice of a run that shapes its weights. ``lr`` is the network's peak learning rate, the head's is ten times that."""
+    """Every choice of a run that shapes its weights; the defaults are the protocol of the tables.
+
+    ``lr`` is the network's peak learning rate, the head's is ten times that.
+    """
 
     method: str
-    network: str = "dlib_resnet"
-    input_size: int = 99
-    epochs: int = 10
-    batch: int = 64
-    lr: float = 2e-4
-    weight_decay: float = 1e-3
+    network: str = Protocol.network
+    input_size: int = Protocol.input_size
+    epochs: int = Protocol.epochs
+    batch: int = Protocol.batch
+    lr: float = Protocol.lr
+    weight_decay: float = Protocol.weight_decay
     seed: int = 1
     precision: str = "bf16-mixed"
     parts: int = 1  # a batch is seen in this many parts a process, gradients added up
