@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from model.data.imbalance import ORIGINAL
-from model.methods import METHODS, find_method
+from model.methods import find_method
 from model.paper import paper_tables
 from model.results import RunResult, result_path
 
@@ -94,9 +94,9 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
         ValueError: no such table, or a method that the table or this program does not have.
     """
     table = paper_tables().accuracy_table(number)
-    beyond = [method for method in BEYOND_THE_PAPER[number] if method in METHODS]
+    beyond = BEYOND_THE_PAPER[number]
     rows = [(s.imbalance, method) for s in table.sections for method in [*(row.method for row in s.rows), *beyond]]
-    known = {method for _, method in rows if method in METHODS}
+    known = {method for _, method in rows}
     unknown = set(methods or ()) - known
     if unknown:
         raise ValueError(f"Table {number} has no row {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")

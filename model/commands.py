@@ -70,7 +70,7 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--limit",
         type=int,
         default=None,
-        help="a dry run: train and measure on the first LIMIT faces of each split, in folders of its own under runs/",
+        help="a dry run: train and measure on LIMIT faces of each split, of every class in turn, in folders of its own under runs/",
     )
     parser.set_defaults(run=_train)
 
@@ -95,7 +95,7 @@ def _train(arguments: argparse.Namespace) -> int:
     dry = arguments.limit is not None
     if arguments.ship and (dry or not cell.ships):
         raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
-    directory = arguments.out or Path("runs") / (f"{cell.name}-first{arguments.limit}" if dry else cell.name)
+    directory = arguments.out or Path("runs") / (f"{cell.name}-limit{arguments.limit}" if dry else cell.name)
     try:
         config = TrainingConfig(
             method=arguments.method,

@@ -59,7 +59,8 @@ def difficulty_table(results: Sequence[RunResult]) -> Table:
 
 def relabelling_table(results: Sequence[RunResult]) -> Table:
     """What SCN did to the training labels, at the end of every run of it."""
-    rows = tuple(_relabelling_row(result) for result in results if result.method == "scn" and "to_frequent" in result.learning_curve[-1])
+    runs = [result for result in results if result.method == "scn" and result.learning_curve]
+    rows = tuple(_relabelling_row(result) for result in runs if "to_frequent" in result.learning_curve[-1])
     return Table(
         name="SCN's labels",
         title="Training labels that SCN changed by the end of a run. Not in the paper's tables",

@@ -14,6 +14,7 @@ from model.bootstrap import accuracy_intervals, mean_intervals
 from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
+from model.methods.base import log_prior
 from model.preprocessing import network_input
 from model.results import Accuracies, FlipConsistency, Intervals, SplitMetrics
 
@@ -98,9 +99,8 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
     predicted = outputs.logits.argmax(1)
     # of the maps in the centred gauge, as served
     consistency = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
-    counts = torch.tensor([training_counts[name] for name in EXPRESSIONS], dtype=torch.float32)
-    log_prior = (counts / counts.sum()).log()
-    adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * log_prior).argmax(1), labels) for tau in ADJUSTMENTS}
+    prior = log_prior([training_counts[name] for name in EXPRESSIONS])
+    adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * prior).argmax(1), labels) for tau in ADJUSTMENTS}
     return SplitMetrics(
         **accuracies(predicted, labels),
         faces=len(labels),

@@ -31,7 +31,7 @@ VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training config, the data it sees, and where its files go; ``limit`` leaves only the first faces of each split, for a dry run."""
+    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run."""
 
     config: TrainingConfig
     dataset: str
@@ -121,15 +121,24 @@ def _refuse_to_replace_another_run(experiment: Experiment, run: Run, counts: dic
 
 def _training_faces(experiment: Experiment) -> FaceSet:
     faces = load_faces(experiment.dataset, experiment.data, "train").labelled()
-    return thin_to_protocol(_first(faces, experiment.limit), experiment.dataset, experiment.imbalance)
+    return thin_to_protocol(_limited(faces, experiment.limit), experiment.dataset, experiment.imbalance)
 
 
 def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
-    return _first(load_faces(experiment.dataset, experiment.data, split).labelled(), experiment.limit)
+    return _limited(load_faces(experiment.dataset, experiment.data, split).labelled(), experiment.limit)
 
 
-def _first(faces: FaceSet, limit: int | None) -> FaceSet:
-    return faces if limit is None else faces.subset(torch.arange(min(limit, len(faces))))
+def _limited(faces: FaceSet, limit: int | None) -> FaceSet:
+    """``limit`` faces, taken from every class in turn as long as it has any: the first 250 faces of FERPlus show no disgust."""
+    if limit is None:
+        return faces
+    if limit < len(EXPRESSIONS):
+        raise ValueError(f"--limit must be at least {len(EXPRESSIONS)}, a face of each expression, not {limit}")
+    turns = torch.zeros_like(faces.labels)
+    for label in range(len(EXPRESSIONS)):
+        members = faces.labels == label
+        turns[members] = torch.arange(int(members.sum()))
+    return faces.subset(turns.argsort(stable=True)[:limit].sort().values)
 
 
 def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric, resume: bool) -> Progress:

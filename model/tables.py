@@ -10,7 +10,6 @@ from model.cells import BEYOND_THE_PAPER, Protocol, TableCell
 from model.data.imbalance import ORIGINAL, decayed_counts
 from model.drift import difficulty_table, relabelling_table
 from model.expressions import EXPRESSIONS
-from model.methods import METHODS
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.results import Accuracies, Interval, RunResult, load_results
 from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs
@@ -78,7 +77,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
 
 
 def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol: Protocol) -> Table:
-    beyond = [method for method in BEYOND_THE_PAPER[table.number] if method in METHODS]
+    beyond = BEYOND_THE_PAPER[table.number]
     cells = {(section.imbalance, method) for section in table.sections for method in (*(row.method for row in section.rows), *beyond)}
     of_table = [result for result in results if result.dataset == table.dataset and (result.imbalance, result.method) in cells]
     used = [result for result in of_table if protocol.matches(result)]
@@ -117,7 +116,7 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
         "Macro AP: macro average precision, in per cent. Flip r: mean flip consistency of the attention maps.",
         f"Here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; in the paper: ResNet-18.",
         "An empty paper cell: the printed value was not at hand.",
-        *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number] if method in METHODS),
+        *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number]),
         *([ADJUSTED_NOTE] if any(run.test.logit_adjusted for run in used) else []),
         *table.notes,
         *_precision_notes(used),

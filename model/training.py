@@ -33,7 +33,7 @@ from model.networks.dlib_resnet import DlibResNet
 from model.preprocessing import network_input
 from model.pretrained import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.revision import code_revision
-from model.training_state import Progress, RunLog, load_state, save_state
+from model.training_state import Progress, RunLog, load_state, refuse_saved_state, save_state
 
 CALIBRATION_FACES = 1024
 HEAD_LR_FACTOR = 10.0
@@ -85,7 +85,7 @@ class Run:
 def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     """Build network, head, method and optimizer with the same initial weights for every method of a seed.
 
-    Except BBN: its second branch takes random numbers before the head does.
+    Except BBN: its second branch takes random numbers before the BatchNorm calibration and the head do.
 
     Args:
         faces: labelled training faces.
@@ -172,17 +172,21 @@ def fit(
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the state is saved.
+        StateError: the directory holds the state of another run, or of any run if this one does not resume.
     """
+    if not resume:
+        refuse_saved_state(directory)
+    identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
     method, optimizer = fabric.setup(run.method, run.optimizer)
     # after the setup, so that the optimizer's moments go where its parameters are
-    progress = load_state(directory, run.method, run.optimizer, run.schedule, run.identity()) if resume else Progress()
+    progress = load_state(directory, run.method, run.optimizer, run.schedule, identity) if resume else Progress()
     progress.name_revision(code_revision())
     log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
     augment = Augmentation(run.config.input_size)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_state(directory, run.method, run.optimizer, run.schedule, run.identity(), progress)
+            save_state(directory, run.method, run.optimizer, run.schedule, identity, progress)
 
     with stop_requests() as stop_requested:
         while progress.epoch < run.config.epochs:

@@ -103,6 +103,17 @@ def load_state(
     return Progress(**json.loads(texts["progress"]))
 
 
+def refuse_saved_state(directory: Path) -> None:
+    """A run begun anew must not replace what another one has trained.
+
+    Raises:
+        StateError: the directory holds a state; the message says what to do.
+    """
+    path = directory / STATE_FILE
+    if path.is_file():
+        raise StateError(f"{path} is of an earlier run: add --resume to continue it, or delete {directory} to start again")
+
+
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 

@@ -57,6 +57,40 @@ def test_maps_that_mirror_exactly_have_consistency_one_and_a_flat_class_has_none
     assert none.per_class["disgust"] is None
 
 
+def test_the_intervals_of_each_figure_stand_beside_it() -> None:
+    """100 neutral faces, all right; 4 of disgust, half right: four draws of a fair coin, none or all right in one of sixteen each."""
+    labels = torch.cat([torch.zeros(100, dtype=torch.int64), torch.arange(1, 6).repeat(20), torch.full((4,), 6)])
+    predicted = torch.cat([labels[:-2], torch.zeros(2, dtype=torch.int64)])
+    generator = torch.Generator().manual_seed(1)
+    maps, noise = (torch.randn(len(labels), 7, 5, 5, generator=generator) for _ in range(2))
+    strength = torch.linspace(0, 3, 7).view(7, 1, 1)  # how little a class's map agrees with the mirror's
+    logits = torch.eye(7)[predicted]
+    metrics = split_metrics(SplitOutputs(logits, maps, logits, (maps + strength * noise).flip(-1)), labels, COUNTS)
+    assert metrics.intervals is not None
+    assert metrics.flip_consistency is not None
+    per_class = metrics.intervals.per_class
+    assert per_class is not None
+    assert per_class["neutral"] == (1, 1)
+    assert per_class["disgust"] == (0, 1)
+    overall, mean = metrics.intervals.overall, metrics.intervals.mean
+    assert overall[0] < metrics.overall < overall[1]
+    assert mean[0] < metrics.mean < mean[1]
+    assert mean[1] - mean[0] > 5 * (overall[1] - overall[0])
+    assert metrics.intervals.flip_consistency is not None
+    for name, value in metrics.flip_consistency.per_class.items():
+        interval = metrics.intervals.flip_consistency[name]
+        assert value is not None
+        assert interval is not None
+        assert interval[0] < value < interval[1]
+        assert interval[1] - interval[0] < 0.2  # the classes differ by more, so an interval beside the wrong one would show
+
+
+def test_a_class_without_a_training_face_counts_as_one() -> None:
+    outputs, labels = random_outputs()
+    none, one = (split_metrics(outputs, labels, COUNTS | {"disgust": count}) for count in (0, 1))
+    assert none.logit_adjusted["1"].overall == pytest.approx(one.logit_adjusted["1"].overall, abs=0.02)
+
+
 def test_the_prior_is_taken_out_of_the_logits() -> None:
     # Two classes matter: neutral has e^2 times the faces of disgust, so tau 1 (a shift of 2) overturns neutral's lead of 1.5,
     # tau 0.5 (a shift of 1) does not.

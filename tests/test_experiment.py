@@ -23,7 +23,7 @@ USAGES = {"Training": 21, "PublicTest": 14, "PrivateTest": 14}
 
 @pytest.fixture(scope="module")
 def ferplus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Faces of noise, as many of each class, all ten votes for it."""
+    """Faces of noise, as many of each class and one class after another, all ten votes for it."""
     folder = tmp_path_factory.mktemp("ferplus")
     generator = torch.Generator().manual_seed(3)
     with (folder / PIXELS_FILE).open("w", newline="") as pixels, (folder / VOTES_FILE).open("w", newline="") as votes:
@@ -34,7 +34,7 @@ def ferplus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(count):
                 face = torch.randint(0, 256, (48 * 48,), generator=generator).tolist()
                 pixel_rows.writerow([0, " ".join(map(str, face)), usage])
-                expression = EXPRESSIONS[number % len(EXPRESSIONS)]
+                expression = EXPRESSIONS[number * len(EXPRESSIONS) // count]
                 vote_rows.writerow([usage, f"{usage}-{number}.png", *(10 * (column == expression) for column in VOTE_COLUMNS)])
     return folder
 
@@ -78,8 +78,14 @@ def test_a_finished_run_is_only_measured_again(inside: Path, ferplus_folder: Pat
 def test_a_dry_run_touches_nothing_of_the_whole_one(inside: Path, ferplus_folder: Path) -> None:
     assert main(command(ferplus_folder, "--limit", "16")) == 0
     assert [path.name for path in inside.iterdir()] == ["runs"]
-    dry = load_result(inside / "runs/ferplus-original-mek_sf-seed1-first16/ferplus-original-mek_sf-seed1.json")
+    dry = load_result(inside / "runs/ferplus-original-mek_sf-seed1-limit16/ferplus-original-mek_sf-seed1.json")
     assert (sum(dry.training_counts.values()), dry.test.faces) == (16, 14)
+    assert set(dry.training_counts.values()) == {2, 3}  # the first sixteen of the set show no disgust
+
+
+def test_a_dry_run_needs_a_face_of_each_expression(inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(ferplus_folder, "--limit", "6")) == 2
+    assert "--limit must be at least 7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

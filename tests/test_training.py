@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from model.data.ferplus import FaceSet
+from model.methods import METHODS
 from model.methods.base import Method
 from model.revision import code_revision
 from model.training import Run, TrainingConfig, fit, native_precision, prepare_run
@@ -135,9 +136,27 @@ def test_a_state_of_other_faces_or_other_constants_is_refused_by_name(tmp_path: 
         fit(changed, Fabric(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
 
 
-def test_the_log_of_a_run_begun_anew_has_nothing_of_the_old_one(tmp_path: Path) -> None:
+def test_a_run_begun_anew_does_not_replace_what_another_has_trained(tmp_path: Path) -> None:
     train(config("baseline"), tmp_path)
-    train(config("baseline", seed=2), tmp_path)
+    before = (tmp_path / STATE_FILE).read_bytes()
+    with pytest.raises(StateError, match="add --resume to continue it, or delete"):
+        train(config("baseline"), tmp_path)
+    assert (tmp_path / STATE_FILE).read_bytes() == before
+
+
+def test_a_state_of_several_processes_is_refused_by_one(tmp_path: Path) -> None:
+    class OfTwo(Fabric):
+        world_size = property(lambda _self: 2)
+
+    train(config("baseline"), tmp_path)
+    run = prepare_run(config("baseline"), random_faces())
+    with pytest.raises(StateError, match="differs in processes"):
+        fit(run, OfTwo(accelerator="cpu", devices=1), tmp_path, True, lambda _p, _l: None, lambda _e, _m: {})
+
+
+def test_the_log_of_a_run_begun_anew_has_nothing_of_one_killed_before_its_first_state(tmp_path: Path) -> None:
+    RunLog(tmp_path, enabled=True, fresh=True).write({"epoch": 1, "finished": True})
+    train(config("baseline"), tmp_path)
     assert [entry["epoch"] for entry in read_log(tmp_path) if entry.get("finished")] == [1, 2]
 
 
@@ -151,9 +170,10 @@ def test_a_log_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     assert read_log(tmp_path) == [*whole, {"epoch": 3}]
 
 
-def test_every_method_of_a_seed_starts_from_the_same_weights() -> None:
+@pytest.mark.parametrize("method", sorted({*METHODS} - {"baseline", "bbn"}))
+def test_every_method_of_a_seed_starts_from_the_same_weights(method: str) -> None:
     faces = random_faces()
-    one, other = prepare_run(config("baseline"), faces), prepare_run(config("mek"), faces)
+    one, other = prepare_run(config("baseline"), faces), prepare_run(config(method), faces)
     for (name, a), b in zip(one.method.classifier.state_dict().items(), other.method.classifier.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
 

@@ -36,11 +36,6 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
     return head(features[: len(images)]), maps, mirrored
 
 
-def squared_gap(maps: Tensor, mirrored: Tensor) -> Tensor:
-    """Mean squared difference over the cells, ``(P, L)``: the paper's flip error of every face and class."""
-    return (maps - mirrored).square().mean((2, 3))
-
-
 def correlation(maps: Tensor, mirrored: Tensor) -> Tensor:
     """Pearson correlation over the cells, ``(P, L)``; it does not change when a map is scaled or shifted."""
     a = (maps - maps.mean((2, 3), keepdim=True)).flatten(2)

@@ -4,6 +4,7 @@ serves."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,13 +28,13 @@ class Batch(NamedTuple):
 class TrainingTask:
     """What a method may know of its training set and run.
 
-    ``counts`` are faces a class in this very (possibly thinned) set; ``labels`` (T,) and ``votes`` (T, 10) belong to the whole
-    set, votes are None for a dataset without them.
+    ``counts`` are faces a class in this very (possibly thinned) set, as are ``labels`` (T,) and ``votes`` (T, 10), (T, 0) for a dataset
+    that publishes none.
     """
 
     counts: tuple[int, ...]
     labels: Tensor
-    votes: Tensor | None
+    votes: Tensor
     epochs: int
     steps_per_epoch: int
     map_size: int
@@ -42,15 +43,16 @@ class TrainingTask:
     def classes(self) -> int:
         return len(self.counts)
 
-    def log_prior(self) -> Tensor:
-        """Logarithm of the training set's class frequencies, ``(L,)``."""
-        counts = torch.tensor(self.counts, dtype=torch.float32)
-        return (counts / counts.sum()).log()
-
 
 @dataclass(frozen=True)
 class NoSettings:
     """Settings of a method that has none; each method's own class lists its hyperparameters with their defaults."""
+
+
+def log_prior(counts: Sequence[int]) -> Tensor:
+    """Logarithm of the class frequencies of a training set, ``(L,)``; a class without a face counts as one."""
+    n = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
+    return (n / n.sum()).log()
 
 
 class Method(nn.Module, ABC):

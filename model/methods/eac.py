@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.methods.attention_consistency import predict_with_pairs, squared_gap
+from model.attention import paper_flip_error
+from model.methods.attention_consistency import predict_with_pairs
 from model.methods.base import Batch, Method
 
 
@@ -35,5 +36,5 @@ class Eac(Method):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
         labels = F.cross_entropy(prediction.logits, batch.labels)
-        consistency = squared_gap(maps, mirrored).mean()
+        consistency = paper_flip_error(maps, mirrored).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.attention import paper_flip_error
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import minor_class_weights, predict_with_pairs, squared_gap
+from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask
 
 
@@ -48,7 +49,7 @@ class Mek(Method):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
         labels = F.cross_entropy(prediction.logits, self.targets_of(batch))
-        consistency = (self.weights * squared_gap(maps, mirrored)).sum(1).mean()
+        consistency = (self.weights * paper_flip_error(maps, mirrored)).sum(1).mean()
         return {"loss": labels + self.settings.consistency * consistency, "labels": labels, "consistency": consistency}
 
     def targets_of(self, batch: Batch) -> Tensor:

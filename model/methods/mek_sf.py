@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.methods.attention_consistency import correlation, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.mek import smooth_targets
 
 
@@ -41,7 +41,7 @@ class MekScaleFree(Method):
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: MekScaleFreeSettings) -> None:
         super().__init__(classifier, task, settings)
         self.register_buffer("weights", minor_class_weights(task.counts))
-        self.register_buffer("log_prior", task.log_prior())
+        self.register_buffer("log_prior", log_prior(task.counts))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)

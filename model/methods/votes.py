@@ -20,7 +20,7 @@ from model.methods.base import Batch, Method, NoSettings, TrainingTask
 EXPRESSION_COLUMNS = tuple(VOTE_COLUMNS.index(name) for name in EXPRESSIONS)
 
 
-def vote_distributions(votes: Tensor | None) -> Tensor:
+def vote_distributions(votes: Tensor) -> Tensor:
     """Targets ``(T, 7)`` of votes (T, 10): single votes are dropped as in the majority rule, unless a face has no others.
 
     A face without a vote for any of the seven has zeros, which is no loss.
@@ -28,7 +28,7 @@ def vote_distributions(votes: Tensor | None) -> Tensor:
     Raises:
         ValueError: the dataset has no votes.
     """
-    if votes is None or votes.shape[1] != len(VOTE_COLUMNS):
+    if votes.shape[1] != len(VOTE_COLUMNS):
         raise ValueError("this method needs the annotators' votes, which only FERPlus publishes")
     seven = votes[:, list(EXPRESSION_COLUMNS)]
     several = torch.where(seven > 1, seven, 0)

@@ -14,6 +14,7 @@ FERPLUS_COUNTS = (8740, 7287, 3149, 3014, 2100, 532, 119)
 FACES = 8
 SIDE = 67  # pixels; the map is 3x3
 LABELS = torch.tensor([0, 0, 1, 2, 3, 4, 5, 6])
+NO_VOTES = torch.zeros(0, 0, dtype=torch.int64)
 
 
 class Offset(nn.Module):
@@ -36,7 +37,7 @@ def classifier_of(weight: list[list[float]], network: nn.Module | None = None) -
     return ExpressionClassifier(nn.Identity() if network is None else network, head)
 
 
-def task_of(counts: tuple[int, ...], epochs: int = 10, steps: int = 5, votes: Tensor | None = None) -> TrainingTask:
+def task_of(counts: tuple[int, ...], epochs: int = 10, steps: int = 5, votes: Tensor = NO_VOTES) -> TrainingTask:
     """A task whose training set lists the classes one after another; its maps have one cell."""
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     return TrainingTask(counts, labels, votes, epochs, steps, 1)

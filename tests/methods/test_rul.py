@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.methods.base import TrainingTask
 from model.methods.rul import RelativeUncertainty, RulSettings, mix
-from tests.methods.cases import batch_of, classifier_of, pixels, task_of
+from tests.methods.cases import NO_VOTES, batch_of, classifier_of, pixels, task_of
 
 
 class Fixed(nn.Module):
@@ -47,7 +47,7 @@ def test_the_loss_of_two_faces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_served_head_computes_what_the_trained_one_does() -> None:
     torch.manual_seed(4)
-    task = TrainingTask((1,) * 7, torch.arange(7), None, 1, 1, 3)
+    task = TrainingTask((1,) * 7, torch.arange(7), NO_VOTES, 1, 1, 3)
     method = RelativeUncertainty(ExpressionClassifier(nn.Identity(), PooledHead(6, 7)), task, RulSettings()).eval()
     for norm in (method.feature.norm_in, method.feature.norm_out):
         assert norm.running_mean is not None and norm.running_var is not None

@@ -10,14 +10,14 @@ from torch import distributed
 
 from model.methods.base import TrainingTask
 from model.methods.scn import ScnSettings, SelfCure
-from tests.methods.cases import batch_of, classifier_of, pixels, task_of
+from tests.methods.cases import NO_VOTES, batch_of, classifier_of, pixels, task_of
 
 LABELS = [0, 1, 0, 0]
 
 
 def scn(settings: ScnSettings, epochs: int = 10) -> SelfCure:
     """Confidence sigmoid(g), logits g and -g before it; the stored labels are ``LABELS``."""
-    task = TrainingTask((3, 1), torch.tensor(LABELS), None, epochs, 1, 1)
+    task = TrainingTask((3, 1), torch.tensor(LABELS), NO_VOTES, epochs, 1, 1)
     method = SelfCure(classifier_of([[1.0], [-1.0]]), task, settings)
     with torch.no_grad():
         method.confidence.weight.fill_(1.0)
