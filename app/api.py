@@ -15,6 +15,7 @@ from app.drawing_style import FIGURE_MEDIA_TYPES, ColourMap, FigureFormat, Scale
 from app.errors import ErrorCode, Problem
 from app.explorer_pages import sample_index
 from app.map_choices import MAX_FACES, Gauge, MapMethod
+from app.mirror_floor import mirror_floor
 from app.report_pages import loaded_explainer
 from app.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
 from app.templating import STATIC
@@ -22,6 +23,7 @@ from app.uploads import IMAGE_FIELD, read_upload
 
 if TYPE_CHECKING:
     from app.pipeline import ExplainedPicture, ExplainOptions
+    from model.checkpoints import Checkpoint
 
 router = APIRouter(prefix="/api/v1")
 
@@ -53,7 +55,8 @@ class PictureQuery(BaseModel):
 
     models: str = Field(
         default="baseline,ours",
-        pattern=r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$",
+        max_length=1024,
+        json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$"},
         description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
         examples=["baseline,ours"],
     )
@@ -65,7 +68,8 @@ class PictureQuery(BaseModel):
     )
     crop: str = Field(
         default="detect",
-        pattern=rf"^(detect|whole|{NUMBER},{NUMBER},{NUMBER},{NUMBER})$",
+        max_length=64,
+        json_schema_extra={"pattern": rf"^(detect|whole|{NUMBER},{NUMBER},{NUMBER},{NUMBER})$"},
         description="`detect` the faces, take the `whole` picture as one face, or the box `x,y,w,h` in pixels.",
         examples=["detect", "whole", "120,40,200,200"],
     )
@@ -78,11 +82,13 @@ class PictureQuery(BaseModel):
         """What the pipeline needs.
 
         Raises:
-            Problem: ``invalid_parameter`` for a model named twice.
+            Problem: ``invalid_parameter`` for a model named twice, or for a crop that is none.
         """
+        from app.crop import parse_crop
         from app.pipeline import ExplainOptions
 
-        models = tuple(self.models.split(","))
+        parse_crop(self.crop)  # before the picture is decoded
+        models = tuple(name.strip() for name in self.models.split(","))
         if len(set(models)) != len(models):
             raise Problem(ErrorCode.INVALID_PARAMETER, "A model is named twice.", "/query/models")
         return ExplainOptions(models, min(self.faces, most_faces), self.method, self.crop, self.gauge)
@@ -170,7 +176,7 @@ async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Res
 async def models(request: Request) -> ModelList:
     """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
     explainer = loaded_explainer(request)
-    return ModelList(ours=explainer.ours, models=[model_answer(checkpoint) for checkpoint in explainer.checkpoints.values()])
+    return ModelList(ours=explainer.ours, models=[_listed(request, checkpoint) for checkpoint in explainer.checkpoints.values()])
 
 
 @router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
@@ -180,7 +186,11 @@ async def model(request: Request, name: Annotated[str, Path(description="A check
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND)
-    return model_answer(checkpoint)
+    return _listed(request, checkpoint)
+
+
+def _listed(request: Request, checkpoint: Checkpoint) -> Model:
+    return model_answer(checkpoint, mirror_floor(request.app.state.settings.checkpoint_dir, checkpoint.sha256))
 
 
 @router.get("/samples", tags=["samples"])

@@ -60,7 +60,13 @@ EXPLANATION: dict[str, Any] = {
 MODELS: dict[str, Any] = {
     "ours": "mek_sf",
     "models": [
-        {"name": name, "sha256": "0" * 64, "grid": _GRID, "metadata": {"method": name, "network": "dlib_resnet", "input_size": 99}}
-        for name in ("baseline", "mek_sf")
+        {
+            "name": name,
+            "sha256": "0" * 64,
+            "grid": _GRID,
+            "mirror_floor": floor,
+            "metadata": {"method": name, "network": "dlib_resnet", "input_size": 99},
+        }
+        for name, floor in (("baseline", 0.48), ("mek_sf", 0.89))
     ],
 }

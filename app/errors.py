@@ -14,8 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
@@ -195,21 +198,29 @@ def problem_response(problem: Problem, scope: Scope) -> JSONResponse:
     )
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error of the application, foreseen or not, as a problem."""
+def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
+    """Answer every error of the application, foreseen or not, as a problem.
+
+    Args:
+        page: draws a problem for a visitor who mistyped the address of a page.
+    """
 
     async def on_problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)
         return problem_response(error, request.scope)
 
-    async def on_http(request: Request, error: Exception) -> JSONResponse:
+    async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(_from_http(error), request.scope)
+        problem = _from_http(error)
+        if problem.code is ErrorCode.NOT_FOUND and _asks_for_a_page(request):
+            return page(request, problem)
+        return problem_response(problem, request.scope)
 
     async def on_validation(request: Request, error: Exception) -> JSONResponse:
-        # what failed is in the exception together with what the client sent; only its place is repeated, and only if we named it
+        # what failed is in the exception together with what the client sent; only what we declared ourselves is repeated
         assert isinstance(error, RequestValidationError)
-        return problem_response(Problem(ErrorCode.INVALID_PARAMETER, pointer=_declared_place(error)), request.scope)
+        pointer = _declared_place(error)
+        return problem_response(Problem(ErrorCode.INVALID_PARAMETER, _declared_rule(error, pointer), pointer), request.scope)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
@@ -231,6 +242,24 @@ def _from_http(error: HTTPException) -> Problem:
     code = _FROM_STATUS.get(error.status_code, ErrorCode.INTERNAL_ERROR if error.status_code >= 500 else ErrorCode.MALFORMED_REQUEST)
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return Problem(code, headers=allow)
+
+
+def _asks_for_a_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/v2/", "/health/", "/static/"))
+
+
+# kinds of failure whose message is made of the declaration alone: bounds, choices, types
+_DECLARATIONS = frozenset(
+    {"enum", "missing", "int_parsing", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal", "string_too_long"}
+)
+
+
+def _declared_rule(error: RequestValidationError, pointer: str | None) -> str | None:
+    """What a declared parameter must be; None where the framework's message may quote the request."""
+    first = error.errors()[0]
+    if pointer is None or first["type"] not in _DECLARATIONS:
+        return None
+    return f"{first['loc'][1]}: {first['msg']}."
 
 
 def _declared_place(error: RequestValidationError) -> str | None:

@@ -12,12 +12,13 @@ from app import api, documentation, health, pages
 from app.admission import Admission, Places
 from app.assets import Assets
 from app.errors import install_error_handlers
+from app.head_requests import HeadAsGet
 from app.limits import Limits
 from app.observation import Observation
 from app.security import Security, SecurityHeaders
 from app.service import Service
 from app.settings import Settings, load_settings
-from app.templating import STATIC
+from app.templating import STATIC, problem_page
 from app.uploads import strict_query
 from model.revision import code_revision
 
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.revision = code_revision()
     app.state.service = service = Service(app.state, settings, places)
-    install_error_handlers(app)
+    install_error_handlers(app, problem_page)
     documentation.install_openapi(app)
     for module in (api, pages, health, documentation):
         app.include_router(module.router)
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Admission, settings=settings, places=places, ready=lambda: service.answering)
     app.add_middleware(Limits, settings=settings)
     app.add_middleware(Security, settings=settings)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Observation)
     app.add_middleware(SecurityHeaders)
     return app

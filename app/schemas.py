@@ -145,6 +145,10 @@ class Model(_Answer):
     name: str = Field(description="As the parameter `models` takes it.")
     sha256: str = Field(description="Of the checkpoint's file.")
     grid: GridPlace = Field(description="Where the cells of its maps lie.")
+    mirror_floor: float | None = Field(
+        description="Mean agreement of a face's map with the mirror image of another face of the same predicted class, on the FERPlus test "
+        "split: what a high `consistency` is to be read beside. Null where it was not measured."
+    )
     metadata: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
 
 
@@ -184,11 +188,11 @@ def face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding: 
     )
 
 
-def model_answer(checkpoint: Checkpoint) -> Model:
-    """A checkpoint as the API lists it."""
+def model_answer(checkpoint: Checkpoint, floor: float | None) -> Model:
+    """A checkpoint as the API lists it, with its :func:`app.mirror_floor.mirror_floor`."""
     metadata = checkpoint.metadata
     grid = GridPlace(first=metadata.grid.first, step=metadata.grid.step, input=metadata.grid.input)
-    return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=grid, metadata=metadata.model_dump(mode="json"))
+    return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=grid, mirror_floor=floor, metadata=metadata.model_dump(mode="json"))
 
 
 def _model_answer(explanation: Explanation, encoding: Encoding) -> ModelExplanation:

@@ -203,6 +203,25 @@ def test_bad_parameters_are_refused_by_name(client: TestClient, query: dict[str,
     assert all(len(str(value)) < 4 or str(value) not in response.text for value in query.values())
 
 
+@pytest.mark.parametrize(
+    ("query", "rule"),
+    [
+        ({"faces": 9}, "faces: Input should be less than or equal to 8."),
+        ({"faces": "many"}, "faces: Input should be a valid integer"),
+        ({"gauge": "mean"}, "gauge: Input should be 'centred' or 'trained'."),
+        ({"crop": "1,2,3"}, "crop is detect, whole or x,y,w,h in pixels"),
+        ({"models": "nope"}, "There is no such model: GET /api/v1/models lists them."),
+    ],
+)
+def test_a_refusal_says_what_the_parameter_may_be(client: TestClient, query: dict[str, Any], rule: str) -> None:
+    assert post(client, png(made_face()), **query).json()["detail"].startswith(rule)
+
+
+def test_spaces_around_the_names_of_models_do_no_harm(client: TestClient) -> None:
+    answer = explain(client, png(made_face()), models="baseline, ours", crop="whole")
+    assert list(answer["faces"][0]["explanations"]) == ["baseline", "ours"]
+
+
 def test_a_parameter_given_twice_is_refused(client: TestClient) -> None:
     response = client.post(f"{EXPLANATIONS}?faces=1&faces=2", files={"image": ("picture", png(made_face()))})
     assert code(response) == (422, "invalid_parameter")

@@ -20,7 +20,7 @@ from app.rendering import colour_table
 from app.report_pages import SUMMARIES
 from app.security import SecurityHeaders
 from app.still_page import cue_sentence, share_text
-from app.templating import STATIC
+from app.templating import STATIC, problem_page
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
@@ -34,7 +34,7 @@ def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
     loaded = {name: load_checkpoint(checkpoints / entry.file) for name, entry in manifest.checkpoints.items()}
     app = FastAPI()
     app.include_router(pages.router)
-    install_error_handlers(app)
+    install_error_handlers(app, problem_page)
     app.add_middleware(SecurityHeaders)
     app.state.settings = SimpleNamespace(datasets=None, checkpoint_dir=tmp_path, max_faces=8, body_limit_bytes=10 << 20)
     app.state.explainer = Explainer(loaded, manifest.ours)

@@ -109,6 +109,24 @@ def test_static_files_may_be_kept(server: LiveServer) -> None:
     assert connection.socket.makefile("rb").read().endswith(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("target", ["/health/live", "/info", "/static/icons/favicon.svg"])
+def test_head_is_get_without_the_body(server: LiveServer, target: str) -> None:
+    whole = server.get(target)
+    connection = server.connect().send(head("HEAD", target, connection="close"))
+    answer = connection.socket.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert f"content-length: {len(whole.body)}".encode() in answer.lower()
+
+
+def test_a_mistyped_address_is_a_page_for_a_browser_and_a_problem_for_a_program(server: LiveServer) -> None:
+    page = server.get("/claim", accept="text/html,*/*;q=0.8")
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert b"Go to the explorer" in page.body
+    for answer in (server.get("/claim"), server.get("/api/v1/claim", accept="text/html")):
+        assert (answer.status, answer.code) == (404, "not_found")
+
+
 def test_log_lines_cannot_be_forged(server: LiveServer) -> None:
     """One line a request, whatever is in its strings (the reader of the log would fail on a line that is not JSON)."""
     answer = server.get("/%0a%7b%22event%22:%22forged%22%7d%1b[31m?a=%0d%0ax", user_agent='x\x1b[31m{"event":"forged"}')
