@@ -22,6 +22,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 EXTREME_FACES = 6  # named beside a scatter plot, at either end
 PLOTTED_BESIDE = ("floor", "above_floor")  # agreement of maps says little where any two faces' maps agree
+QUALIFYING = "above_floor"  # said beside the verdict itself
 COMMAND = "unturned claims --data FERPLUS"
 VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names of the badges' colours
 
@@ -72,10 +73,17 @@ def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
         "claim": claim,
         "verdict": verdict,
         "badge": VERDICTS[verdict],
+        "qualified": [_qualification(measure, report.ours) for measure in claim.measures if measure.key == QUALIFYING],
         "others": "; ".join(f"{name} {said}" for name, said in claim.verdicts.items() if name != report.ours),
         "measures": [_measure(measure, report) for measure in claim.measures],
         "points": [_points(point_set) for point_set in claim.points],
     }
+
+
+def _qualification(measure: Measure, ours: str) -> str:
+    """What a verdict is to be read with, in a few words."""
+    difference = number(measure.differences[ours], signed=True) if ours in measure.differences else "not measured"
+    return f"{measure.title.lower()}, against the baseline: {difference}"
 
 
 def _measure(measure: Measure, report: ClaimsReport) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem
 from app.face_pages import checked_index, face_browser
+from app.mirror_floor import mirror_floor
 from app.report_pages import loaded_explainer
 from app.security import RESULT_POLICY
 from app.templating import STATIC, PageRoute, render
@@ -86,10 +87,11 @@ async def _still(request: Request, data: bytes, crop: str) -> Response:
     from app.pipeline import ExplainOptions, explain_picture
     from app.still_page import still_result
 
-    loaded_explainer(request)
+    explainer = loaded_explainer(request)
     state = request.app.state
     picture = await explain_picture(state, data, ExplainOptions(faces=state.settings.max_faces, crop=crop))
-    drawn = await state.executor.run(lambda: still_result(picture))
+    floors = {name: mirror_floor(state.settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in explainer.checkpoints.items()}
+    drawn = await state.executor.run(lambda: still_result(picture, floors))
     return render(request, "explorer.html", _context(request) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 
 

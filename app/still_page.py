@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,23 +37,33 @@ class StillMap:
     predicted: bool
 
 
-def still_result(picture: ExplainedPicture) -> dict[str, Any]:
-    """What the template ``still_result.html`` shows: a grid and the cues of every face."""
+def still_result(picture: ExplainedPicture, floors: Mapping[str, float | None]) -> dict[str, Any]:
+    """What the template ``still_result.html`` shows: a grid and the cues of every face.
+
+    Args:
+        floors: :func:`app.mirror_floor.mirror_floor` by checkpoint.
+    """
     pairs = zip(picture.found.faces, picture.explanations, strict=True)
     return {
         "warnings": picture.warnings,
-        "faces": [_face(face, explanations) for face, explanations in pairs],
+        "faces": [_face(face, explanations, floors) for face, explanations in pairs],
         "legend": _data_address(colours(np.linspace(0.0, 1.0, 256)[None, :].repeat(12, axis=0), 1.0, STYLE.colour_map)),
     }
 
 
-def cue_sentence(name: str, cue: Cue) -> str:
-    """What a model finds for a minor class, as one plain sentence; the explorer's own wording."""
+def cue_sentence(name: str, cue: Cue, score: float, share: float) -> str:
+    """What a model finds for a minor class, and what becomes of it, in the explorer's own wording.
+
+    Args:
+        score: logit of the class for the whole face, against the average class.
+        share: its probability.
+    """
     if cue.place is None:
         return f"{name} finds no evidence of {cue.expression}."
     mirror = "and at the same place in the mirror image" if cue.mirror_agrees else "but not at the same place in the mirror image"
     digits = 2 if cue.evidence < 0.1 else 1
-    return f"{name} finds {cue.evidence:.{digits}f} logits of evidence of {cue.expression} at the {cue.place}, {mirror}."
+    found = f"{name} finds {cue.evidence:.{digits}f} logits of evidence of {cue.expression} at the {cue.place}, {mirror}."
+    return f"{found} The whole face scores {_signed(score, 1)}: {share_text(share)}."
 
 
 def share_text(share: float) -> str:
@@ -63,14 +73,21 @@ def share_text(share: float) -> str:
     return ">99.9\u00a0%" if 0.9995 <= share < 1.0 else f"{100 * share:.1f}\u00a0%"
 
 
-def _face(face: FaceCrop, explanations: dict[str, Explanation]) -> dict[str, Any]:
+def _signed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _face(face: FaceCrop, explanations: dict[str, Explanation], floors: Mapping[str, float | None]) -> dict[str, Any]:
     models = list(explanations.items())
     cells = [logits_per_cell(explanation.maps.maps) for _, explanation in models]
     limits = colour_limits(cells, Scale.MODEL, signed=False)
     minor = [name for name in EXPRESSIONS if any(name in explanation.maps.minor_classes for _, explanation in models)]
     return {
         "pictures": [_data_address(enlarged(view, SIDE)) for view in _views(face.grey)],
-        "models": [_model(name, said, face.grey, limit) for (name, said), limit in zip(models, limits, strict=True)],
+        "models": [
+            _model(name, said, face.grey, limit) | {"floor": _correlation(floors.get(said.maps.checkpoint))}
+            for (name, said), limit in zip(models, limits, strict=True)
+        ],
         "cues": [{"name": name, "models": [_cue(model, said, name, face.grey) for model, said in models]} for name in minor],
         "minor_classes": minor,
     }
@@ -97,9 +114,13 @@ def _model(name: str, explanation: Explanation, grey: Picture, limits: Floats) -
         "name": name,
         "checkpoint": maps.checkpoint,
         "rows": rows,
-        "agreement": ["–" if value is None else f"{value:.2f}".replace("-", "−") for value in agreement],
+        "agreement": [_correlation(value) for value in agreement],
         "limit": f"{float(limits.max()):.2f}",
     }
+
+
+def _correlation(value: float | None) -> str:
+    return "–" if value is None else _signed(value, 2)
 
 
 def _cue(name: str, explanation: Explanation, expression: str, grey: Picture) -> dict[str, str] | None:
@@ -109,7 +130,9 @@ def _cue(name: str, explanation: Explanation, expression: str, grey: Picture) ->
     picture = enlarged(grey, SIDE)
     if cue.peak is not None:
         picture = _outlined(picture, cue.peak, explanation.maps.grid)
-    return {"sentence": cue_sentence(name, cue), "picture": _data_address(picture)}
+    index = EXPRESSIONS.index(expression)
+    score, share = (float(values[ORIGINAL, index]) for values in (explanation.maps.logits, explanation.maps.probabilities))
+    return {"sentence": cue_sentence(name, cue, score, share), "picture": _data_address(picture)}
 
 
 def _outlined(picture: Picture, peak: Sequence[int], grid: Grid) -> Picture:

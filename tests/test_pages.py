@@ -88,7 +88,7 @@ def make_report(shift: float) -> ClaimsReport:
         draws=50,
         baseline="baseline",
         ours="ours",
-        models={name: MeasuredModel(checkpoint=name, method=name, sha256="0") for name in ("baseline", "ours")},
+        models={name: MeasuredModel(checkpoint=name, method=name, sha256=f"of {name}") for name in ("baseline", "ours")},
         claims=(claim,),
         accuracies=(measure("overall", "Overall accuracy", decides=False),),
         faithfulness=None,
@@ -215,7 +215,8 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
     ],
 )
 def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
-    assert cue_sentence("ours", cue) == sentence
+    outcome = "" if cue.place is None else " The whole face scores −1.1: <0.1\u00a0%."
+    assert cue_sentence("ours", cue, -1.06, 0.0004) == sentence + outcome
 
 
 def test_shares_never_round_to_certainty() -> None:

@@ -14,16 +14,16 @@ export function offerDownloads(current, settings, onBusy, onError) {
   const onClick = (/** @type {HTMLButtonElement} */ button, /** @type {(subject: Subject) => Promise<void>} */ action) => {
     button.addEventListener("click", async () => {
       const subject = current();
-      if (subject === null) return;
+      if (subject === null || button.getAttribute("aria-disabled") === "true") return;
       onBusy("Preparing the file…");
-      button.disabled = true;
+      button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
       try {
         await action(subject);
         onBusy("");
       } catch (error) {
         onError(error);
       }
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     });
   };
 

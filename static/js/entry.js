@@ -3,16 +3,14 @@ import { json, picture } from "./api.js";
 import { byId, inputById } from "./dom.js";
 
 /**
- * @param {(file: Blob, sample: string) => void} onPicture sample is "" for a visitor's own picture
- * @param {(error: unknown) => void} onError
+ * @param {(file: Blob) => void} onPicture a visitor's own
+ * @param {(sample: string) => void} onSample
  */
-export function listenForPictures(onPicture, onError) {
+export function listenForPictures(onPicture, onSample) {
   const form = byId("upload");
   const field = inputById("file");
   const take = (/** @type {File | null | undefined} */ file) => {
-    if (!file) return;
-    markSample("");
-    onPicture(file, "");
+    if (file) onPicture(file);
   };
 
   form.addEventListener("submit", (event) => {
@@ -43,7 +41,7 @@ export function listenForPictures(onPicture, onError) {
   for (const link of samples()) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      loadSample(link.dataset.sample ?? "").then((file) => onPicture(file, link.dataset.sample ?? ""), onError);
+      onSample(link.dataset.sample ?? "");
     });
   }
 }
@@ -57,29 +55,27 @@ function samples() {
  * A gallery picture, or a test face of the data set (`face-123`).
  *
  * @param {string} id
- * @returns {Promise<Blob>}
+ * @returns {Promise<{file: Blob, credit: string}>}
  */
 export async function loadSample(id) {
   const link = samples().find(({ dataset }) => dataset.sample === id);
-  if (link !== undefined) {
-    const file = await picture(link.dataset.picture ?? "");
-    markSample(id);
-    byId("credit").textContent = link.title;
-    return file;
-  }
+  if (link !== undefined) return { file: await picture(link.dataset.picture ?? ""), credit: link.title };
   const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
-  markSample(id);
   const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
-  byId("credit").textContent = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
-  return file;
+  return { file, credit: `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.` };
 }
 
-/** @param {string} id */
-function markSample(id) {
+/**
+ * Show which picture of the gallery is looked at.
+ *
+ * @param {string} id "" for none of them
+ * @param {string} credit
+ */
+export function markSample(id, credit) {
   for (const link of samples()) {
     if (link.dataset.sample === id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  if (id === "") byId("credit").textContent = "Your own picture.";
+  byId("credit").textContent = credit;
 }

@@ -5,7 +5,7 @@ import { bindControls, offerModels, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
 import { byId, element } from "./dom.js";
 import { offerDownloads } from "./downloads.js";
-import { listenForPictures, loadSample } from "./entry.js";
+import { listenForPictures, loadSample, markSample } from "./entry.js";
 import { MapGrid } from "./grid.js";
 import { showLegends, unitOf } from "./legend.js";
 import { cellCentre, setDivisor } from "./maps.js";
@@ -16,12 +16,14 @@ import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
 import { showCues, showVerdict } from "./verdict.js";
 import { offerWebcam } from "./webcam.js";
+/** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
 /** @typedef {import("./grid.js").Tile} Tile */
 
-const FIRST_SAMPLE = "collins";
+const FIRST_SAMPLE = "hopper"; // the two models differ on it
 const LOADING_PAUSE_MS = 2000;
+const EXACT_METHOD = "cam"; // floors were measured on its maps
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
 
 class Explorer {
@@ -50,12 +52,18 @@ class Explorer {
   /** @type {{index: number, place: {x: number, y: number}} | null} */
   #spot = null;
 
+  /** how many pictures were chosen: a sample that arrives after the next choice is dropped */
+  #choices = 0;
+
+  /** @type {Map<string, number | null>} by checkpoint, see `Explanation.floor` */
+  #floors = new Map();
+
   async start() {
     bindControls(this.#store);
     this.#grid.onBuilt = () => this.#paint();
     this.#store.listen((changed, navigated) => this.#onSettings(changed, navigated));
-    listenForPictures((file, sample) => this.#take(file, sample), (error) => this.#fail(error));
-    offerWebcam((file) => this.#take(file, ""), (error) => this.#fail(error));
+    listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
+    offerWebcam((file) => this.#take(file), (error) => this.#fail(error));
     offerDownloads(() => this.#subject, () => this.#store.value, (text) => this.#busy(text), (error) => this.#fail(error));
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
     this.#busy("Loading…");
@@ -67,8 +75,9 @@ class Explorer {
     try {
       const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
       offerModels(models, this.#store);
-      if (this.#file === null) await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
-      else this.#explainAgain(this.#cropAsked);
+      this.#floors = new Map(models.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
+      if (this.#file === null && this.#choices === 0) await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+      else if (this.#file !== null) this.#explainAgain(this.#cropAsked);
     } catch (error) {
       if (error instanceof ServiceError && error.code === "not_ready") {
         this.#busy("The models are loading…");
@@ -77,22 +86,42 @@ class Explorer {
     }
   }
 
-  /** @param {string} sample */
-  async #openSample(sample) {
+  /**
+   * @param {string} sample
+   * @param {boolean} [chosen] by the visitor just now, so that the address names it
+   */
+  async #openSample(sample, chosen = false) {
+    const choice = (this.#choices += 1);
     try {
-      await this.#explain(await loadSample(sample), usualCrop(sample));
+      const { file, credit } = await loadSample(sample);
+      if (choice !== this.#choices) return;
+      markSample(sample, credit);
+      if (chosen) this.#store.set({ sample });
+      await this.#explain(file, usualCrop(sample));
+      if (chosen) this.#reveal(file);
     } catch (error) {
-      this.#fail(error);
+      if (choice === this.#choices) this.#fail(error);
     }
   }
 
+  /** @param {Blob} file a visitor's own picture */
+  async #take(file) {
+    this.#choices += 1;
+    markSample("", "Your own picture.");
+    this.#store.set({ sample: "" });
+    await this.#explain(file, "detect");
+    this.#reveal(file);
+  }
+
   /**
+   * On a small screen the answer to a choice would appear out of sight.
+   *
    * @param {Blob} file
-   * @param {string} sample
    */
-  #take(file, sample) {
-    this.#store.set({ sample });
-    this.#explain(file, usualCrop(sample));
+  #reveal(file) {
+    const result = byId("result");
+    if (this.#subject?.file !== file || result.hidden) return;
+    if (result.getBoundingClientRect().top > 0.6 * window.innerHeight) result.scrollIntoView({ block: "start" });
   }
 
   /** @param {string} crop */
@@ -118,7 +147,7 @@ class Explorer {
       const { answer, text } = await explain(file, settings, crop, request.signal);
       const bitmap = await readBitmap(file);
       if (request.signal.aborted) return;
-      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) setDivisor(explanation, settings.method);
+      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, settings.method);
       this.#subject = { file, bitmap, answer, text, crop, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
       this.#busy("", "Done: the maps are below.");
@@ -128,6 +157,17 @@ class Explorer {
       else this.#hideResult();
       this.#fail(error);
     }
+  }
+
+  /**
+   * What the page adds to an answer.
+   *
+   * @param {Explanation} explanation
+   * @param {string} method
+   */
+  #complete(explanation, method) {
+    setDivisor(explanation, method);
+    explanation.floor = method === EXACT_METHOD ? (this.#floors.get(explanation.checkpoint) ?? null) : null;
   }
 
   /** For a refused picture: the maps of the one before must not stand under its name. */

@@ -32,6 +32,15 @@ export function percent(share) {
 /** @param {number | null} value */
 export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
 
+/**
+ * Beside the mirror agreement: what it is without looking at the face.
+ *
+ * @param {Explanation} explanation
+ */
+function floorNote({ floor }) {
+  return floor === null ? null : element("span", { className: "view-name" }, `other faces r ${correlation(floor)}`);
+}
+
 const NARROW = window.matchMedia("(max-width: 760px)");
 
 export class MapGrid {
@@ -175,7 +184,7 @@ export class MapGrid {
         ...this.#tiles.filter((tile) => tile.model === model && tile.view === view).map((tile) => this.#cell(tile)),
       )),
       element("tr", {},
-        element("th", { scope: "row", className: "agreement", colSpan: 2 }, "mirror agreement r"),
+        element("th", { scope: "row", className: "agreement", colSpan: 2 }, "mirror agreement r", floorNote(explanation)),
         ...classes.map((name) => element("td", { className: "agreement", "data-class": name }, correlation(explanation.consistency[name].pearson))),
       ),
     ));
@@ -187,12 +196,12 @@ export class MapGrid {
     const { names, explanations } = /** @type {Shown} */ (this.#shown);
     const { classes } = explanations[0];
     const head = element("thead", {},
-      element("tr", {}, element("td", { className: "corner" }), ...names.map((name) => element("th", { scope: "colgroup", colSpan: 2 }, name))),
-      element("tr", {}, element("td", {}), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
+      element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, name, floorNote(explanations[model])))),
+      element("tr", {}, element("td", { className: "agreement-pair" }, "r: mirror agreement, left and right model"), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
     );
     const rows = classes.map((name, index) => element("tr", {},
       element("th", { scope: "row", "data-class": name }, this.#classButton(index),
-        element("span", { className: "agreement-pair", title: "mirror agreement of the two models" },
+        element("span", { className: "agreement-pair" },
           `r ${explanations.map((explanation) => correlation(explanation.consistency[name].pearson)).join(" | ")}`)),
       ...this.#tiles.filter((tile) => tile.index === index).map((tile) => this.#cell(tile)),
     ));

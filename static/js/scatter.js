@@ -30,12 +30,15 @@ for (const plot of document.querySelectorAll("svg")) {
 function follow(plot, address, panel) {
   /** @type {Promise<Points> | null} */
   let loading = null;
-  plot.addEventListener("pointermove", async (event) => {
+  const dotAt = async (/** @type {MouseEvent} */ event) => {
     loading ??= json(address);
     const points = await loading;
     const box = plot.getBoundingClientRect();
     const unit = plot.viewBox.baseVal.width / box.width;
-    const nearest = find(points, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit);
+    return { points, nearest: find(points, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit) };
+  };
+  plot.addEventListener("pointermove", async (event) => {
+    const { points, nearest } = await dotAt(event);
     if (nearest === null) return;
     const face = points.faces[nearest];
     panel.hidden = false;
@@ -44,7 +47,10 @@ function follow(plot, address, panel) {
       ` Test face ${face}: baseline ${points.baseline[nearest].toFixed(2)}, ours ${points.ours[nearest].toFixed(2)}`,
     );
   });
-  plot.addEventListener("click", () => panel.querySelector("a")?.click());
+  plot.addEventListener("click", async (event) => {
+    const { points, nearest } = await dotAt(event);
+    if (nearest !== null) location.assign(`/#sample=face-${points.faces[nearest]}`);
+  });
 }
 
 /**

@@ -28,6 +28,7 @@
  * @property {Record<View, Cells[]>} maps flipped ones as the network saw the mirrored face, not mapped back
  * @property {Record<string, Consistency>} consistency
  * @property {Cue[]} cues
+ * @property {number | null} floor set by the page: mean agreement of the model's maps of two different faces of a class, null where not measured
  * @property {number} divisor set by the page: by what map values are divided to be shown, the number of cells where that makes them logits
  *
  * @typedef {[number, number, number, number]} Box x, y, width, height in picture pixels

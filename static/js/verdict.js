@@ -26,13 +26,16 @@ export function showVerdict(panel, names, explanations) {
 /**
  * @param {string} name of the model
  * @param {Cue} cue
- * @returns {string} one plain sentence
+ * @param {Explanation} explanation
+ * @returns {string} what the cue is, and what becomes of it: evidence at one place is not yet an answer
  */
-export function cueSentence(name, cue) {
+export function cueSentence(name, cue, { classes, logits, probabilities }) {
   if (cue.place === null || cue.peak === null) return `${name} finds no evidence of ${cue.class}.`;
   const mirror = cue.mirror_agrees ? "and at the same place in the mirror image" : "but not at the same place in the mirror image";
   const strength = cue.evidence.toFixed(cue.evidence < 0.1 ? 2 : 1);
-  return `${name} finds ${strength} logits of evidence of ${cue.class} at the ${cue.place}, ${mirror}.`;
+  const index = classes.indexOf(cue.class);
+  const score = logits.original[index].toFixed(1).replace("-", "−");
+  return `${name} finds ${strength} logits of evidence of ${cue.class} at the ${cue.place}, ${mirror}. The whole face scores ${score}: ${percent(probabilities.original[index])}.`;
 }
 
 /**
@@ -48,7 +51,7 @@ export function showCues(panel, names, explanations, grey) {
     ...explanations.flatMap((explanation, model) => {
       const cue = explanation.cues.find((candidate) => candidate.class === name);
       if (cue === undefined) return [];
-      return [element("div", { className: "cue" }, spot(explanation, cue, grey), element("p", {}, cueSentence(names[model], cue)))];
+      return [element("div", { className: "cue" }, spot(explanation, cue, grey), element("p", {}, cueSentence(names[model], cue, explanation)))];
     }))));
 }
 

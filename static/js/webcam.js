@@ -11,6 +11,7 @@ export function offerWebcam(onPicture, onError) {
   const take = /** @type {HTMLButtonElement} */ (byId("webcam-take"));
   /** @type {MediaStream | null} */
   let stream = null;
+  let asking = false;
 
   const stop = () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
@@ -24,11 +25,15 @@ export function offerWebcam(onPicture, onError) {
       onError(new Error("The webcam needs HTTPS or localhost. Choose a file instead."));
       return;
     }
+    if (asking) return; // the browser's question is still open
+    asking = true;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } });
     } catch {
       onError(new Error("The webcam cannot be used. Allow it in the browser's address bar, close other programs that use it, or choose a file."));
       return;
+    } finally {
+      asking = false;
     }
     video.srcObject = stream;
     dialog.showModal();

@@ -141,3 +141,9 @@ def test_the_face_behind_a_dot_is_shown(server_with_faces: LiveServer, browser: 
     panel.wait_for()
     assert f"Test face {points.faces[highest]}:" in panel.inner_text()
     assert violations(page) == []
+    page.mouse.click(box["x"] + 0.98 * box["width"], box["y"] + 2)  # where no dot is
+    page.mouse.move(box["x"] + x * unit, box["y"] + y * unit)
+    page.wait_for_timeout(200)
+    assert page.url.endswith("/claims")
+    page.mouse.click(box["x"] + x * unit, box["y"] + y * unit)
+    page.wait_for_url(f"**/#sample=face-{points.faces[highest]}")

@@ -34,7 +34,7 @@ def test_a_visitor_without_a_choice_sees_a_sample_explained(open_page: Callable[
     wait_for_result(page)
     assert page.locator("#grid canvas").count() == 4 * len(EXPRESSIONS) + 4
     assert page.locator("#verdict p").count() == 2
-    assert page.locator('a[data-sample="collins"]').get_attribute("aria-current") == "true"
+    assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
 
 
 def test_the_grid_shows_the_numbers_of_the_rest_api_as_the_renderer_colours_them(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Download, Page
+from playwright.sync_api import Download, Page, Route
 
 from app.face_maps import read_maps
 from tests.browser.driving import (
@@ -75,6 +75,51 @@ def test_the_webcam_gives_a_still_and_a_picture_without_a_face_says_what_to_do(o
     assert sent.value.status == 200
     wait_for_result(page)
     assert page.locator("#problem:visible").count() == 0
+
+
+def test_a_camera_asked_for_twice_is_let_go_of(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.evaluate("""() => {
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      window.tracks = [];
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await new Promise((answer) => setTimeout(answer, 300));  // as long as a visitor thinks about the permission
+        const stream = await ask(wanted);
+        window.tracks.push(...stream.getTracks());
+        return stream;
+      };
+    }""")
+    page.evaluate("() => { document.getElementById('webcam-open').click(); document.getElementById('webcam-open').click(); }")
+    page.wait_for_selector("#webcam-take:enabled")
+    page.click("#webcam-close")
+    page.wait_for_timeout(500)
+    assert set(page.evaluate("() => window.tracks.map((track) => track.readyState)")) == {"ended"}
+
+
+@pytest.mark.parametrize("start", ["/", "/#sample=obama-portrait"])
+def test_a_sample_that_arrives_late_does_not_replace_the_visitors_picture(open_page: Callable[..., Page], start: str) -> None:
+    page = open_page("/about")
+    late: list[Route] = []
+    page.route("**/samples/*.jpg*", lambda route: late.append(route) if route.request.resource_type == "fetch" else route.continue_())
+    page.goto(start)
+    page.wait_for_function("() => document.querySelectorAll('#first option').length > 0")
+    choose(page, COLLINS)
+    assert len(late) == 1
+    late[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.inner_text("#credit") == "Your own picture."
+    assert page.locator("#status.busy").count() == 0
+    assert page.locator("a[data-sample][aria-current]").count() == 0
+
+
+def test_on_a_phone_the_answer_comes_into_view(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    wait_for_result(page)
+    assert page.evaluate("window.scrollY") == 0  # nothing moves before the visitor has chosen
+    choose(page, COLLINS)
+    page.wait_for_function("() => document.getElementById('verdict').getBoundingClientRect().bottom < window.innerHeight")
+    assert page.evaluate("document.getElementById('verdict').getBoundingClientRect().top") > 0
 
 
 def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
@@ -181,3 +226,4 @@ def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page
     assert Image.open(io.BytesIO(download('[data-format="png"]'))).width > 1000
     assert b"<svg" in download('[data-format="svg"]')[:600]
     assert download('[data-format="pdf"]').startswith(b"%PDF")
+    assert page.evaluate("document.activeElement.dataset.format") == "pdf"  # the keyboard goes on from there
