@@ -77,14 +77,15 @@ def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
     from model.tables import build_tables, prevailing_protocol
 
     runs = load_results(folder)
-    ordered = sorted(build_tables(runs, prevailing_protocol(runs)), key=_is_unmeasured)  # stable: in the paper's order otherwise
+    ordered = sorted(build_tables(runs, prevailing_protocol(runs)), key=_missing_share)  # stable: in the paper's order otherwise
     # the table module escapes whatever it did not write itself
     return Markup(html_document(ordered))  # noqa: S704
 
 
-def _is_unmeasured(table: Table) -> bool:
-    """Whether no row of a table was measured here."""
-    return not any(row.source == "here" and row.command is None for group in table.groups for row in group.rows)
+def _missing_share(table: Table) -> float:
+    """The part of a table's own rows that was not measured yet."""
+    own = [row for group in table.groups for row in group.rows if row.source == "here"]
+    return sum(row.command is not None for row in own) / max(len(own), 1)
 
 
 def loaded_explainer(request: Request) -> Explainer:

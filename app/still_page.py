@@ -63,7 +63,7 @@ def cue_sentence(name: str, cue: Cue, score: float, share: float) -> str:
     mirror = "and at the same place in the mirror image" if cue.mirror_agrees else "but not at the same place in the mirror image"
     digits = 2 if cue.evidence < 0.1 else 1
     found = f"{name} finds {cue.evidence:.{digits}f} logits of evidence of {cue.expression} at the {cue.place}, {mirror}."
-    return f"{found} The whole face scores {_signed(score, 1)}: {share_text(share)}."
+    return f"{found} The whole face scores {_signed(score, 1)}, a probability of {share_text(share)}."
 
 
 def share_text(share: float) -> str:

@@ -76,7 +76,8 @@ def html_table(table: Table) -> str:
 def _html_row(row: Row, columns: int, marks: _Marks) -> str:
     start = f'<tr class="{row.source}"><th scope="row">{html.escape(row.label)}</th><td>{row.source}</td>'
     if row.command is not None:
-        return f'{start}<td colspan="{columns}">not measured: <code>{html.escape(row.command)}</code></td></tr>'
+        command = f"<details><summary>not measured</summary><code>{html.escape(row.command)}</code></details>"
+        return f'{start}<td colspan="{columns}">{command}</td></tr>'
     cells = "".join(f"<td>{format_value(value)}{marks.mark(value, '<sup>{}</sup>')}</td>" for value in row.values)
     return f"{start}{cells}</tr>"
 

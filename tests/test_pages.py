@@ -215,7 +215,7 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
     ],
 )
 def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
-    outcome = "" if cue.place is None else " The whole face scores −1.1: <0.1\u00a0%."
+    outcome = "" if cue.place is None else " The whole face scores −1.1, a probability of <0.1\u00a0%."
     assert cue_sentence("ours", cue, -1.06, 0.0004) == sentence + outcome
 
 

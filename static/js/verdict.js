@@ -35,7 +35,7 @@ export function cueSentence(name, cue, { classes, logits, probabilities }) {
   const strength = cue.evidence.toFixed(cue.evidence < 0.1 ? 2 : 1);
   const index = classes.indexOf(cue.class);
   const score = logits.original[index].toFixed(1).replace("-", "−");
-  return `${name} finds ${strength} logits of evidence of ${cue.class} at the ${cue.place}, ${mirror}. The whole face scores ${score}: ${percent(probabilities.original[index])}.`;
+  return `${name} finds ${strength} logits of evidence of ${cue.class} at the ${cue.place}, ${mirror}. The whole face scores ${score}, a probability of ${percent(probabilities.original[index])}.`;
 }
 
 /**
