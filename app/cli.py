@@ -76,7 +76,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add_serve(subparsers: Subparsers) -> None:
-    parser = add_parser(subparsers, "serve", "serve the pages and the API; settings are UNTURNED_* variables", "unturned serve --port 8080")
+    parser = add_parser(
+        subparsers,
+        "serve",
+        "serve the pages and the API; settings are UNTURNED_* variables, which docs/service.md lists",
+        "unturned serve --port 8080",
+    )
     parser.add_argument("--host", default=None, help="address to listen on [UNTURNED_HOST, else 127.0.0.1]")
     parser.add_argument("--port", type=_port, default=None, help="port to listen on, 0 for a free one [UNTURNED_PORT, else 8000]")
     parser.set_defaults(run=_serve)

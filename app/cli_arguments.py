@@ -32,7 +32,7 @@ def add_explaining(parser: argparse.ArgumentParser) -> None:
         "--faces",
         type=int,
         choices=range(1, MAX_FACES + 1),
-        default=1,
+        default=MAX_FACES,
         metavar="N",
         help="most faces of a picture, largest first [%(default)s]",
     )

@@ -93,7 +93,8 @@ def serve(settings: Settings) -> int:
         print(f"unturned: cannot listen on {settings.host} port {settings.port}: {error.strerror}", file=sys.stderr)
         return CANNOT_START
     host, port = listener.getsockname()[:2]
-    logger.info("listening", extra={"fields": {"address": host, "port": port}})
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    logger.info("listening", extra={"fields": {"address": host, "port": port, "url": url}})
     Server(app, config).run([listener])
     failure = app.state.service.failure
     if failure is not None:

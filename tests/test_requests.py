@@ -127,6 +127,10 @@ def test_a_mistyped_address_is_a_page_for_a_browser_and_a_problem_for_a_program(
         assert (answer.status, answer.code) == (404, "not_found")
 
 
+def test_the_log_says_where_to_look(server: LiveServer) -> None:
+    assert server.wait_for_line(event="listening")["url"] == f"http://127.0.0.1:{server.port}/"
+
+
 def test_log_lines_cannot_be_forged(server: LiveServer) -> None:
     """One line a request, whatever is in its strings (the reader of the log would fail on a line that is not JSON)."""
     answer = server.get("/%0a%7b%22event%22:%22forged%22%7d%1b[31m?a=%0d%0ax", user_agent='x\x1b[31m{"event":"forged"}')
