@@ -195,8 +195,8 @@ def _listed(request: Request, checkpoint: Checkpoint) -> Model:
 
 @router.get("/samples", tags=["samples"])
 async def samples() -> SampleList:
-    """Portraits in the public domain to try the models on."""
-    kept = ("title", "alt", "credit", "licence")
+    """Pictures in the public domain to try the models on: portraits, and one without a face."""
+    kept = ("title", "alt", "credit", "licence", "crop")
     return SampleList(
         samples=[
             Sample(id=name, url=f"/api/v1/samples/{name}", **{key: about[key] for key in kept}) for name, about in sample_index().items()
@@ -211,7 +211,7 @@ async def samples() -> SampleList:
     responses={200: {"description": "The picture.", "content": {SAMPLE_MEDIA_TYPE: {}}}},
 )
 async def sample(sample_id: Annotated[str, Path(description="Of the gallery's list.")]) -> Response:
-    """One portrait of the gallery."""
+    """One picture of the gallery."""
     picture = _sample_pictures().get(sample_id)
     if picture is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)

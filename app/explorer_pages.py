@@ -41,7 +41,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @cache
 def sample_index() -> dict[str, dict[str, str]]:
-    """The gallery by id: file, title, alt, credit and licence of each picture."""
+    """The gallery by id: file, title, alt, credit, licence and the crop that suits each picture."""
     return {sample["id"]: sample for sample in json.loads((STATIC / "samples" / "index.json").read_bytes())}
 
 
@@ -64,7 +64,7 @@ async def explain_sample(request: Request, sample: str) -> Response:
     entry = sample_index().get(sample)
     if entry is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return await _still(request, (STATIC / "samples" / entry["file"]).read_bytes(), "detect")
+    return await _still(request, (STATIC / "samples" / entry["file"]).read_bytes(), entry["crop"])
 
 
 @router.get("/faces/{index:int}")

@@ -167,6 +167,7 @@ class Sample(_Answer):
     alt: str = Field(description="What is to be seen, in words.")
     credit: str = Field(description="Who made the picture.")
     licence: str = Field(description="Terms of use.")
+    crop: str = Field(description="The parameter `crop` that suits it.")
     url: str = Field(description="Path of the picture on this service.")
 
 

@@ -55,15 +55,15 @@ function samples() {
  * A gallery picture, or a test face of the data set (`face-123`).
  *
  * @param {string} id
- * @returns {Promise<{file: Blob, credit: string}>}
+ * @returns {Promise<{file: Blob, credit: string, crop: string}>} with the crop that suits it
  */
 export async function loadSample(id) {
   const link = samples().find(({ dataset }) => dataset.sample === id);
-  if (link !== undefined) return { file: await picture(link.dataset.picture ?? ""), credit: link.title };
+  if (link !== undefined) return { file: await picture(link.dataset.picture ?? ""), credit: link.title, crop: link.dataset.crop ?? "detect" };
   const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
   const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
-  return { file, credit: `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.` };
+  return { file, credit: `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`, crop: "whole" };
 }
 
 /**

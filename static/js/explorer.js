@@ -10,7 +10,8 @@ import { MapGrid } from "./grid.js";
 import { showLegends, unitOf } from "./legend.js";
 import { cellCentre, setDivisor } from "./maps.js";
 import { greyCrop, loadColours } from "./paint.js";
-import { showPicture } from "./picture.js";
+import { readBitmap, showPicture } from "./picture.js";
+import { showProblem } from "./problem.js";
 import { locate, showReadout } from "./readout.js";
 import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
@@ -93,11 +94,11 @@ class Explorer {
   async #openSample(sample, chosen = false) {
     const choice = (this.#choices += 1);
     try {
-      const { file, credit } = await loadSample(sample);
+      const { file, credit, crop } = await loadSample(sample);
       if (choice !== this.#choices) return;
       markSample(sample, credit);
       if (chosen) this.#store.set({ sample });
-      await this.#explain(file, usualCrop(sample));
+      await this.#explain(file, crop);
       if (chosen) this.#reveal(file);
     } catch (error) {
       if (choice === this.#choices) this.#fail(error);
@@ -285,25 +286,7 @@ class Explorer {
   #fail(error) {
     this.#busy("");
     byId("result").classList.remove("waiting");
-    const panel = byId("problem");
-    const title = error instanceof Error ? error.message : "Something went wrong";
-    panel.replaceChildren(element("h2", {}, title));
-    if (error instanceof ServiceError) {
-      if (error.detail) panel.append(element("p", {}, error.detail));
-      if (error.advice) panel.append(element("p", {}, error.advice));
-      if (error.code === "no_face") panel.append(this.#wayOut());
-    }
-    panel.hidden = false;
-    panel.scrollIntoView({ block: "nearest" });
-  }
-
-  /** What helps where no face was found. */
-  #wayOut() {
-    const draw = element("button", { type: "button", className: "button slim" }, "Draw the crop");
-    draw.addEventListener("click", () => this.#adjustCrop());
-    const whole = element("button", { type: "button", className: "button slim" }, "Take the whole picture");
-    whole.addEventListener("click", () => this.#explainAgain("whole"));
-    return element("div", { className: "row" }, draw, whole);
+    showProblem(error, { drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });
   }
 }
 
@@ -313,28 +296,6 @@ function showWarnings(codes) {
   const texts = codes.map((code) => panel.getAttribute(`data-${code.replaceAll("_", "-")}`) ?? code);
   panel.hidden = texts.length === 0;
   panel.replaceChildren(...texts.map((text) => element("p", {}, text)));
-}
-
-/**
- * A test face of the data set is a crop already.
- *
- * @param {string} sample
- */
-function usualCrop(sample) {
-  return sample.startsWith("face-") ? "whole" : "detect";
-}
-
-/**
- * The picture as the service sees it: turned by its EXIF orientation.
- *
- * @param {Blob} file
- */
-async function readBitmap(file) {
-  try {
-    return await createImageBitmap(file);
-  } catch {
-    throw new Error("This file is not a picture the browser can read. Choose a JPEG, PNG or WebP picture.");
-  }
 }
 
 new Explorer().start();

@@ -47,14 +47,20 @@ def test_pictures_come_in_by_paste_and_drop(open_page: Callable[..., Page], way:
     assert "onerror" not in page.content()  # the file's name is nowhere
 
 
-def test_a_gallery_picture_can_be_chosen_and_is_named_in_the_address(open_page: Callable[..., Page]) -> None:
+@pytest.mark.parametrize(
+    ("sample", "credit", "note"), [("obama-portrait", "Pete Souza", "The square is the crop"), ("noise", "random numbers", "whole picture")]
+)
+def test_a_gallery_picture_can_be_chosen_and_is_named_in_the_address(
+    open_page: Callable[..., Page], sample: str, credit: str, note: str
+) -> None:
     page = open_page()
     wait_for_result(page)
-    page.click('a[data-sample="obama-portrait"]')
-    page.wait_for_selector('a[data-sample="obama-portrait"][aria-current="true"]')
+    page.click(f'a[data-sample="{sample}"]')
+    page.wait_for_selector(f'a[data-sample="{sample}"][aria-current="true"]')
     wait_for_result(page)
-    assert page.url.endswith("#sample=obama-portrait")
-    assert "Pete Souza" in page.inner_text("#credit")
+    assert page.url.endswith(f"#sample={sample}")
+    assert credit in page.inner_text("#credit")
+    assert note in page.inner_text("#picture-note")
 
 
 def test_the_webcam_gives_a_still_and_a_picture_without_a_face_says_what_to_do(open_page: Callable[..., Page]) -> None:
