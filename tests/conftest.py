@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from tests.made_checkpoints import make_checkpoint_folder
@@ -40,3 +43,18 @@ def astronaut_jpeg() -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(data.astronaut()).save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def client(random_checkpoints: Path) -> Iterator[TestClient]:
+    """The whole application in process, ready, with its real decoder, detector and networks (of random weights)."""
+    from app.main import create_app
+    from app.settings import Settings
+
+    settings = Settings(checkpoint_dir=random_checkpoints, allowed_hosts=("testserver",), queue_length=64, work_timeout_seconds=60)
+    with TestClient(create_app(settings)) as client:
+        deadline = time.monotonic() + 60
+        while client.get("/health/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield client

@@ -6,44 +6,27 @@ import base64
 import io
 import math
 import struct
-import time
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jsonschema_rs
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from numpy.typing import NDArray
 from PIL import Image
 
 from app import api, api_examples
 from app.explain import Explainer
 from app.face_maps import read_maps
-from app.main import create_app
-from app.settings import Settings
 from model.checkpoints import load_checkpoint, load_manifest
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
+from tests.api_calls import EXPLANATIONS, code, explain, made_face, png, post
 from tests.made_checkpoints import make_checkpoint
 
-EXPLANATIONS = "/api/v1/explanations"
 VIEWS = ("original", "flipped")
-
-
-@pytest.fixture(scope="module")
-def client(random_checkpoints: Path) -> Iterator[TestClient]:
-    settings = Settings(checkpoint_dir=random_checkpoints, allowed_hosts=("testserver",), queue_length=64, work_timeout_seconds=60)
-    with TestClient(create_app(settings)) as client:
-        deadline = time.monotonic() + 60
-        while client.get("/health/ready").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -52,37 +35,6 @@ def explainer(random_checkpoints: Path) -> Explainer:
     return Explainer(
         {name: load_checkpoint(random_checkpoints / entry.file) for name, entry in manifest.checkpoints.items()}, manifest.ours
     )
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def made_face(seed: int = 0) -> NDArray[np.uint8]:
-    """A grey ``(48, 48)`` picture."""
-    small = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6), dtype=np.uint8))
-    return np.asarray(small.resize((48, 48), Image.Resampling.BICUBIC))
-
-
-def post(client: TestClient, data: bytes, path: str = EXPLANATIONS, **query: Any) -> httpx.Response:
-    response: httpx.Response = client.post(
-        path, params={name: str(value) for name, value in query.items()}, files={"image": ("picture", data)}
-    )
-    return response
-
-
-def explain(client: TestClient, data: bytes, **query: Any) -> dict[str, Any]:
-    response = post(client, data, **query)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-def code(response: httpx.Response) -> tuple[int, str]:
-    assert response.headers["content-type"] == "application/problem+json"
-    return response.status_code, response.json()["code"]
 
 
 def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_jpeg: bytes) -> None:
@@ -185,48 +137,6 @@ def test_many_at_once_get_their_own_answers(client: TestClient) -> None:
     assert all(answer == serial[index % 4] for index, answer in enumerate(answers))
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ({"models": "nope"}, "/query/models"), ({"models": "../x"}, "/query/models"), ({"models": ""}, "/query/models"),
-        ({"models": "baseline,baseline"}, "/query/models"), ({"models": "baseline,"}, "/query/models"), ({"faces": 0}, "/query/faces"),
-        ({"faces": 9}, "/query/faces"), ({"faces": "1e9"}, "/query/faces"), ({"faces": "NaN"}, "/query/faces"),
-        ({"method": "scorecam"}, "/query/method"), ({"encoding": "xml"}, "/query/encoding"), ({"gauge": "mean"}, "/query/gauge"),
-        ({"crop": "face"}, "/query/crop"), ({"crop": "1,2,3"}, "/query/crop"), ({"crop": "nan,0,9,9"}, "/query/crop"),
-        ({"crop": "0,0,1,1"}, "/query/crop"), ({"crop": "9000,0,50,50"}, "/query/crop"), ({"top": "1e9"}, None),
-    ],
-)  # fmt: skip
-def test_bad_parameters_are_refused_by_name(client: TestClient, query: dict[str, Any], pointer: str | None) -> None:
-    response = post(client, png(made_face()), **query)
-    assert code(response) == (422, "invalid_parameter")
-    assert response.json().get("pointer") == pointer
-    assert all(len(str(value)) < 4 or str(value) not in response.text for value in query.values())
-
-
-@pytest.mark.parametrize(
-    ("query", "rule"),
-    [
-        ({"faces": 9}, "faces: Input should be less than or equal to 8."),
-        ({"faces": "many"}, "faces: Input should be a valid integer"),
-        ({"gauge": "mean"}, "gauge: Input should be 'centred' or 'trained'."),
-        ({"crop": "1,2,3"}, "crop is detect, whole or x,y,w,h in pixels"),
-        ({"models": "nope"}, "There is no such model: GET /api/v1/models lists them."),
-    ],
-)
-def test_a_refusal_says_what_the_parameter_may_be(client: TestClient, query: dict[str, Any], rule: str) -> None:
-    assert post(client, png(made_face()), **query).json()["detail"].startswith(rule)
-
-
-def test_spaces_around_the_names_of_models_do_no_harm(client: TestClient) -> None:
-    answer = explain(client, png(made_face()), models="baseline, ours", crop="whole")
-    assert list(answer["faces"][0]["explanations"]) == ["baseline", "ours"]
-
-
-def test_a_parameter_given_twice_is_refused(client: TestClient) -> None:
-    response = client.post(f"{EXPLANATIONS}?faces=1&faces=2", files={"image": ("picture", png(made_face()))})
-    assert code(response) == (422, "invalid_parameter")
-
-
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_picture_without_a_face(client: TestClient, value: int) -> None:
     blank = png(np.full((200, 300), value, np.uint8))
@@ -274,11 +184,6 @@ def test_figures(client: TestClient, astronaut_jpeg: bytes, name: str, kind: str
     assert response.headers["content-disposition"] == f'attachment; filename="unturned.{name}"'
 
 
-@pytest.mark.parametrize("query", [{"format": "gif"}, {"opacity": "nan"}, {"opacity": 2}, {"colours": "rainbow"}, {"encoding": "list"}])
-def test_figures_refuse_what_they_do_not_know(client: TestClient, query: dict[str, Any]) -> None:
-    assert code(post(client, png(made_face()), "/api/v1/figures", **query)) == (422, "invalid_parameter")
-
-
 def test_a_figure_has_an_end(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds a number of faces times models, and says so where a picture has more."""
     monkeypatch.setattr(api, "MAX_FIGURE_BLOCKS", 1)
@@ -299,38 +204,6 @@ def test_maps_hold_what_the_explanation_says(client: TestClient, astronaut_jpeg:
     for model in saved.faces[0].models:
         for view, maps in zip(VIEWS, model.maps, strict=True):
             np.testing.assert_array_equal(np.array(explained[model.name]["maps"][view], np.float32), maps)
-
-
-def test_models(client: TestClient, random_checkpoints: Path) -> None:
-    answer = client.get("/api/v1/models").json()
-    manifest = load_manifest(random_checkpoints)
-    assert answer["ours"] == "mek_sf"
-    assert {model["name"]: model["sha256"] for model in answer["models"]} == {name: e.sha256 for name, e in manifest.checkpoints.items()}
-    assert answer["models"][0]["metadata"]["training_counts"]["disgust"] == 119
-    assert client.get("/api/v1/models/ours").json() == client.get("/api/v1/models/mek_sf").json() == answer["models"][1]
-    assert code(client.get("/api/v1/models/nope")) == (404, "model_not_found")
-
-
-def test_models_are_not_listed_before_they_are_loaded(random_checkpoints: Path) -> None:
-    client = TestClient(create_app(Settings(checkpoint_dir=random_checkpoints, allowed_hosts=("testserver",))))
-    assert code(client.get("/api/v1/models")) == (503, "not_ready")
-    assert code(post(client, png(made_face()))) == (503, "not_ready")
-
-
-def test_samples(client: TestClient) -> None:
-    listed = client.get("/api/v1/samples").json()["samples"]
-    assert len(listed) >= 3
-    for sample in listed:
-        assert sample["title"] and sample["alt"] and sample["credit"] and sample["licence"].startswith("Public domain")
-        response = client.get(sample["url"])
-        assert response.headers["content-type"] == "image/jpeg"
-        with Image.open(io.BytesIO(response.content)) as picture:
-            assert picture.format == "JPEG"
-
-
-@pytest.mark.parametrize("name", ["nope", "..%2f..", "%00", "C:%5C", "%2fetc%2fpasswd", "x" * 2000, "collins.jpg", "index.json", ""])
-def test_what_is_no_sample_is_not_found(client: TestClient, name: str) -> None:
-    assert code(client.get(f"/api/v1/samples/{name}")) == (404, "sample_not_found")
 
 
 def test_answers_and_examples_are_as_the_document_describes(client: TestClient, astronaut_jpeg: bytes) -> None:
