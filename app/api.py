@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,12 +12,11 @@ from starlette.responses import Response
 from app.api_examples import EXPLANATION, MODELS
 from app.drawing_style import FIGURE_MEDIA_TYPES, ColourMap, FigureFormat, Scale, Style
 from app.errors import ErrorCode, Problem
-from app.explorer_pages import sample_index
-from app.map_choices import MAX_FACES, Gauge, MapMethod
+from app.loading import loaded_explainer
+from app.map_choices import MAX_FACES, Gauge, MapMethod, model_names
 from app.mirror_floor import mirror_floor
-from app.report_pages import loaded_explainer
+from app.samples import MEDIA_TYPE, sample_index, sample_pictures
 from app.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
-from app.templating import STATIC
 from app.uploads import IMAGE_FIELD, read_upload
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1")
 
 NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
-SAMPLE_MEDIA_TYPE = "image/jpeg"
 MAX_FIGURE_BLOCKS = 24  # rows of a face and its mirror image with one model's maps; as PNG 20 megapixels
 
 UPLOAD_BODY: dict[str, Any] = {
@@ -88,9 +85,10 @@ class PictureQuery(BaseModel):
         from app.pipeline import ExplainOptions
 
         parse_crop(self.crop)  # before the picture is decoded
-        models = tuple(name.strip() for name in self.models.split(","))
-        if len(set(models)) != len(models):
-            raise Problem(ErrorCode.INVALID_PARAMETER, "A model is named twice.", "/query/models")
+        try:
+            models = model_names(self.models)
+        except ValueError as error:
+            raise Problem(ErrorCode.INVALID_PARAMETER, f"{str(error).capitalize()}.", "/query/models") from error
         return ExplainOptions(models, min(self.faces, most_faces), self.method, self.crop, self.gauge)
 
 
@@ -208,20 +206,14 @@ async def samples() -> SampleList:
     "/samples/{sample_id:path}",
     tags=["samples"],
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {SAMPLE_MEDIA_TYPE: {}}}},
+    responses={200: {"description": "The picture.", "content": {MEDIA_TYPE: {}}}},
 )
 async def sample(sample_id: Annotated[str, Path(description="Of the gallery's list.")]) -> Response:
     """One picture of the gallery."""
-    picture = _sample_pictures().get(sample_id)
+    picture = sample_pictures().get(sample_id)
     if picture is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return Response(picture, media_type=SAMPLE_MEDIA_TYPE)
-
-
-@cache
-def _sample_pictures() -> dict[str, bytes]:
-    """The gallery's pictures by id: what a client sends is a key here, never part of a path."""
-    return {name: (STATIC / "samples" / about["file"]).read_bytes() for name, about in sample_index().items()}
+    return Response(picture, media_type=MEDIA_TYPE)
 
 
 async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.written_numbers import decimal
 from model.claims_report import Measure, PointSet
 
 WIDTH = 400.0
@@ -134,7 +135,7 @@ def tick_text(value: float, ticks: Sequence[float]) -> str:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
         digits += 1
-    return f"{value + 0.0:.{digits}f}".replace("-", "−")
+    return decimal(value + 0.0, digits)  # no minus before a zero
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from app.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
 from app.errors import ErrorCode, Problem
 from app.templating import PageRoute, render
+from app.written_numbers import estimate
 from model.claims_report import CLAIMS_FILE, ClaimsReport, load_claims
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
 
 def _qualification(measure: Measure, ours: str) -> str:
     """What a verdict is to be read with, in a few words."""
-    difference = number(measure.differences[ours], signed=True) if ours in measure.differences else "not measured"
+    difference = _difference(measure.differences[ours]) if ours in measure.differences else "not measured"
     return f"{measure.title.lower()}, against the baseline: {difference}"
 
 
@@ -90,11 +91,11 @@ def _measure(measure: Measure, report: ClaimsReport) -> dict[str, Any]:
     rows = [
         {
             "name": name,
-            "value": number(estimate),
-            "difference": number(measure.differences[name], signed=True) if name in measure.differences else "",
+            "value": _figure(value),
+            "difference": _difference(measure.differences[name]) if name in measure.differences else "",
             "verdict": measure.verdicts.get(name, ""),
         }
-        for name, estimate in measure.models.items()
+        for name, value in measure.models.items()
     ]
     plotted = measure.decides or measure.key in PLOTTED_BESIDE
     return {"measure": measure, "plot": interval_plot(measure, report.ours), "rows": rows, "plotted": plotted}
@@ -121,19 +122,13 @@ def _faithfulness(measured: Any) -> dict[str, Any] | None:
     return {"rule": measured["rule"], "faces": measured["faces"], "rows": rows, "differences": differences}
 
 
-def number(estimate: Estimate, *, signed: bool = False) -> str:
-    """A value with its interval, three digits; a dash where undefined."""
-    if estimate.value is None:
-        return "–"
-    form = "+.3f" if signed else ".3f"
-    text = f"{estimate.value:{form}}"
-    if estimate.interval is not None:
-        text += f" [{estimate.interval[0]:{form}}, {estimate.interval[1]:{form}}]"
-    return text.replace("-", "−")
+def _figure(figure: Estimate) -> str:
+    return estimate(figure.value, figure.interval)
+
+
+def _difference(figure: Estimate) -> str:
+    return estimate(figure.value, figure.interval, signed=True)
 
 
 def _mean(figure: dict[str, Any]) -> str:
-    text = f"{figure['mean']:.3f}"
-    if figure["interval"]:
-        text += f" [{figure['interval'][0]:.3f}, {figure['interval'][1]:.3f}]"
-    return text.replace("-", "−")
+    return estimate(figure["mean"], figure["interval"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.map_choices import MAX_FACES, Gauge, MapMethod
+from app.map_choices import MAX_FACES, Gauge, MapMethod, model_names
 
 if TYPE_CHECKING:
     from app.pipeline import ExplainOptions
@@ -47,7 +47,8 @@ def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
     """What :func:`add_explaining`'s arguments ask for."""
     from app.pipeline import ExplainOptions
 
-    models = tuple(name.strip() for name in arguments.models.split(","))
-    if len(set(models)) != len(models):
-        raise ValueError("--models names a model twice")
+    try:
+        models = model_names(arguments.models)
+    except ValueError as error:
+        raise ValueError(f"--models: {error}") from error
     return ExplainOptions(models, arguments.faces, arguments.method, arguments.crop, arguments.gauge)

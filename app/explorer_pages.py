@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem
 from app.face_pages import checked_index, face_browser
+from app.loading import loaded_explainer
 from app.mirror_floor import mirror_floor
-from app.report_pages import loaded_explainer
+from app.samples import sample_index, sample_pictures
 from app.security import RESULT_POLICY
-from app.templating import STATIC, PageRoute, render
+from app.templating import PageRoute, render
 from app.uploads import read_upload
 from model.expressions import EXPRESSIONS
 
@@ -39,12 +38,6 @@ _METHOD_TITLES = {
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-@cache
-def sample_index() -> dict[str, dict[str, str]]:
-    """The gallery by id: file, title, alt, credit, licence and the crop that suits each picture."""
-    return {sample["id"]: sample for sample in json.loads((STATIC / "samples" / "index.json").read_bytes())}
-
-
 @router.get("/")
 async def explorer(request: Request) -> Response:
     """The explorer."""
@@ -64,7 +57,7 @@ async def explain_sample(request: Request, sample: str) -> Response:
     entry = sample_index().get(sample)
     if entry is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return await _still(request, (STATIC / "samples" / entry["file"]).read_bytes(), entry["crop"])
+    return await _still(request, sample_pictures()[sample], entry["crop"])
 
 
 @router.get("/faces/{index:int}")

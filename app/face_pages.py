@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem
-from app.report_pages import loaded_explainer
+from app.loading import loaded_explainer
 from app.templating import PageRoute, render
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app import claims_page, explorer_pages, face_pages, report_pages, supplement_pages
+from app.samples import sample_index
 from app.templating import PageRoute, render
 from model.expressions import MINOR_CLASSES
 
@@ -19,7 +20,7 @@ async def about(request: Request) -> Response:
 
     ferplus = next(table for table in paper_tables().count_tables if table.dataset == "ferplus")
     counts = dict(zip(ferplus.classes, ferplus.rows[0].counts, strict=True))
-    samples = list(explorer_pages.sample_index().values())
+    samples = list(sample_index().values())
     return render(request, "about.html", {"section": "/about", "samples": samples, "counts": counts, "minor_classes": MINOR_CLASSES})
 
 

@@ -10,20 +10,20 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from app.errors import ErrorCode, Problem
+from app.loading import loaded_explainer
 from app.templating import PageRoute, render
+from app.written_numbers import decimal, percent
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.explain import Explainer
     from model.table_layout import Table
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 SPLITS = {"test": "Test faces (PrivateTest)", "valid": "Validation faces (PublicTest)"}
 SHADES = 10
-UNDEFINED = "–"
 
 SUMMARIES = {
     "baseline": "The plain classifier: cross-entropy and nothing else.",
@@ -88,18 +88,6 @@ def _missing_share(table: Table) -> float:
     return sum(row.command is not None for row in own) / max(len(own), 1)
 
 
-def loaded_explainer(request: Request) -> Explainer:
-    """The explainer of the application.
-
-    Raises:
-        Problem: ``not_ready`` while the models are still loading.
-    """
-    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
-    if explainer is None:
-        raise Problem(ErrorCode.NOT_READY)
-    return explainer
-
-
 def _headline(name: str, metadata: Any) -> dict[str, Any]:
     test = metadata.metrics.get("test")
     return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
@@ -162,20 +150,7 @@ def _split(metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "overall": percent(metrics["overall"], intervals.get("overall")),
         "mean": percent(metrics["mean"], intervals.get("mean")),
-        "flip": decimal(flip.get("mean")),
+        "flip": decimal(flip["mean"]) if flip else None,
         "faces": metrics.get("faces"),
         "confusion": confusion,
     }
-
-
-def percent(fraction: float | None, interval: Any = None) -> str:
-    """A fraction in per cent, with its interval if it has one; a dash for None."""
-    if fraction is None:
-        return UNDEFINED
-    text = f"{100 * fraction:.2f} %"
-    return text if interval is None else f"{text} (95 %: {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
-
-
-def decimal(value: float | None, digits: int = 3) -> str:
-    """A number with a fixed count of digits and a real minus sign; a dash for None."""
-    return UNDEFINED if value is None else f"{value:.{digits}f}".replace("-", "−")

@@ -15,11 +15,13 @@ from app.face_maps import FLIPPED, ORIGINAL, logits_per_cell
 from app.faces import FaceCrop
 from app.pipeline import ExplainedPicture
 from app.rendering import Picture, colour_limits, colours, encode_picture, enlarged, overlay
+from app.written_numbers import decimal, share_text
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
 from model.placement import Floats
 
 SIDE = 120  # pixels of a map on the page
+CORRELATION_DIGITS = 2
 STYLE = Style(opacity=0.55)
 VIEWS = ((ORIGINAL, "original"), (FLIPPED, "mirrored"))
 OUTLINE = np.array([176, 0, 122], dtype=np.uint8)
@@ -63,18 +65,7 @@ def cue_sentence(name: str, cue: Cue, score: float, share: float) -> str:
     mirror = "and at the same place in the mirror image" if cue.mirror_agrees else "but not at the same place in the mirror image"
     digits = 2 if cue.evidence < 0.1 else 1
     found = f"{name} finds {cue.evidence:.{digits}f} logits of evidence of {cue.expression} at the {cue.place}, {mirror}."
-    return f"{found} The whole face scores {_signed(score, 1)}, a probability of {share_text(share)}."
-
-
-def share_text(share: float) -> str:
-    """A probability in per cent."""
-    if 0.0 < share < 0.0005:
-        return "<0.1\u00a0%"
-    return ">99.9\u00a0%" if 0.9995 <= share < 1.0 else f"{100 * share:.1f}\u00a0%"
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{found} The whole face scores {decimal(score, 1)}, a probability of {share_text(share)}."
 
 
 def _face(face: FaceCrop, explanations: dict[str, Explanation], floors: Mapping[str, float | None]) -> dict[str, Any]:
@@ -85,7 +76,7 @@ def _face(face: FaceCrop, explanations: dict[str, Explanation], floors: Mapping[
     return {
         "pictures": [_data_address(enlarged(view, SIDE)) for view in _views(face.grey)],
         "models": [
-            _model(name, said, face.grey, limit) | {"floor": _correlation(floors.get(said.maps.checkpoint))}
+            _model(name, said, face.grey, limit) | {"floor": _floor(floors.get(said.maps.checkpoint))}
             for (name, said), limit in zip(models, limits, strict=True)
         ],
         "cues": [{"name": name, "models": [_cue(model, said, name, face.grey) for model, said in models]} for name in minor],
@@ -114,13 +105,13 @@ def _model(name: str, explanation: Explanation, grey: Picture, limits: Floats) -
         "name": name,
         "checkpoint": maps.checkpoint,
         "rows": rows,
-        "agreement": [_correlation(value) for value in agreement],
+        "agreement": [decimal(value, CORRELATION_DIGITS) for value in agreement],
         "limit": f"{float(limits.max()):.2f}",
     }
 
 
-def _correlation(value: float | None) -> str:
-    return "–" if value is None else _signed(value, 2)
+def _floor(value: float | None) -> str | None:
+    return None if value is None else decimal(value, CORRELATION_DIGITS)
 
 
 def _cue(name: str, explanation: Explanation, expression: str, grey: Picture) -> dict[str, str] | None:

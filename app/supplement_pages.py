@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.drawing_style import FIGURE_MEDIA_TYPES, FigureFormat
 from app.errors import ErrorCode, Problem
 from app.face_pages import face_browser
-from app.report_pages import loaded_explainer
+from app.loading import loaded_explainer
 from app.templating import PageRoute, render
 
 if TYPE_CHECKING:

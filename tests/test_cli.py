@@ -130,7 +130,7 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
         ([portrait, "-o", tmp_path / "out.gif"], "ends in .png, .svg or .pdf"),
         ([tmp_path / "missing.jpg", "-o", tmp_path / "out.png"], "missing.jpg: No such file or directory"),
         ([portrait, "-o", tmp_path / "out.png", "--models", "baseline,nobody"], "(invalid_parameter)"),
-        ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "names a model twice"),
+        ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "--models: a model is named twice"),
         (["--supplement", "--out", tmp_path], "needs --data"),
         (["--supplement", "--data", tmp_path, "--out", tmp_path], "no FERPlus here"),
         (["--supplement", "--data", tmp_path, "--out", tmp_path, "--gauge", "trained"], "rule chooses: leave out --gauge"),

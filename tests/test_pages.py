@@ -19,7 +19,7 @@ from app.explain import Cue, Explainer
 from app.rendering import colour_table
 from app.report_pages import SUMMARIES
 from app.security import SecurityHeaders
-from app.still_page import cue_sentence, share_text
+from app.still_page import cue_sentence
 from app.templating import STATIC, problem_page
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
@@ -217,8 +217,3 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
 def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
     outcome = "" if cue.place is None else " The whole face scores −1.1, a probability of <0.1\u00a0%."
     assert cue_sentence("ours", cue, -1.06, 0.0004) == sentence + outcome
-
-
-def test_shares_never_round_to_certainty() -> None:
-    shares = [0.0, 0.0001, 0.123, 0.9999, 1.0]
-    assert [share_text(share).replace("\u00a0", " ") for share in shares] == ["0.0 %", "<0.1 %", "12.3 %", ">99.9 %", "100.0 %"]

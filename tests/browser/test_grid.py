@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from app.drawing_style import ColourMap
 from app.rendering import colours
-from app.still_page import share_text
+from app.written_numbers import share_text
 from model.expressions import EXPRESSIONS, expression_index
 from model.networks import Grid
 from model.placement import place_cells

@@ -1,0 +1,45 @@
+"""Numbers as a page writes them: a fixed count of digits, a real minus sign, a dash for what was not measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNDEFINED = "–"
+
+
+def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """A number.
+
+    Args:
+        signed: with its sign even above zero, as a difference is written.
+    """
+    if value is None:
+        return UNDEFINED
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def estimate(value: float | None, interval: Sequence[float] | None, *, signed: bool = False) -> str:
+    """A number with its interval in brackets, where it has one."""
+    text = decimal(value, signed=signed)
+    if value is None or interval is None:
+        return text
+    low, high = (decimal(end, signed=signed) for end in interval)
+    return f"{text} [{low}, {high}]"
+
+
+def percent(fraction: float | None, interval: Sequence[float] | None = None) -> str:
+    """A fraction in per cent, with its 95 % interval if it has one."""
+    if fraction is None:
+        return UNDEFINED
+    text = f"{100 * fraction:.2f} %"
+    return text if interval is None else f"{text} (95 %: {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+def share_text(share: float) -> str:
+    """A probability in per cent, which is never rounded to certainty."""
+    if 0.0 < share < 0.0005:
+        return "<0.1\u00a0%"
+    return ">99.9\u00a0%" if 0.9995 <= share < 1.0 else f"{100 * share:.1f}\u00a0%"
