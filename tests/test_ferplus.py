@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -114,4 +115,43 @@ def test_a_missing_picture_is_named(tmp_path: Path, pictures: np.ndarray) -> Non
     write_folder_form(tmp_path, pictures)
     (tmp_path / "FER2013Train" / "fer0000002.png").unlink()
     with pytest.raises(DatasetError, match=r"FER2013Train/fer0000002\.png is missing"):
+        load_ferplus(tmp_path, "train")
+
+
+def test_both_of_kaggles_headers_are_read(tmp_path: Path, pictures: np.ndarray) -> None:
+    write_pixel_form(tmp_path, pictures)
+    file = tmp_path / "fer2013.csv"
+    rows = [line.split(",") for line in file.read_text().splitlines()]
+    file.write_text("\n".join(f"{emotion}, {usage}, {shown}" for emotion, shown, usage in rows) + "\n")
+    assert torch.equal(load_ferplus(tmp_path, "train").images, torch.from_numpy(pictures[[0, 2]]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("fer2013.csv", lambda text: text.replace("pixels", "image"), "lacks the column pixels; it has emotion, image, Usage"),
+        ("fer2013.csv", lambda text: text.replace(" ", ",", 1), "row 1 below the header: 2304 pixels from 0 to 255"),
+        ("fer2013.csv", lambda text: text.replace("0,", "0,999 ", 1), "row 1 below the header: 2304 pixels from 0 to 255"),
+        ("fer2013new.csv", lambda text: text.replace(",1,0", ",1", 1), "row 1 below the header: ten counts of votes"),
+        ("fer2013new.csv", lambda text: text.replace(",9,", ",nine,", 1), "row 1 below the header: ten counts of votes"),
+    ],
+)
+def test_a_damaged_table_is_named_with_its_row(
+    tmp_path: Path, pictures: np.ndarray, name: str, damage: Callable[[str], str], reason: str
+) -> None:
+    write_pixel_form(tmp_path, pictures)
+    file = tmp_path / name
+    file.write_text(damage(file.read_text()))
+    with pytest.raises(DatasetError, match=reason):
+        load_ferplus(tmp_path, "train")
+
+
+def test_a_damaged_zip_is_named(tmp_path: Path, pictures: np.ndarray) -> None:
+    write_zip_form(tmp_path, pictures)
+    archive = tmp_path / "ferplus.zip"
+    data = bytearray(archive.read_bytes())
+    (start,) = (member.header_offset for member in zipfile.ZipFile(archive).infolist() if member.filename.endswith("fer0000002.png"))
+    data[start + 200] ^= 1  # stored as it is, so that its checksum no longer holds
+    archive.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"ferplus\.zip is damaged"):
         load_ferplus(tmp_path, "train")

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,11 @@ def load_ferplus(path: Path, split: str) -> FaceSet:
     if (path / "ferplus.zip").is_file():
         path = path / "ferplus.zip"
     if path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return _read_pictures(archive.read, usage, folder)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return _read_pictures(archive.read, usage, folder)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise DatasetError(f"{path} is damaged ({error}): copy or load it again") from error
     if (path / PIXELS_FILE).is_file():
         return _read_pixels(path, usage)
     if (path / folder).is_dir():
@@ -116,11 +120,14 @@ def _vote_rows(text: str, usage: str) -> list[tuple[int, str, list[int]]]:
     missing = {"Usage", "Image name", *VOTE_COLUMNS} - set(rows.fieldnames or ())
     if missing:
         raise DatasetError(f"{VOTES_FILE} lacks the columns {', '.join(sorted(missing))}")
-    return [
-        (number, row["Image name"], [int(row[column]) for column in VOTE_COLUMNS])
-        for number, row in enumerate(rows)
-        if row["Usage"] == usage
-    ]
+    return [(number, row["Image name"], _votes_of(number, row)) for number, row in enumerate(rows) if row["Usage"] == usage]
+
+
+def _votes_of(number: int, row: dict[str, str]) -> list[int]:
+    try:
+        return [int(row[column]) for column in VOTE_COLUMNS]
+    except (TypeError, ValueError) as error:  # None where the row ends early
+        raise DatasetError(f"{VOTES_FILE}, row {number + 1} below the header: ten counts of votes are expected; load it again") from error
 
 
 def _read_pictures(read: Callable[[str], bytes], usage: str, folder: str) -> FaceSet:
@@ -147,12 +154,21 @@ def _read_pixels(path: Path, usage: str) -> FaceSet:
     except OSError as error:
         raise DatasetError(f"{path / VOTES_FILE} is missing; {HOW_TO_GET}") from error
     with (path / PIXELS_FILE).open(newline="") as file:
-        strings = [row["pixels"] for row in csv.DictReader(file)]
+        rows = csv.DictReader(file, skipinitialspace=True)  # one of Kaggle's two editions has "emotion, Usage, pixels"
+        if "pixels" not in (rows.fieldnames or ()):
+            raise DatasetError(f"{path / PIXELS_FILE} lacks the column pixels; it has {', '.join(rows.fieldnames or ['none'])}")
+        strings = [row["pixels"] for row in rows]
     if votes and votes[-1][0] >= len(strings):
         raise DatasetError(f"{path / PIXELS_FILE} has {len(strings)} rows, fewer than {VOTES_FILE}")
     named = [row for row in votes if row[1]]  # the two files match row by row; a row without a name shows no face
-    pixels = np.array([np.array(strings[number].split(), dtype=np.uint8) for number, _, _ in named])
-    return _face_set(pixels.reshape(-1, FACE_SIZE, FACE_SIZE), [row[2] for row in named], [row[1] for row in named])
+    pixels = np.empty((len(named), FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    for index, (number, _, _) in enumerate(named):
+        try:
+            pixels[index] = np.array(strings[number].split(), dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+        except (AttributeError, OverflowError, ValueError) as error:  # None where the row ends early
+            where = f"{path / PIXELS_FILE}, row {number + 1} below the header"
+            raise DatasetError(f"{where}: {FACE_SIZE * FACE_SIZE} pixels from 0 to 255 are expected; load it again") from error
+    return _face_set(pixels, [row[2] for row in named], [row[1] for row in named])
 
 
 def _face_set(pixels: np.ndarray, votes: list[list[int]], names: list[str]) -> FaceSet:

@@ -67,6 +67,15 @@ def counts_at_factor(counts: Sequence[int], factor: float) -> tuple[int, ...]:
     return thinned
 
 
+def protocol_name(imbalance: str) -> str:
+    """The one spelling of a protocol: ``original``, or a factor without idle digits, so that ``150.0`` is the published ``150``.
+
+    Raises:
+        ValueError: neither ``original`` nor a number.
+    """
+    return ORIGINAL if imbalance == ORIGINAL else repr(_factor(imbalance)).removesuffix(".0")
+
+
 def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> tuple[int, ...]:
     """Faces to keep of each class under a protocol.
 
@@ -80,24 +89,24 @@ def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> t
     """
     if imbalance == ORIGINAL:
         return tuple(available)
-    wanted = PUBLISHED_COUNTS.get(dataset, {}).get(imbalance) or counts_at_factor(available, _factor(imbalance))
+    wanted = PUBLISHED_COUNTS.get(dataset, {}).get(protocol_name(imbalance)) or counts_at_factor(available, _factor(imbalance))
     for name, needed, present in zip(EXPRESSIONS, wanted, available, strict=True):
         if needed > present:
             raise ValueError(f"{dataset} at imbalance {imbalance} needs {needed} faces of {name}, this training set has {present}")
     return wanted
 
 
-def thin_to_protocol(faces: FaceSet, dataset: str, imbalance: str, seed: int = 0) -> FaceSet:
+def thin_to_protocol(faces: FaceSet, dataset: str, imbalance: str) -> FaceSet:
     """The faces a protocol keeps, in their original order; ``faces`` must all be labelled.
 
-    Each class is shuffled by a hash of seed and file name and its first faces are kept. So the choice depends on nothing but
-    the names, and a class's faces at a higher factor are among those at a lower one.
+    Each class is shuffled by a hash of the file names and its first faces are kept. So the choice depends on nothing but the names, is the
+    same for every seed of training, and of two protocols the one with fewer faces of a class keeps some of the other's.
     """
     wanted = protocol_counts(dataset, imbalance, faces.counts())
     kept: list[int] = []
     for label, count in enumerate(wanted):
         members: list[int] = torch.nonzero(faces.labels == label).flatten().tolist()
-        kept += sorted(members, key=lambda index: _draw(seed, faces.names[index]))[:count]
+        kept += sorted(members, key=lambda index: _draw(faces.names[index]))[:count]
     return faces.subset(_indices(kept))
 
 
@@ -105,8 +114,8 @@ def _indices(kept: list[int]) -> Tensor:
     return torch.tensor(sorted(kept), dtype=torch.int64)
 
 
-def _draw(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
+def _draw(name: str) -> bytes:
+    return hashlib.sha256(f"0 {name}".encode()).digest()  # the recorded runs saw the faces that this very hash chose
 
 
 def _factor(imbalance: str) -> float:
