@@ -89,7 +89,8 @@ def explain_folder(
         OSError: the destination cannot be written.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    _keep_options(destination / OPTIONS_FILE, options)
+    kept = destination / OPTIONS_FILE
+    _check_options(kept, options)
     outcome = Outcome(0, 0, [])
     pictures = pictures_in(source, destination)
     waiting = [picture for picture in pictures if not _is_finished(picture, _answer_path(picture, source, destination))]
@@ -102,6 +103,8 @@ def explain_folder(
             except (Problem, OSError) as error:
                 failed[picture] = error
             else:
+                if not kept.exists():  # with the first answer: options under which nothing could be explained bind nobody
+                    replace_file(kept, _options_text(options))
                 _write_answer(answer, _answer_path(picture, source, destination))
                 outcome.explained += 1
     finally:
@@ -127,11 +130,12 @@ def _reason(error: Problem | OSError) -> tuple[str, str]:
     return (str(error.code), error.detail) if isinstance(error, Problem) else (UNREADABLE, error.strerror or type(error).__name__)
 
 
-def _keep_options(path: Path, options: dict[str, Any]) -> None:
-    text = json.dumps(options, indent=1, sort_keys=True) + "\n"
-    if not path.exists():
-        replace_file(path, text.encode())
-    elif path.read_text() != text:
+def _options_text(options: dict[str, Any]) -> bytes:
+    return f"{json.dumps(options, indent=1, sort_keys=True)}\n".encode()
+
+
+def _check_options(path: Path, options: dict[str, Any]) -> None:
+    if path.exists() and path.read_bytes() != _options_text(options):
         raise OtherOptionsError(f"{path.parent} holds answers made with other options or models ({path.name}): choose another folder")
 
 
@@ -166,7 +170,7 @@ def _write_index(pictures: list[Path], source: Path, destination: Path, failed: 
         if picture in failed:
             code, detail = _reason(failed[picture])
             writer.writerow({"file": name, "status": code, "detail": detail})
-        elif answer.is_file():
+        elif _is_finished(picture, answer):
             writer.writerows({"file": name, "status": "ok"} | row for row in _rows(json.loads(answer.read_bytes())))
         else:
             writer.writerow({"file": name, "status": "not_done"})

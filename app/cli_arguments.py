@@ -44,9 +44,16 @@ def add_explaining(parser: argparse.ArgumentParser) -> None:
 
 
 def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
-    """What :func:`add_explaining`'s arguments ask for."""
+    """What :func:`add_explaining`'s arguments ask for.
+
+    Raises:
+        Problem: a crop that is none.
+        ValueError: a model named twice.
+    """
+    from app.crop import parse_crop
     from app.pipeline import ExplainOptions
 
+    parse_crop(arguments.crop)  # before the models are loaded
     try:
         models = model_names(arguments.models)
     except ValueError as error:

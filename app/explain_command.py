@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
             answer = service.explain(data, options, name)
             return Answer(answer.document, save_maps(answer.explained))
 
-        hashes = {name: service.explainer.checkpoint(name).sha256 for name in options.models}
+        hashes = {name: service.explainer.checkpoint(name).sha256 for name in service.check_models(options.models)}
         outcome = explain_folder(
             arguments.folder,
             arguments.out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from app.cli_arguments import add_explaining, add_parser, explain_options
 from app.drawing_style import ColourMap, FigureFormat, Scale, Style
+from app.errors import Problem
 from model.expressions import EXPRESSIONS
-from model.replaced_file import replace_file
+from model.replaced_file import make_room, replace_file
 
 if TYPE_CHECKING:
     from app.cli_arguments import Subparsers
@@ -54,9 +56,12 @@ def add_figure(subparsers: Subparsers) -> None:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
 
 
@@ -71,6 +76,7 @@ def _run(options: argparse.Namespace) -> int:
     if not options.images or options.output is None:
         raise ValueError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
+    make_room(options.output)
     explained = _merged(list(_explained(options)))
     replace_file(options.output, draw_figure(explained, file_format, style))
     return 0
@@ -97,12 +103,17 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
         _refuse(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
         yield from (_read(path) for path in options.images)
         return
+    chosen = explain_options(options)
     with LocalService() as service:
+        service.check_models(chosen.models)
         for path in options.images:
             if path.suffix.lower() == SAVED_MAPS_SUFFIX:
                 yield _read(path)
             else:
-                explained = service.explain(path.read_bytes(), explain_options(options), path.name).explained
+                try:
+                    explained = service.explain(path.read_bytes(), chosen, path.name).explained
+                except Problem as problem:
+                    raise ValueError(f"{path}: {problem.detail} ({problem.code})") from problem
                 yield replace(explained, faces=tuple(replace(face, label=options.label) for face in explained.faces))
 
 
@@ -137,7 +148,7 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     except DatasetError as error:
         raise ValueError(str(error)) from error
     with LocalService() as service:
-        figures = supplement_figures(service.explainer, explain_options(options).models, faces)
+        figures = supplement_figures(service.explainer, service.check_models(explain_options(options).models), faces)
     options.out.mkdir(parents=True, exist_ok=True)
     lines = [RULE, ""]
     for figure in figures:

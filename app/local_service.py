@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 from app.compute import ComputePool
 from app.decoding import Decoder, DecoderStartError
+from app.explain import OURS
 from app.loading import load_detector, load_explainer
 from app.pipeline import ExplainOptions, explain_picture
 from app.settings import load_settings
 from model.checkpoints import CheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.explain import Explainer
     from app.face_maps import ExplainedFaces
 
@@ -61,6 +64,18 @@ class LocalService:
         """The loaded models."""
         explainer: Explainer = self._state.explainer
         return explainer
+
+    def check_models(self, names: Sequence[str]) -> Sequence[str]:
+        """The names themselves, if each is a loaded model.
+
+        Raises:
+            ValueError: one is not; the message lists those there are.
+        """
+        known = [*self.explainer.checkpoints, OURS]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"--models: there is no model {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
 
     def __enter__(self) -> Self:
         try:

@@ -137,6 +137,23 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(source: Path) -> None
     assert on.asked == [b"neutral", b"anger"]
 
 
+def test_an_answer_older_than_its_picture_is_not_listed(source: Path) -> None:
+    run(source, Explainer())
+    (source / "a.jpg").write_text("stop")
+    os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, Explainer())
+    assert index(source)[0] == {**dict.fromkeys(index(source)[0], ""), "file": "a.jpg", "status": "not_done"}
+
+
+def test_options_under_which_nothing_was_explained_bind_nobody(source: Path) -> None:
+    for path in ("a.jpg", "b.PNG", "sub/c.webp"):
+        (source / path).write_text("bad")
+    assert run(source, Explainer()).explained == 0
+    (source / "a.jpg").write_text("fear")
+    assert run(source, Explainer(), {"models": {"baseline": "def"}}).explained == 1
+
+
 def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(source, Explainer())
     os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)

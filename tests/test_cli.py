@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -125,11 +126,17 @@ def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
 
 @pytest.mark.usefixtures("models")
 def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "blank.png"), np.full((300, 300), 128, np.uint8))
     for arguments, reason in (
         ([portrait], "name at least one picture and, with -o,"),
         ([portrait, "-o", tmp_path / "out.gif"], "ends in .png, .svg or .pdf"),
         ([tmp_path / "missing.jpg", "-o", tmp_path / "out.png"], "missing.jpg: No such file or directory"),
-        ([portrait, "-o", tmp_path / "out.png", "--models", "baseline,nobody"], "(invalid_parameter)"),
+        (
+            [portrait, "-o", tmp_path / "out.png", "--models", "baseline,nobody"],
+            "no model nobody; there are baseline, mek_sf, ours",
+        ),
+        ([portrait, tmp_path / "blank.png", "-o", tmp_path / "out.png"], "blank.png: No upright face"),
+        ([portrait, "-o", tmp_path / "out.png", "--crop", "1,2"], "(invalid_parameter)"),
         ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "--models: a model is named twice"),
         (["--supplement", "--out", tmp_path], "needs --data"),
         (["--supplement", "--data", tmp_path, "--out", tmp_path], "no FERPlus here"),
@@ -140,7 +147,7 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
     ):
         assert main(["figure", *map(str, arguments)]) == 2
         assert reason in refusal(capsys)
-    assert {path.name for path in tmp_path.iterdir()} == {"astronaut.jpg"}
+    assert {path.name for path in tmp_path.iterdir()} == {"astronaut.jpg", "blank.png"}
 
 
 def test_damaged_saved_maps_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,3 +184,16 @@ def test_a_png_figure_is_a_picture(models: None, portrait: Path, tmp_path: Path)
     assert main(["figure", str(portrait), "-o", str(out), "--crop", "whole", "--colours", "diverging", "--scale", "all"]) == 0
     with Image.open(io.BytesIO(out.read_bytes())) as picture:
         assert picture.format == "PNG"
+
+
+def test_a_wrong_option_leaves_the_folder_of_answers_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    assert main(["explain", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--crop", "1,2"]) == 2
+    assert "(invalid_parameter)" in refusal(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_opacity_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["figure", "a.jpg", "-o", "a.png", "--opacity", "abc"])
+    assert "'abc' is not a number from 0 to 1" in capsys.readouterr().err
