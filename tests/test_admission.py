@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.admission import PATIENCE_SECONDS as PATIENCE_SECONDS_FOR_UPLOADS
+from app.admission import Places
+from app.errors import Problem
 from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, head, patiently, png, upload_request
 
 PICTURE = png()
@@ -89,6 +91,40 @@ def test_stalled_uploads_lose_their_places(small_server: LiveServer) -> None:
     assert [connection.answer().code for connection in stalled if connection.socket in told] == ["upload_timeout"]
     for connection in stalled:
         connection.close()
+
+
+class MadeBody:
+    """An upload that has had so many seconds and sent so many bytes."""
+
+    def __init__(self, seconds: float, received_bytes: int, *, complete: bool = False) -> None:
+        self.seconds, self.received_bytes, self.complete = seconds, received_bytes, complete
+        self.told: list[str] = []
+
+    def abort(self, problem: Problem) -> None:
+        self.told.append(str(problem.code))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kib", "complete", "loses"),
+    [
+        (3.0, 40, False, True),  # 13 KiB a second
+        (3.0, 60, False, False),  # 20 KiB a second
+        (1.5, 1, False, False),  # too early to tell
+        (3.0, 1, True, False),  # all of it is here: it waits for the models
+    ],
+)
+def test_only_an_upload_that_has_been_slow_for_two_seconds_loses_its_place(
+    seconds: float, kib: int, *, complete: bool, loses: bool
+) -> None:
+    places, body = Places(slots=1, queue_length=0), MadeBody(seconds, kib << 10, complete=complete)
+    places.take(body)  # type: ignore[arg-type]
+    if loses:
+        places.take(MadeBody(0.0, 0))  # type: ignore[arg-type]
+        assert body.told == ["upload_timeout"]
+    else:
+        with pytest.raises(Problem, match="overloaded"):
+            places.take(MadeBody(0.0, 0))  # type: ignore[arg-type]
+        assert body.told == []
 
 
 def test_one_greedy_client(small_server: LiveServer) -> None:

@@ -69,7 +69,7 @@ def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
 
 
 def test_a_late_end_lets_the_next_call_try(pool: ComputePool) -> None:
-    end = threading.Event()
+    end, again = threading.Event(), threading.Event()
 
     async def use() -> None:
         with pytest.raises(Problem, match="inference_timeout"):
@@ -78,8 +78,12 @@ def test_a_late_end_lets_the_next_call_try(pool: ComputePool) -> None:
         end.set()
         await asyncio.wrap_future(pool.submit(lambda: None))
         assert pool.healthy
+        with pytest.raises(Problem, match="inference_timeout"):  # that one, and no more
+            await pool.run(again.wait)
+        assert not pool.healthy
 
     try:
         asyncio.run(use())
     finally:
         end.set()
+        again.set()

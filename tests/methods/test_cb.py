@@ -29,9 +29,10 @@ def test_weights_of_ferplus(beta: float, expected: tuple[float, ...]) -> None:
 def test_the_loss_is_divided_by_the_faces_and_not_by_their_weights() -> None:
     method = ClassBalanced(classifier_of([[1.0], [0.0]]), task_of((3, 1)), CbSettings(beta=0.5))
     # E = (1 - 1/8) / (1/2) = 7/4 and 1; inverses 4/7 and 1, rescaled to the sum 2: 8/11 and 14/11.
-    # Cross-entropies ln 2, ln 2 (label 0) and ln 4 (label 1): (8/11 + 8/11 + 2 * 14/11) ln 2 / 3 = 4/3 ln 2.
-    loss = method(batch_of(pixels(0.0, 0.0, math.log(3)), [0, 0, 1]))["loss"]
-    assert loss.item() == pytest.approx(4 / 3 * math.log(2))
+    # Cross-entropies ln 2, ln 2 (label 0) and ln 8 (label 1): (8/11 + 8/11 + 3 * 14/11) ln 2 / 3 = 58/33 ln 2. Unweighted it would be
+    # 5/3 ln 2, and divided by the weights 58/30 ln 2.
+    loss = method(batch_of(pixels(0.0, 0.0, math.log(7)), [0, 0, 1]))["loss"]
+    assert loss.item() == pytest.approx(58 / 33 * math.log(2))
 
 
 def test_beta_zero_is_the_baseline() -> None:

@@ -1,0 +1,52 @@
+"""What a training face goes through: it is changed, differently each time, and stays a grey picture in 0..255."""
+
+from __future__ import annotations
+
+import torch
+
+from model.data.augment import Augmentation
+from model.preprocessing import network_input
+
+SIDE = 67
+FACES = 32
+
+
+def faces() -> torch.Tensor:
+    """Smooth faces, brighter to the right and downwards."""
+    ramp = torch.linspace(40, 200, 48)
+    return ((ramp + ramp.unsqueeze(1)) / 2).to(torch.uint8).expand(FACES, 48, 48).contiguous()
+
+
+def augmented(seed: int) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return Augmentation(SIDE)(faces())
+
+
+def test_every_face_is_changed_each_in_its_own_way() -> None:
+    plain, changed = network_input(faces(), SIDE), augmented(1)
+    assert changed.shape == plain.shape
+    assert ((changed - plain).abs().mean((1, 2, 3)) > 1).all()
+    differences = torch.cdist(changed.flatten(1), changed.flatten(1)) + torch.eye(FACES) * 1e9
+    assert differences.min() > 1
+
+
+def test_pictures_stay_grey_and_within_range() -> None:
+    changed = augmented(1)
+    assert torch.equal(changed[:, 0], changed[:, 1])
+    assert torch.equal(changed[:, 0], changed[:, 2])
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+
+
+def test_about_half_are_mirrored_and_half_have_a_part_erased() -> None:
+    changed = torch.cat([augmented(seed) for seed in range(8)])[:, 0]
+    half = SIDE // 2
+    mirrored = (changed[:, :, :half].mean((1, 2)) > changed[:, :, -half:].mean((1, 2))).float().mean()
+    erased = ((changed - 127.5).abs() < 1e-3).flatten(1).float().mean(1).gt(0.015).float().mean()
+    assert 0.35 < mirrored < 0.65  # 256 faces: 5 standard deviations
+    assert 0.35 < erased < 0.65
+
+
+def test_the_global_generator_decides() -> None:
+    assert torch.equal(augmented(3), augmented(3))
+    assert not torch.equal(augmented(3), augmented(4))
