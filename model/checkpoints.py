@@ -23,7 +23,7 @@ from torch import Tensor
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry
-from model.networks import Grid, build_network, network_grid
+from model.networks import LARGEST_INPUT, Grid, build_network, network_grid, smallest_input
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
 from model.replaced_file import replace_file
@@ -52,7 +52,7 @@ class CheckpointMetadata(BaseModel):
     classes: tuple[str, ...]
     training_counts: dict[str, int]
     minor_classes: tuple[str, ...]
-    input_size: int = Field(ge=32, le=512)
+    input_size: int = Field(ge=1, le=LARGEST_INPUT)
     geometry: FaceGeometry
     seed: int
     epochs: int
@@ -202,7 +202,7 @@ def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor])
         network = build_network(metadata.network, metadata.tails)
     except ValueError as error:
         raise CheckpointError(f"{path}: metadata: {error}") from error
-    smallest = 2 * metadata.grid.first + 1
+    smallest = smallest_input(metadata.network)
     if metadata.input_size < smallest:
         raise CheckpointError(f"{path}: metadata: input size is {metadata.input_size}, {metadata.network} needs at least {smallest}")
     classes = len(metadata.classes)

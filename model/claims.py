@@ -22,6 +22,7 @@ from model.data.ferplus import FaceSet, load_ferplus
 from model.evaluation import SplitOutputs, split_outputs
 from model.faithfulness import measure_faithfulness, sample_faces
 from model.inner_face import inner_face_cover
+from model.replaced_file import make_room
 from model.revision import code_revision
 
 BASELINE = "baseline"
@@ -46,6 +47,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
     """
     from tqdm import tqdm
 
+    make_room(out)
     revision = code_revision()
     manifest = load_manifest(checkpoints)
     if BASELINE not in manifest.checkpoints:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from model.cells import Protocol, TableCell
-from model.data.imbalance import ORIGINAL
+from model.data.imbalance import ORIGINAL, protocol_name
 from model.methods import METHODS
 from model.networks import NETWORKS
 
@@ -52,16 +52,18 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone")
     parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels")
-    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces")
-    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes")
-    parser.add_argument("--parts", type=int, default=1, help="parts a process splits its faces of a step into, to save memory")
+    parser.add_argument("--input-size", type=_positive, default=Protocol.input_size, help="side of the network's input, pixels")
+    parser.add_argument("--epochs", type=_positive, default=Protocol.epochs, help="passes over the training faces")
+    parser.add_argument("--batch", type=_positive, default=Protocol.batch, help="faces a step, over all processes")
+    parser.add_argument(
+        "--parts", type=_positive, default=Protocol.parts, help="equal parts a process splits its faces of a step into, to save memory"
+    )
     parser.add_argument("--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that")
     parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay")
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads of this process")
+    parser.add_argument("--threads", type=_positive, default=1, help="torch threads of this process")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
@@ -73,6 +75,12 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a dry run: train and measure on LIMIT faces of each split, of every class in turn, in folders of its own under runs/",
     )
     parser.set_defaults(run=_train)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _add_precision(parser: argparse.ArgumentParser) -> None:
@@ -88,10 +96,12 @@ def _train(arguments: argparse.Namespace) -> int:
     from model.experiment import Experiment, run_experiment
     from model.folder_lock import FolderBusyError
     from model.reproduce import RUN_ELSEWHERE
-    from model.training import Interrupted, TrainingConfig, native_precision
+    from model.training import Interrupted, native_precision
+    from model.training_config import TrainingConfig
 
     torch.set_num_threads(arguments.threads)
-    cell = TableCell(arguments.method, arguments.dataset, arguments.imbalance, arguments.seed)
+    imbalance = protocol_name(arguments.imbalance)
+    cell = TableCell(arguments.method, arguments.dataset, imbalance, arguments.seed)
     dry = arguments.limit is not None
     if arguments.ship and (dry or not cell.ships):
         raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
@@ -115,7 +125,7 @@ def _train(arguments: argparse.Namespace) -> int:
             config=config,
             dataset=arguments.dataset,
             data=arguments.data,
-            imbalance=arguments.imbalance,
+            imbalance=imbalance,
             directory=directory,
             results=directory if dry else arguments.results,
             ship_to=arguments.results.parent if arguments.ship else None,
@@ -151,7 +161,7 @@ def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
     parser.add_argument("--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look")
     parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
     parser.set_defaults(run=_evaluate)
 
 
@@ -160,7 +170,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from model.evaluation import split_metrics, split_outputs
     from model.experiment import load_faces
     from model.metrics_report import metrics_report
+    from model.replaced_file import make_room, replace_file
 
+    if arguments.json is not None:
+        make_room(arguments.json)
     torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(arguments.checkpoint)
     faces = load_faces(arguments.dataset, arguments.data, arguments.split).labelled()
@@ -168,7 +181,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     metrics = split_metrics(outputs, faces.labels, checkpoint.metadata.training_counts)
     print(metrics_report(checkpoint.name, arguments.split, metrics))
     if arguments.json is not None:
-        arguments.json.write_text(metrics.model_dump_json(indent=1) + "\n")
+        replace_file(arguments.json, f"{metrics.model_dump_json(indent=1)}\n".encode())
     return 0
 
 
@@ -183,7 +196,7 @@ def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
-    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--workers", type=_positive, default=2, help="runs side by side, one thread each")
     _add_precision(parser)
     parser.add_argument(
         "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it"
@@ -231,7 +244,7 @@ def _add_claims(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure")
     parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
     parser.set_defaults(run=_claims)
 
 
@@ -257,7 +270,9 @@ def _add_export(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
 def _export(arguments: argparse.Namespace) -> int:
     from model.checkpoints import load_checkpoint
     from model.export import export_onnx
+    from model.replaced_file import make_room
 
+    make_room(arguments.out)
     export_onnx(load_checkpoint(arguments.checkpoint), arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
     return 0

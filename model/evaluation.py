@@ -24,11 +24,10 @@ ADJUSTMENTS = (0.5, 1.0)  # tau of the post-hoc rows: half of the log prior take
 
 @dataclass(frozen=True)
 class SplitOutputs:
-    """Logits ``(N, L)`` and maps ``(N, L, h, w)`` of every face, and of its mirror image as the network saw it (not mapped back)."""
+    """Logits ``(N, L)`` and maps ``(N, L, h, w)`` of every face, and the maps of its mirror image as seen (not mapped back)."""
 
     logits: Tensor
     maps: Tensor
-    mirrored_logits: Tensor
     mirrored_maps: Tensor
 
 
@@ -50,12 +49,11 @@ def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: 
     for part in torch.split(faces.images, EVALUATION_BATCH):
         images = network_input(part.to(device), input_size)
         seen.append(classifier(images))
-        mirrored.append(classifier(images.flip(-1)))
+        mirrored.append(classifier(images.flip(-1)).maps)
     return SplitOutputs(
         torch.cat([prediction.logits for prediction in seen]).cpu(),
         torch.cat([prediction.maps for prediction in seen]).cpu(),
-        torch.cat([prediction.logits for prediction in mirrored]).cpu(),
-        torch.cat([prediction.maps for prediction in mirrored]).cpu(),
+        torch.cat(mirrored).cpu(),
     )
 
 

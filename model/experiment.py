@@ -19,10 +19,12 @@ from model.evaluation import learning_curve_point, split_metrics, split_outputs
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
-from model.methods.base import Method
+from model.methods import find_method
+from model.methods.base import Method, parse_settings
 from model.results import RunResult, SplitMetrics, installed_versions, load_result, result_path, save_result, this_machine
 from model.shipping import ship_checkpoint
-from model.training import Run, TrainingConfig, fit, launch_fabric, prepare_run
+from model.training import Run, fit, launch_fabric, prepare_run
+from model.training_config import TrainingConfig
 from model.training_state import Progress, read_log
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -70,12 +72,13 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
 
 def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
+    _refuse_to_replace_another_run(experiment)
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
     run = prepare_run(config, train)
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
-    _refuse_to_replace_another_run(experiment, run, counts)
+    _refuse_to_replace_another_run(experiment, counts)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
     result = RunResult(
@@ -93,7 +96,7 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
         versions=installed_versions(),
         machine=this_machine(),
         training_counts=counts,
-        hyperparameters=_hyperparameters(run),
+        hyperparameters=_hyperparameters(config),
         learning_curve=_learning_curve(experiment.directory),
         valid=None if valid is None else _measure(classifier, valid, config.input_size, counts),
         test=_measure(classifier, _measured_faces(experiment, "test"), config.input_size, counts),
@@ -104,15 +107,16 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     return result
 
 
-def _refuse_to_replace_another_run(experiment: Experiment, run: Run, counts: dict[str, int]) -> None:
-    """A result is replaced only by the same run done again."""
+def _refuse_to_replace_another_run(experiment: Experiment, counts: dict[str, int] | None = None) -> None:
+    """A result is replaced only by the same run done again, on the same training faces where their ``counts`` are known already."""
     config = experiment.config
     path = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
     if not path.is_file():
         return
     there = load_result(path)
-    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | {"training_counts": counts}
-    wanted |= _hyperparameters(run)
+    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | _hyperparameters(config)
+    if counts is not None:
+        wanted["training_counts"] = counts
     found = there.model_dump() | there.hyperparameters
     differing = sorted(name for name, value in wanted.items() if found.get(name) != value)
     if differing:
@@ -121,7 +125,7 @@ def _refuse_to_replace_another_run(experiment: Experiment, run: Run, counts: dic
 
 def _training_faces(experiment: Experiment) -> FaceSet:
     faces = load_faces(experiment.dataset, experiment.data, "train").labelled()
-    return thin_to_protocol(_limited(faces, experiment.limit), experiment.dataset, experiment.imbalance)
+    return _limited(thin_to_protocol(faces, experiment.dataset, experiment.imbalance), experiment.limit)
 
 
 def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
@@ -162,10 +166,11 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
         return fit(run, fabric, experiment.directory, resume, on_step, on_epoch)
 
 
-def _hyperparameters(run: Run) -> dict[str, Any]:
-    chosen = asdict(run.config)
+def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
+    chosen = asdict(config)
     recorded = {name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights")}
-    return recorded | {"settings": asdict(run.method.settings)}
+    settings = parse_settings(find_method(config.method), dict(config.settings))
+    return recorded | {"settings": asdict(settings)}
 
 
 def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:

@@ -93,15 +93,18 @@ class Matrix:
         self.stop_asked = True
 
     def seconds_left(self) -> float | None:
-        """Estimate from the seconds an epoch took so far, spread over the workers; None before any run has trained and at the end."""
+        """Estimate from the seconds an epoch took so far: all runs spread over the workers, but no less than the longest takes.
+
+        None before any run has trained and at the end.
+        """
         rates = [run.seconds / run.epochs for run in self.runs if run.epochs > 0 and run.seconds > 0]
         unfinished = [run for run in self.runs if run.status in BUSY | {"waiting"}]
         if not rates or not unfinished:
             return None
         mean = sum(rates) / len(rates)
         own = [run.seconds / run.epochs if run.epochs > 0 else mean for run in unfinished]
-        left = sum(rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True))
-        return left / self.workers
+        left = [rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True)]
+        return max(sum(left) / self.workers, *left)
 
     def _notice(self, run: CellRun) -> None:
         run.read_progress()
@@ -165,12 +168,10 @@ def run_reproduce(
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
 
     Raises:
-        ValueError: no such table or row, or fewer than one worker.
+        ValueError: no such table or row.
         FileNotFoundError: ``data`` does not exist.
         ResultError: a result file is damaged.
     """
-    if workers < 1:
-        raise ValueError(f"--workers must be at least 1, not {workers}")
     if not data.exists():
         raise FileNotFoundError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
     shared = Protocol()

@@ -22,7 +22,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from model.cells import Protocol
 from model.classifier import ExpressionClassifier, PooledHead
 from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
@@ -33,6 +32,7 @@ from model.networks.dlib_resnet import DlibResNet
 from model.preprocessing import network_input
 from model.pretrained import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.revision import code_revision
+from model.training_config import TrainingConfig
 from model.training_state import Progress, RunLog, load_state, refuse_saved_state, save_state
 
 CALIBRATION_FACES = 1024
@@ -41,29 +41,12 @@ WARM_UP = 0.15  # of the run
 LOG_EVERY_STEPS = 20
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Every choice of a run that shapes its weights; the defaults are the protocol of the tables.
-
-    ``lr`` is the network's peak learning rate, the head's is ten times that.
-    """
-
-    method: str
-    network: str = Protocol.network
-    input_size: int = Protocol.input_size
-    epochs: int = Protocol.epochs
-    batch: int = Protocol.batch
-    lr: float = Protocol.lr
-    weight_decay: float = Protocol.weight_decay
-    seed: int = 1
-    precision: str = "bf16-mixed"
-    parts: int = 1  # a batch is seen in this many parts a process, gradients added up
-    settings: tuple[tuple[str, str], ...] = ()
-    resnet18_weights: str | None = None
-
-
 class Interrupted(Exception):
     """The run was asked to stop; its state is saved and it continues with ``--resume``."""
+
+
+class DivergedError(ValueError):
+    """The choices of a run made its loss infinite or not a number; the message says what to change."""
 
 
 @dataclass
@@ -171,9 +154,12 @@ def fit(
         on_epoch: called after every epoch; the figures it returns go to the log.
 
     Raises:
+        DivergedError: the loss is infinite or not a number.
         Interrupted: SIGINT or SIGTERM came; the state is saved.
         StateError: the directory holds the state of another run, or of any run if this one does not resume.
+        ValueError: the processes cannot take equal parts of a batch.
     """
+    run.config.check_shares(fabric.world_size)
     if not resume:
         refuse_saved_state(directory)
     identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
@@ -246,7 +232,8 @@ def _step(
         with fabric.no_backward_sync(method, enabled=count < len(mine)):
             losses = method(batch)
             if not math.isfinite(losses["loss"].item()):
-                raise FloatingPointError(f"loss is {losses['loss'].item()} at epoch {progress.epoch + 1}, step {progress.step + 1}")
+                where = f"epoch {progress.epoch + 1}, step {progress.step + 1}"
+                raise DivergedError(f"the loss is {losses['loss'].item()} at {where}: choose a smaller --lr or other settings")
             fabric.backward(losses["loss"] / len(mine))
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.item() / len(mine)

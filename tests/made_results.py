@@ -52,6 +52,7 @@ def make_result_fields(
             "lr": 2e-4,
             "weight_decay": 1e-3,
             "precision": precision,
+            "parts": 1,
             "settings": (asdict(METHODS[method].Settings()) if method in METHODS else {}) | (settings or {}),
         },
         "learning_curve": [{"epoch": 1, "seconds": 10.0}],

@@ -65,7 +65,7 @@ def made_outputs() -> SplitOutputs:
     logits = torch.zeros(2, CLASSES)
     logits[:, NEUTRAL] = 1.0
     # the mirror image of each face gives mirrored maps, so every map agrees with its own
-    return SplitOutputs(logits, maps, logits, maps.flip(-1))
+    return SplitOutputs(logits, maps, maps.flip(-1))
 
 
 def test_figures_of_two_faces_by_hand() -> None:

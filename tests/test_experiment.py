@@ -125,3 +125,35 @@ def test_the_digest_of_faces_knows_their_names_order_and_labels(ferplus_folder: 
     assert faces.digest() != faces.subset(torch.arange(20, -1, -1)).digest()
     faces.labels[0] = 6
     assert faces.digest() != load_ferplus(ferplus_folder, "train").digest()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--input-size", "515"], "35 to 512 pixels"),
+        (["--parts", "3"], "equal parts of two faces or more"),
+        (["--set", "pair_share=2"], "pair_share of method mek_sf must be above 0 and at most 1"),
+        (["--lr", "1e30"], "choose a smaller --lr"),
+    ],
+)
+def test_what_cannot_be_trained_ends_with_one_line(
+    more: list[str], reason: str, inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder, *more)) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unturned: ")]
+    assert reason in line
+    assert not (inside / "checkpoints").exists()
+
+
+def test_another_run_in_the_way_is_found_before_the_data_is_read(
+    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder)) == 0
+    assert main(command(inside / "absent", "--lr", "0.1")) == 2
+    assert "holds a run that differs in lr" in capsys.readouterr().err
+
+
+def test_a_protocol_is_thinned_before_the_dry_run_takes_its_faces(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder, "--limit", "7", "--imbalance", "3")) == 0
+    (path,) = inside.glob("runs/*/ferplus-3-*.json")
+    assert load_result(path).training_counts == dict.fromkeys(EXPRESSIONS, 1)

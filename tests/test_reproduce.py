@@ -136,6 +136,14 @@ def test_progress_and_time_left_come_from_the_logs(tmp_path: Path) -> None:
     assert sum(line.startswith("start") for line in diary(tmp_path)) == 2
 
 
+def test_the_last_run_takes_as_long_alone_as_beside_another(tmp_path: Path) -> None:
+    matrix = make_matrix(tmp_path, seeds=2)
+    done, last = matrix.runs
+    done.status, done.epochs, done.seconds = "done", 10.0, 10_000.0
+    last.status, last.epochs, last.seconds = "running", 2.0, 2_000.0
+    assert matrix.seconds_left() == pytest.approx(8 * 1000)
+
+
 @contextmanager
 def runner(home: Path) -> Iterator[ForkProcess]:
     """The matrix of one cell, run by a process of its own."""
@@ -209,8 +217,6 @@ def test_training_steps_follow_the_published_counts() -> None:
 def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="dataset of Table 3"):
         run_reproduce(3, tmp_path / "absent")
-    with pytest.raises(ValueError, match="--workers"):
-        run_reproduce(3, tmp_path, workers=0)
     with pytest.raises(ValueError, match="no Table 5"):
         run_reproduce(5, tmp_path)
 

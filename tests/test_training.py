@@ -16,11 +16,14 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
+from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
 from model.methods import METHODS
 from model.methods.base import Method
+from model.preprocessing import network_input
 from model.revision import code_revision
-from model.training import Run, TrainingConfig, fit, native_precision, prepare_run
+from model.training import Run, fit, native_precision, prepare_run
+from model.training_config import TrainingConfig
 from model.training_state import LOG_FILE, STATE_FILE, Progress, RunLog, StateError, read_log
 
 FACES = 56  # seven batches of eight
@@ -191,6 +194,26 @@ def test_the_log_has_every_epoch_and_the_figures_of_its_end(tmp_path: Path) -> N
     assert progress.seconds > 0
     assert progress.revisions == [code_revision()]
     assert len(seen) == 2  # seven steps an epoch: reported at its end
+
+
+def test_every_step_draws_its_own_changes_of_the_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def draw_and_keep(_augmentation: Augmentation, faces: torch.Tensor) -> torch.Tensor:
+        drawn.append(torch.rand(1).item())
+        return network_input(faces, 67)
+
+    monkeypatch.setattr(Augmentation, "__call__", draw_and_keep)
+    train(config("baseline"), tmp_path)
+    assert len(set(drawn)) == len(drawn) == 14  # two epochs of seven steps
+
+
+def test_what_is_not_in_the_network_learns_ten_times_as_fast() -> None:
+    run = prepare_run(config("scn"), random_faces())  # its confidence is neither in the network nor in the head
+    network, others = run.optimizer.param_groups
+    assert (network["max_lr"], others["max_lr"]) == pytest.approx((2e-4, 2e-3))
+    assert len(network["params"]) == len(list(run.method.classifier.network.parameters()))
+    assert len(others["params"]) == 4  # weight and bias of the head, and of the confidence
 
 
 def test_too_few_faces_for_a_batch_are_refused() -> None:

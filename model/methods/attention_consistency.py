@@ -26,7 +26,12 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
     Returns:
         the prediction for all N faces, and the maps ``(P, L, h, w)`` of the paired faces: as seen, and seen in the mirror and mapped back.
         The classifier weight inside both is detached, so that it learns from the classification loss alone (as in EAC).
+
+    Raises:
+        ValueError: the share is not in (0, 1].
     """
+    if not 0 < share <= 1:
+        raise ValueError(f"pair_share of method {method.name} must be above 0 and at most 1, not {share:g}")
     pairs = math.ceil(share * len(images))
     features = method.classifier.network(torch.cat([images, images[:pairs].flip(-1)]))
     head = method.classifier.head

@@ -32,6 +32,7 @@ _CLASSES: dict[str, type[dlib_resnet.DlibResNet | resnet18.ResNet18]] = {
     "resnet18": resnet18.ResNet18,
 }
 NETWORKS = tuple(_CLASSES)
+LARGEST_INPUT = 512  # pixels; of 48x48 faces more would be enlargement alone
 
 Network = dlib_resnet.DlibResNet | resnet18.ResNet18
 
@@ -53,4 +54,15 @@ def network_grid(name: str, input_size: int) -> Grid:
     return Grid(first=module.GRID_FIRST, step=module.GRID_STEP, input=input_size)
 
 
-__all__ = ["NETWORKS", "Grid", "Network", "build_network", "network_grid"]
+def smallest_input(name: str) -> int:
+    """The smallest side of a backbone's input, in pixels: that of a map of one cell.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if name not in _MODULES:
+        raise ValueError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
+    return 2 * int(_MODULES[name].GRID_FIRST) + 1
+
+
+__all__ = ["LARGEST_INPUT", "NETWORKS", "Grid", "Network", "build_network", "network_grid", "smallest_input"]

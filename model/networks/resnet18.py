@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -55,9 +56,12 @@ class ResNet18(Backbone):
         """Load a user's ResNet-18 weights: a safetensors file with torchvision's tensor names (``fc.*`` is ignored).
 
         Raises:
-            ValueError: a tensor is missing or has another shape; the message names it.
+            ValueError: not a safetensors file, or a tensor is missing or has another shape; the message names it.
         """
-        state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
+        try:
+            state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
+        except SafetensorError as error:
+            raise ValueError(f"{path}: a safetensors file is needed, which safetensors.torch.save_file makes of a state_dict") from error
         net = _torchvision_resnet18()
         net.fc = nn.Identity()
         try:

@@ -15,6 +15,7 @@ import model.training as loop
 from model.data.ferplus import FaceSet
 from model.methods import METHODS, find_method
 from model.methods.base import Method
+from model.training_config import TrainingConfig
 from model.training_state import STATE_FILE, Progress
 from tests.methods.cases import FACES, real_batch, real_method
 
@@ -86,7 +87,7 @@ def random_faces() -> FaceSet:
 
 def fit(name: str, directory: Path, stop_at: tuple[int, int] | None) -> None:
     """A run of three epochs of three steps, stopped after step ``stop_at`` (epoch counted from 0, step)."""
-    config = loop.TrainingConfig(method=name, input_size=67, epochs=3, batch=8, precision="32-true")
+    config = TrainingConfig(method=name, input_size=67, epochs=3, batch=8, precision="32-true")
     run = loop.prepare_run(config, random_faces())
 
     def on_step(progress: Progress, _losses: dict[str, float]) -> None:
