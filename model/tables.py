@@ -15,6 +15,7 @@ from model.results import Accuracies, Interval, RunResult, load_results
 from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs
 
 BEYOND_NOTES = {
+    "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
     "mek_sf": (
         "MEK, scale-free: this project's variant. Its consistency term cannot be lowered by shrinking a map, and logit adjustment "
         "in training stands in place of the smooth labels."

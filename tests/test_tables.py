@@ -17,7 +17,7 @@ from model.results import save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
 from model.table_layout import Row, Table, Value
 from model.tables import build_tables, prevailing_protocol, run_tables
-from model.training import TrainingConfig
+from model.training_config import TrainingConfig
 from tests.made_results import make_result
 
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
@@ -252,7 +252,7 @@ def test_cells_of_a_table_are_its_rows_for_every_seed() -> None:
 
     assert len(cells) == len(set(cells))
     assert {cell.imbalance for cell in cells} == {"50", "100", "150"}
-    assert {cell.method for cell in cells} == {"soft", "scn", "cb", "rul", "mek", "mek_sf"} & set(METHODS)
+    assert {cell.method for cell in cells} == {"soft", "scn", "cb", "rul", "mek", "baseline", "mek_sf"} & set(METHODS)
     assert [cell.seed for cell in cells] == [1] * (len(cells) // 2) + [2] * (len(cells) // 2)
     assert {cell.method for cell in table_cells(3, [1], methods=["mek"])} == {"mek"}
 
