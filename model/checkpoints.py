@@ -23,7 +23,7 @@ from torch import Tensor
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry
-from model.networks import LARGEST_INPUT, Grid, build_network, network_grid, smallest_input
+from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, build_network, network_grid, smallest_input
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
 from model.replaced_file import replace_file
@@ -52,7 +52,7 @@ class CheckpointMetadata(BaseModel):
     classes: tuple[str, ...]
     training_counts: dict[str, int]
     minor_classes: tuple[str, ...]
-    input_size: int = Field(ge=1, le=LARGEST_INPUT)
+    input_size: int = Field(ge=SMALLEST_INPUT, le=LARGEST_INPUT)
     geometry: FaceGeometry
     seed: int
     epochs: int

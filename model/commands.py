@@ -52,11 +52,11 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone")
     parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=_positive, default=Protocol.input_size, help="side of the network's input, pixels")
-    parser.add_argument("--epochs", type=_positive, default=Protocol.epochs, help="passes over the training faces")
-    parser.add_argument("--batch", type=_positive, default=Protocol.batch, help="faces a step, over all processes")
+    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels")
+    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces")
+    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes")
     parser.add_argument(
-        "--parts", type=_positive, default=Protocol.parts, help="equal parts a process splits its faces of a step into, to save memory"
+        "--parts", type=int, default=Protocol.parts, help="equal parts a process splits its faces of a step into, to save memory"
     )
     parser.add_argument("--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that")
     parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay")
@@ -196,7 +196,7 @@ def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
-    parser.add_argument("--workers", type=_positive, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
     _add_precision(parser)
     parser.add_argument(
         "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it"

@@ -76,9 +76,9 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
-    run = prepare_run(config, train)
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
     _refuse_to_replace_another_run(experiment, counts)
+    run = prepare_run(config, train)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
     result = RunResult(

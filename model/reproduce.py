@@ -168,10 +168,12 @@ def run_reproduce(
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
 
     Raises:
-        ValueError: no such table or row.
+        ValueError: no such table or row, or fewer than one worker.
         FileNotFoundError: ``data`` does not exist.
         ResultError: a result file is damaged.
     """
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, not {workers}")
     if not data.exists():
         raise FileNotFoundError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
     shared = Protocol()

@@ -34,6 +34,9 @@ class TrainingConfig:
     resnet18_weights: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "parts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, not {getattr(self, name)}")
         if self.seed < 0:
             raise ValueError(f"--seed must be 0 or more, not {self.seed}")
         if not (math.isfinite(self.lr) and self.lr > 0):

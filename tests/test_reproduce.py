@@ -217,6 +217,8 @@ def test_training_steps_follow_the_published_counts() -> None:
 def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="dataset of Table 3"):
         run_reproduce(3, tmp_path / "absent")
+    with pytest.raises(ValueError, match="--workers"):
+        run_reproduce(3, tmp_path, workers=0)
     with pytest.raises(ValueError, match="no Table 5"):
         run_reproduce(5, tmp_path)
 

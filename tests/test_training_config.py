@@ -14,6 +14,10 @@ from model.training_config import TrainingConfig
     [
         ({"input_size": 34}, "--input-size of dlib_resnet is 35 to 512 pixels, not 34"),
         ({"input_size": 513}, "35 to 512 pixels, not 513"),
+        ({"network": "resnet18", "input_size": 31}, "--input-size of resnet18 is 32 to 512 pixels, not 31"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"batch": 0}, "--batch must be at least 1"),
+        ({"parts": 0}, "--parts must be at least 1"),
         ({"lr": 0.0}, "--lr must be a number above 0"),
         ({"lr": float("nan")}, "--lr must be a number above 0"),
         ({"weight_decay": -1.0}, "--weight-decay must be a number of 0 or more"),

@@ -32,7 +32,7 @@ _CLASSES: dict[str, type[dlib_resnet.DlibResNet | resnet18.ResNet18]] = {
     "resnet18": resnet18.ResNet18,
 }
 NETWORKS = tuple(_CLASSES)
-LARGEST_INPUT = 512  # pixels; of 48x48 faces more would be enlargement alone
+SMALLEST_INPUT, LARGEST_INPUT = 32, 512  # pixels; of 48x48 faces more would be enlargement alone
 
 Network = dlib_resnet.DlibResNet | resnet18.ResNet18
 
@@ -43,8 +43,7 @@ def build_network(name: str, tails: int = 1) -> Network:
     Raises:
         ValueError: unknown name; the message lists the known ones.
     """
-    if name not in _CLASSES:
-        raise ValueError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
+    _check_name(name)
     return _CLASSES[name](tails=tails)
 
 
@@ -55,14 +54,18 @@ def network_grid(name: str, input_size: int) -> Grid:
 
 
 def smallest_input(name: str) -> int:
-    """The smallest side of a backbone's input, in pixels: that of a map of one cell.
+    """The smallest side of a backbone's input, in pixels: no less than a map of one cell needs.
 
     Raises:
         ValueError: unknown name.
     """
-    if name not in _MODULES:
+    _check_name(name)
+    return max(SMALLEST_INPUT, 2 * int(_MODULES[name].GRID_FIRST) + 1)
+
+
+def _check_name(name: str) -> None:
+    if name not in _CLASSES:
         raise ValueError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
-    return 2 * int(_MODULES[name].GRID_FIRST) + 1
 
 
-__all__ = ["LARGEST_INPUT", "NETWORKS", "Grid", "Network", "build_network", "network_grid", "smallest_input"]
+__all__ = ["LARGEST_INPUT", "NETWORKS", "SMALLEST_INPUT", "Grid", "Network", "build_network", "network_grid", "smallest_input"]
