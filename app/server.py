@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -19,6 +17,7 @@ from app import metrics
 from app.logs import configure_logging
 from app.main import create_app
 from app.wire import BoundedProtocol
+from model.allocator import share_heaps
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("app.server")
 
 CANNOT_START = 3
-M_ARENA_MAX = -8  # of glibc's mallopt
 HEAPS = 2
 
 
@@ -66,7 +64,7 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Serve until a signal; returns the exit status: 0, or 3 when the service cannot start."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the pictures that are in memory
-    _share_heaps()
+    share_heaps(HEAPS)
     writer = configure_logging(sys.stdout.fileno(), metrics.LOG_DROPPED.inc)
     app = create_app(settings)
     proxies = [str(network) for network in settings.trusted_proxies]
@@ -101,12 +99,6 @@ def serve(settings: Settings) -> int:
         print(f"unturned: cannot start: {failure}", file=sys.stderr)
     writer.close()
     return 0 if failure is None else CANNOT_START
-
-
-def _share_heaps() -> None:
-    """Let glibc make no heap of its own for every thread: each keeps what a request has freed, some 100 MB in all. No effect elsewhere."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -93,6 +93,7 @@ def _add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from model.allocator import keep_freed_memory
     from model.experiment import Experiment, run_experiment
     from model.folder_lock import FolderBusyError
     from model.reproduce import RUN_ELSEWHERE
@@ -100,6 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from model.training_config import TrainingConfig
 
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     imbalance = protocol_name(arguments.imbalance)
     cell = TableCell(arguments.method, arguments.dataset, imbalance, arguments.seed)
     dry = arguments.limit is not None
