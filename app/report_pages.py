@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,9 @@ async def results(request: Request) -> Response:
 
     folder = request.app.state.settings.checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
-    return render(request, "results.html", {"section": "/results", "tables": _tables(folder, files), "runs": len(files)})
+    return render(
+        request, "results.html", {"section": "/results", "tables": await asyncio.to_thread(_tables, folder, files), "runs": len(files)}
+    )
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,8 @@ CHUNK = 250  # draws held at a time
 SEED = 20231030
 
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Interval = tuple[float, float]
 
 
 def draw_counts(faces: int, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:
@@ -26,7 +28,7 @@ def draw_counts(faces: int, draws: int = DRAWS, seed: int = SEED) -> Iterator[Fl
         yield generator.multinomial(faces, uniform, size=min(CHUNK, draws - start)).astype(np.float64)
 
 
-def percentile_interval(values: Floats) -> tuple[float, float] | None:
+def percentile_interval(values: Floats) -> Interval | None:
     """2.5 and 97.5 percentiles of a statistic over the draws ``(R,)``, without those where it is undefined (NaN); None if it always is."""
     defined = values[~np.isnan(values)]
     if defined.size == 0:
@@ -43,19 +45,30 @@ def weighted_mean(values: Floats, counts: Floats) -> Floats:
     return np.divide(summed, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
-def accuracy_intervals(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> dict[str, tuple[float, float]]:
-    """Intervals of overall and mean accuracy of predictions ``(N,)``; a class that a draw leaves empty is left out of that draw's mean."""
-    correct = (predicted == labels).astype(np.float64)
-    overall, mean = [], []
-    for counts in draw_counts(len(labels)):
-        overall.append(weighted_mean(correct, counts))
-        each = [weighted_mean(np.where(labels == index, correct, np.nan), counts) for index in range(classes)]
-        mean.append(np.nanmean(each, axis=0))
-    intervals = {"overall": percentile_interval(np.concatenate(overall)), "mean": percentile_interval(np.concatenate(mean))}
-    return {name: interval for name, interval in intervals.items() if interval is not None}
+def drawn_accuracies(correct: Floats, labels: Labels, counts: Floats) -> dict[str, Floats]:
+    """Overall and mean accuracy in every draw ``(R, N)``, (R, K), for each column of ``correct`` (N, K): 1 where a face is named right.
+
+    Both are linear in ``correct``: the difference of two models' columns gives the paired difference. A class that a draw leaves empty is
+    left out of that draw's mean.
+    """
+    totals, sums = [], []
+    for label in np.unique(labels):
+        member = labels == label
+        totals.append(counts[:, member].sum(1, keepdims=True))
+        sums.append(counts[:, member] @ correct[member])
+    each = [np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0) for summed, total in zip(sums, totals, strict=True)]
+    return {"overall": sum(sums) / sum(totals), "mean": np.nanmean(each, axis=0)}
 
 
-def mean_intervals(values: Floats) -> list[tuple[float, float] | None]:
+def accuracy_intervals(correct: Floats, labels: Labels) -> list[dict[str, Interval]]:
+    """Intervals of overall and mean accuracy for every column of ``correct`` (N, K); see :func:`drawn_accuracies`."""
+    drawn = [drawn_accuracies(correct, labels, counts) for counts in draw_counts(len(labels))]
+    joined = {name: np.concatenate([each[name] for each in drawn]) for name in drawn[0]}
+    columns = [{name: percentile_interval(values[:, column]) for name, values in joined.items()} for column in range(correct.shape[1])]
+    return [{name: interval for name, interval in each.items() if interval is not None} for each in columns]
+
+
+def mean_intervals(values: Floats) -> list[Interval | None]:
     """Intervals of the mean of every column of ``values`` (N, K), over the faces where it is defined (not NaN); None where it never is."""
     means = [np.stack([weighted_mean(column, counts) for column in values.T]) for counts in draw_counts(len(values))]
     return [percentile_interval(row) for row in np.concatenate(means, axis=1)]

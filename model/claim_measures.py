@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bootstrap import Floats, weighted_mean
+from model.bootstrap import Floats, Labels, weighted_mean
 from model.claims_report import Claim, Measure, PointSet
-from model.comparison import Comparison, Labels, ModelFigures, Statistic, row_mean
+from model.comparison import Comparison, ModelFigures, Statistic, row_mean
 from model.data.ferplus import VOTE_COLUMNS
 from model.expressions import EXPRESSIONS, MINOR_CLASSES, expression_index
 from model.ranking import auroc, auroc_within, average_precision

@@ -12,12 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bootstrap import Floats, percentile_interval
+from model.bootstrap import Floats, Labels, percentile_interval
 from model.claims_report import Estimate, Measure, PointSet, Verdict, combine, decide
 
 POINT_DECIMALS = 4
-
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.imbalance import ORIGINAL
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.results import RunResult
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, over_runs
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
@@ -37,13 +36,11 @@ def predicted_share(result: RunResult, expression: str) -> float:
 
 def difficulty_table(results: Sequence[RunResult]) -> Table:
     """For every protocol and method: how far class accuracy follows class count, and which classes are predicted too often."""
-    protocols = dict.fromkeys((result.dataset, result.imbalance) for result in results)
     groups = []
-    for dataset, imbalance in sorted(protocols, key=lambda key: (key[0], 0.0 if key[1] == ORIGINAL else float(key[1]))):
-        runs = [result for result in results if (result.dataset, result.imbalance) == (dataset, imbalance)]
+    for title, runs in by_protocol(results).items():
         methods = [method for method in METHOD_TITLES if any(run.method == method for run in runs)]
         rows = tuple(_difficulty_row(method, [run for run in runs if run.method == method]) for method in methods)
-        groups.append(Group(f"{dataset}, {'all training faces' if imbalance == ORIGINAL else f'imbalance factor {imbalance}'}", rows))
+        groups.append(Group(title, rows))
     return Table(
         name="Difficulty and drift",
         title="Does accuracy follow count, and do predictions drift to the frequent classes? Not in the paper's tables",

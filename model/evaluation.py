@@ -16,7 +16,7 @@ from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
 from model.methods.base import log_prior
 from model.preprocessing import network_input
-from model.results import Accuracies, FlipConsistency, Intervals, SplitMetrics
+from model.results import Accuracies, FlipConsistency, Intervals, Predictions, SplitMetrics
 
 EVALUATION_BATCH = 128
 ADJUSTMENTS = (0.5, 1.0)  # tau of the post-hoc rows: half of the log prior taken out, and all of it
@@ -110,6 +110,11 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
     )
 
 
+def split_predictions(outputs: SplitOutputs, labels: Tensor) -> Predictions:
+    """Label and prediction of every face of a split, for comparisons face by face."""
+    return Predictions(labels="".join(map(str, labels.tolist())), predicted="".join(map(str, outputs.logits.argmax(1).tolist())))
+
+
 def _consistency(values: Tensor) -> FlipConsistency:
     """Flip consistency ``(N, L)`` averaged over the faces where it is defined."""
     per_class = [column[~column.isnan()] for column in values.T]
@@ -124,7 +129,7 @@ def _intervals(predicted: Tensor, labels: Tensor, consistency: Tensor) -> Interv
         labels.unsqueeze(1) == torch.arange(len(EXPRESSIONS)), (predicted == labels).double().unsqueeze(1), torch.nan
     )
     return Intervals(
-        **accuracy_intervals(predicted.numpy(), labels.numpy(), len(EXPRESSIONS)),
+        **accuracy_intervals((predicted == labels).double().unsqueeze(1).numpy(), labels.numpy())[0],
         per_class=dict(zip(EXPRESSIONS, mean_intervals(accuracies_of.numpy()), strict=True)),
         flip_consistency=dict(zip(EXPRESSIONS, mean_intervals(consistency.double().numpy()), strict=True)),
     )

@@ -15,13 +15,13 @@ from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import FaceSet, load_ferplus
 from model.data.imbalance import thin_to_protocol
 from model.data.rafdb import load_rafdb
-from model.evaluation import learning_curve_point, split_metrics, split_outputs
+from model.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
 from model.methods import find_method
 from model.methods.base import Method, parse_settings
-from model.results import RunResult, SplitMetrics, installed_versions, load_result, result_path, save_result, this_machine
+from model.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.shipping import ship_checkpoint
 from model.training import Run, fit, launch_fabric, prepare_run
 from model.training_config import TrainingConfig
@@ -81,6 +81,8 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     run = prepare_run(config, train)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
+    test = _measured_faces(experiment, "test")
+    outputs = split_outputs(classifier, test, config.input_size)
     result = RunResult(
         command=experiment.command,
         method=config.method,
@@ -98,8 +100,9 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
         training_counts=counts,
         hyperparameters=_hyperparameters(config),
         learning_curve=_learning_curve(experiment.directory),
-        valid=None if valid is None else _measure(classifier, valid, config.input_size, counts),
-        test=_measure(classifier, _measured_faces(experiment, "test"), config.input_size, counts),
+        valid=None if valid is None else split_metrics(split_outputs(classifier, valid, config.input_size), valid.labels, counts),
+        test=split_metrics(outputs, test.labels, counts),
+        test_predictions=split_predictions(outputs, test.labels),
     )
     if fabric.is_global_zero:
         _save_classifier(experiment, run, result, classifier)
@@ -176,10 +179,6 @@ def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
 def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:
     """The log's entries at the ends of epochs; an epoch done again after a kill counts once."""
     return tuple({entry["epoch"]: entry for entry in read_log(directory) if entry.get("finished")}.values())
-
-
-def _measure(classifier: ExpressionClassifier, faces: FaceSet, input_size: int, counts: dict[str, int]) -> SplitMetrics:
-    return split_metrics(split_outputs(classifier, faces, input_size), faces.labels, counts)
 
 
 def _save_classifier(experiment: Experiment, run: Run, result: RunResult, classifier: ExpressionClassifier) -> None:

@@ -6,6 +6,7 @@ Every rate is a fraction in 0..1, never a percentage; classes are keyed by the n
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "korni
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
 Interval = tuple[Fraction, Fraction]
+Digits = Annotated[str, Field(pattern="^[0-6]+$")]
 Confusion = tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
 
 
@@ -93,6 +95,25 @@ class SplitMetrics(Accuracies):
         return self
 
 
+class Predictions(_Record):
+    """Every face of a split in the data set's order, a digit each: index in ``EXPRESSIONS`` of its label and of what the model says."""
+
+    labels: Digits
+    predicted: Digits
+
+    @model_validator(mode="after")
+    def _has_as_many(self) -> Self:
+        if len(self.labels) != len(self.predicted):
+            raise ValueError(f"{len(self.labels)} labels and {len(self.predicted)} predictions")
+        return self
+
+    def counts(self) -> Confusion:
+        """The confusion matrix of these predictions."""
+        pairs = Counter(zip(self.labels, self.predicted, strict=True))
+        digits = [str(index) for index in range(len(EXPRESSIONS))]
+        return tuple(tuple(pairs[label, said] for said in digits) for label in digits)
+
+
 class Machine(_Record):
     """Where a run was done: processor, threads the run used, accelerator if any."""
 
@@ -107,6 +128,7 @@ class RunResult(_Record):
     ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has
     one entry an epoch: validation figures and what the method reports of itself, such as labels changed. ``revision`` is that of the
     code, several with commas between them where a run was continued with another; ``versions`` and ``machine`` are those of its end.
+    ``test_predictions`` is null for runs from before they were kept.
     """
 
     format: Literal["unturned-result-1"] = "unturned-result-1"
@@ -128,10 +150,17 @@ class RunResult(_Record):
     learning_curve: tuple[dict[str, JsonValue], ...]
     valid: SplitMetrics | None
     test: SplitMetrics
+    test_predictions: Predictions | None = None
 
     @model_validator(mode="after")
     def _has_every_class(self) -> Self:
         _require_classes(self.training_counts)
+        return self
+
+    @model_validator(mode="after")
+    def _agrees_with_its_predictions(self) -> Self:
+        if self.test_predictions is not None and self.test_predictions.counts() != self.test.confusion:
+            raise ValueError("test_predictions are not those that the confusion matrix of the test split counts")
         return self
 
 

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from model.results import Interval
+from model.data.imbalance import ORIGINAL
+from model.results import Interval, RunResult
 
 METHOD_TITLES = {
     "baseline": "Baseline",
@@ -61,6 +62,20 @@ class Table:
     columns: tuple[str, ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = field(default=())
+
+
+def protocol_title(imbalance: str) -> str:
+    """An imbalance protocol in words."""
+    return "all training faces" if imbalance == ORIGINAL else f"imbalance factor {imbalance}"
+
+
+def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    """Runs by data set and imbalance protocol, titled so: all training faces first, then by factor."""
+    ordered = sorted(results, key=lambda run: (run.dataset, 0.0 if run.imbalance == ORIGINAL else float(run.imbalance)))
+    grouped: dict[str, list[RunResult]] = {}
+    for run in ordered:
+        grouped.setdefault(f"{run.dataset}, {protocol_title(run.imbalance)}", []).append(run)
+    return grouped
 
 
 def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:

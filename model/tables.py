@@ -10,9 +10,10 @@ from model.cells import BEYOND_THE_PAPER, Protocol, TableCell
 from model.data.imbalance import ORIGINAL, decayed_counts
 from model.drift import difficulty_table, relabelling_table
 from model.expressions import EXPRESSIONS
+from model.paired import difference_table
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.results import Accuracies, Interval, RunResult, load_results
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title
 
 BEYOND_NOTES = {
     "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
@@ -31,7 +32,7 @@ ADJUSTED_NOTE = (
 
 
 def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table]:
-    """Tables 1 to 5, and two more on what the supplement says of them in words.
+    """Tables 1 to 5, and three more: the methods' distance from plain training, and what the supplement says of its tables in words.
 
     Args:
         results: every run; those of another protocol are left out, and the table says so.
@@ -41,8 +42,8 @@ def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
     used = [result for result in results if protocol.matches(result)]
     counts = [_count_table(table, used, protocol) for table in paper.count_tables]
-    measured = [table for table in (difficulty_table(used), relabelling_table(used)) if any(group.rows for group in table.groups)]
-    return accuracy + counts + measured
+    measured = (difference_table(used), difficulty_table(used), relabelling_table(used))
+    return accuracy + counts + [table for table in measured if any(group.rows for group in table.groups)]
 
 
 def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:
@@ -84,7 +85,7 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
     used = [result for result in of_table if protocol.matches(result)]
     groups: list[Group] = []
     for section in table.sections:
-        title = _protocol_title(section.imbalance)
+        title = protocol_title(section.imbalance).capitalize()
         runs = [result for result in used if result.imbalance == section.imbalance]
 
         def here(method: str, imbalance: str = section.imbalance, runs: list[RunResult] = runs) -> Row:
@@ -103,10 +104,6 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
         groups=tuple(group for group in groups if group.rows),
         notes=_accuracy_notes(table, protocol, used, len(of_table) - len(used)),
     )
-
-
-def _protocol_title(imbalance: str) -> str:
-    return "All training faces" if imbalance == ORIGINAL else f"Imbalance factor {imbalance}"
 
 
 def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[RunResult], left_out: int) -> tuple[str, ...]:
@@ -195,7 +192,7 @@ def _count_table(table: CountTable, results: Sequence[RunResult], protocol: Prot
             by_rule = decayed_counts(original, row.mu)
             rows.append(Row(f"round(n mu^l), mu {row.mu:g}", "rule", _counts(by_rule, sum(by_rule), {}, table)))
         rows.append(_recorded_counts(table, row, recorded, protocol))
-        groups.append(Group(_protocol_title(row.imbalance), tuple(rows)))
+        groups.append(Group(protocol_title(row.imbalance).capitalize(), tuple(rows)))
     return Table(f"Table {table.number}", table.title, (*table.classes, "total"), tuple(groups))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.expressions import EXPRESSIONS
 from model.methods import METHODS
-from model.results import RunResult
+from model.results import Predictions, RunResult
 
 
 def make_result_fields(
@@ -64,3 +64,14 @@ def make_result_fields(
 def make_result(**fields: Any) -> RunResult:
     """A whole result; see :func:`make_result_fields`."""
     return RunResult(**make_result_fields(**fields))
+
+
+def make_predicted_result(labels: str, predicted: str, **fields: Any) -> RunResult:
+    """A result with these labels and predictions, digits of ``EXPRESSIONS``; its accuracies are not theirs."""
+    whole = make_result_fields(**fields)
+    pairs = list(zip(labels, predicted, strict=True))
+    whole["test"] |= {
+        "faces": len(labels),
+        "confusion": [[pairs.count((str(row), str(column))) for column in range(7)] for row in range(7)],
+    }
+    return RunResult(**whole, test_predictions=Predictions(labels=labels, predicted=predicted))

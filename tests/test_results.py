@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from model.bootstrap import accuracy_intervals, draw_counts, mean_intervals, percentile_interval, weighted_mean
 from model.expressions import EXPRESSIONS
-from model.results import ResultError, RunResult, load_result, load_results, result_path, save_result
-from tests.made_results import make_result, make_result_fields
+from model.results import Predictions, ResultError, RunResult, load_result, load_results, result_path, save_result
+from tests.made_results import make_predicted_result, make_result, make_result_fields
 
 
 def test_a_result_is_read_back_as_written(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_interval_of_an_accuracy_agrees_with_the_binomial() -> None:
     # 400 faces, 300 right: standard error sqrt(.75 * .25 / 400) = .02165, so the interval is .75 -+ .0424
     predicted = np.array([0] * 300 + [1] * 100)
     labels = np.zeros(400, dtype=np.int64)
-    low, high = accuracy_intervals(predicted, labels, 7)["overall"]
+    low, high = accuracy_intervals((predicted == labels).astype(np.float64)[:, None], labels)[0]["overall"]
 
     assert low == pytest.approx(0.75 - 0.0424, abs=0.006)
     assert high == pytest.approx(0.75 + 0.0424, abs=0.006)
@@ -140,7 +140,21 @@ def test_intervals_of_columns_leave_undefined_faces_out() -> None:
 def test_a_rare_class_widens_the_interval_of_the_mean() -> None:
     labels = torch.tensor([0] * 396 + [6] * 4)
     predicted = torch.where(torch.arange(400) % 2 == 0, labels, (labels + 1) % len(EXPRESSIONS))
-    intervals = accuracy_intervals(predicted.numpy(), labels.numpy(), len(EXPRESSIONS))
+    intervals = accuracy_intervals((predicted == labels).double().unsqueeze(1).numpy(), labels.numpy())[0]
 
     widths = {name: high - low for name, (low, high) in intervals.items()}
     assert widths["mean"] > 3 * widths["overall"]
+
+
+def test_predictions_are_those_that_the_confusion_matrix_counts() -> None:
+    fields = make_predicted_result("0126", "0120").model_dump()
+    assert fields["test"]["confusion"][6][0] == 1
+    fields["test_predictions"]["predicted"] = "0121"
+    with pytest.raises(ValidationError, match="not those that the confusion matrix"):
+        RunResult(**fields)
+
+
+@pytest.mark.parametrize(("labels", "predicted"), [("012", "01"), ("017", "010"), ("", "")])
+def test_predictions_are_a_digit_a_face(labels: str, predicted: str) -> None:
+    with pytest.raises(ValidationError):
+        Predictions(labels=labels, predicted=predicted)
