@@ -170,7 +170,7 @@ def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
 def _evaluate(arguments: argparse.Namespace) -> int:
     from model.checkpoints import load_checkpoint
     from model.evaluation import split_metrics, split_outputs
-    from model.experiment import load_faces
+    from model.experiment import load_labelled_faces
     from model.metrics_report import metrics_report
     from model.replaced_file import make_room, replace_file
 
@@ -178,7 +178,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         make_room(arguments.json)
     torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(arguments.checkpoint)
-    faces = load_faces(arguments.dataset, arguments.data, arguments.split).labelled()
+    faces = load_labelled_faces(arguments.dataset, arguments.data, arguments.split)
     outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
     metrics = split_metrics(outputs, faces.labels, checkpoint.metadata.training_counts)
     print(metrics_report(checkpoint.name, arguments.split, metrics))

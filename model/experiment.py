@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from model.checkpoints import CheckpointMetadata, save_checkpoint
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.data.ferplus import FaceSet, load_ferplus
+from model.data.ferplus import DatasetError, FaceSet, load_ferplus
 from model.data.imbalance import thin_to_protocol
 from model.data.rafdb import load_rafdb
 from model.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
@@ -46,13 +46,17 @@ class Experiment:
     command: str
 
 
-def load_faces(dataset: str, data: Path, split: str) -> FaceSet:
-    """A split of a dataset by name.
+def load_labelled_faces(dataset: str, data: Path, split: str) -> FaceSet:
+    """The faces of a split that have a label, some of every expression.
 
     Raises:
-        DatasetError: the data is not there; the message says what is expected.
+        DatasetError: the data is not there, or an expression is not in it; the message says what is expected.
     """
-    return load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)
+    faces = (load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)).labelled()
+    missing = [name for name, count in zip(EXPRESSIONS, faces.counts(), strict=True) if count == 0]
+    if missing:
+        raise DatasetError(f"{data}: no face in the {split} split is labelled {', '.join(missing)}, but each expression needs one")
+    return faces
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
@@ -76,12 +80,12 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
+    test = _measured_faces(experiment, "test")  # what is wrong with it should show before hours of training
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
     _refuse_to_replace_another_run(experiment, counts)
     run = prepare_run(config, train)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
-    test = _measured_faces(experiment, "test")
     outputs = split_outputs(classifier, test, config.input_size)
     result = RunResult(
         command=experiment.command,
@@ -127,12 +131,12 @@ def _refuse_to_replace_another_run(experiment: Experiment, counts: dict[str, int
 
 
 def _training_faces(experiment: Experiment) -> FaceSet:
-    faces = load_faces(experiment.dataset, experiment.data, "train").labelled()
+    faces = load_labelled_faces(experiment.dataset, experiment.data, "train")
     return _limited(thin_to_protocol(faces, experiment.dataset, experiment.imbalance), experiment.limit)
 
 
 def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
-    return _limited(load_faces(experiment.dataset, experiment.data, split).labelled(), experiment.limit)
+    return _limited(load_labelled_faces(experiment.dataset, experiment.data, split), experiment.limit)
 
 
 def _limited(faces: FaceSet, limit: int | None) -> FaceSet:

@@ -90,6 +90,17 @@ def test_a_dry_run_needs_a_face_of_each_expression(inside: Path, ferplus_folder:
     assert "--limit must be at least 7" in capsys.readouterr().err
 
 
+def test_a_test_split_without_an_expression_is_refused_before_training(
+    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / PIXELS_FILE).write_bytes((ferplus_folder / PIXELS_FILE).read_bytes())
+    votes = (ferplus_folder / VOTES_FILE).read_text().splitlines()
+    (inside / VOTES_FILE).write_text("\n".join(votes[:-2] + 2 * [votes[-3]]))  # the last two are those of the last expression
+    assert main(command(inside)) == 2
+    assert f"no face in the test split is labelled {EXPRESSIONS[-1]}, but" in capsys.readouterr().err
+    assert not list(inside.glob("runs/*/log.jsonl"))
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [(["--set", "consistency=5"], "settings"), (["--lr", "0.1"], "lr"), (["--epochs", "1"], "epochs"), (["--imbalance", "2"], None)],
