@@ -67,7 +67,7 @@ def relabelling_table(results: Sequence[RunResult]) -> Table:
             "to a rarer class",
             *(f"{name} {when}" for name in MINOR_CLASSES for when in ("before", "after")),
         ),
-        groups=(Group("Runs", rows),),
+        groups=(Group("At the end of each run", rows),),
         notes=("A label counts by where it is at the end of the run against where it was at the start.",),
     )
 

@@ -34,7 +34,7 @@ def _markdown_table(table: Table) -> str:
     marks = _Marks()
     lines = [f"## {table.name}. {table.title}", ""]
     for group in table.groups:
-        lines += [f"### {group.title}", ""] if len(table.groups) > 1 else []
+        lines += [f"### {group.title}", ""]
         lines.append("| " + " | ".join(["", "source", *table.columns]) + " |")
         lines.append("|---|---|" + "---:|" * len(table.columns))
         for row in group.rows:
