@@ -56,8 +56,7 @@ def difficulty_table(results: Sequence[RunResult]) -> Table:
 
 def relabelling_table(results: Sequence[RunResult]) -> Table:
     """What SCN did to the training labels, at the end of every run of it."""
-    runs = [result for result in results if result.method == "scn" and result.learning_curve]
-    rows = tuple(_relabelling_row(result) for result in runs if "to_frequent" in result.learning_curve[-1])
+    runs = [result for result in results if result.method == "scn" and result.learning_curve and "to_frequent" in result.learning_curve[-1]]
     return Table(
         name="SCN's labels",
         title="Training labels that SCN changed by the end of a run. Not in the paper's tables",
@@ -67,7 +66,7 @@ def relabelling_table(results: Sequence[RunResult]) -> Table:
             "to a rarer class",
             *(f"{name} {when}" for name in MINOR_CLASSES for when in ("before", "after")),
         ),
-        groups=(Group("At the end of each run", rows),),
+        groups=tuple(Group(title, tuple(map(_relabelling_row, of_protocol))) for title, of_protocol in by_protocol(runs).items()),
         notes=("A label counts by where it is at the end of the run against where it was at the start.",),
     )
 
@@ -86,8 +85,7 @@ def _relabelling_row(result: RunResult) -> Row:
     last = result.learning_curve[-1]
     minor = [value for name in MINOR_CLASSES for value in (result.training_counts[name], last[f"labelled_{name}"])]
     values = [sum(result.training_counts.values()), last["to_frequent"], last["to_rare"], *minor]
-    label = f"{result.dataset}, {result.imbalance}, seed {result.seed}"
-    return Row(label, "here", tuple(Value(float(str(value)), decimals=0) for value in values))
+    return Row(f"seed {result.seed}", "here", tuple(Value(float(str(value)), decimals=0) for value in values))
 
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:

@@ -65,6 +65,6 @@ def test_label_changes_of_scn_are_read_from_the_last_epoch() -> None:
     fields["learning_curve"] = [{"epoch": 1, "to_frequent": 0.0, "to_rare": 0.0}, {"epoch": 2, **moved}]
     table = relabelling_table([RunResult(**fields), make_result()])
 
-    (row,) = table.groups[0].rows
-    assert row.label == "ferplus, 100, seed 2"
+    ((title, row),) = [(group.title, row) for group in table.groups for row in group.rows]
+    assert (title, row.label) == ("ferplus, imbalance factor 100", "seed 2")
     assert [format_value(value) for value in row.values] == ["24941", "30", "4", "532", "500", "119", "90"]
