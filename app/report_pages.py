@@ -67,9 +67,8 @@ async def results(request: Request) -> Response:
 
     folder = request.app.state.settings.checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
-    return render(
-        request, "results.html", {"section": "/results", "tables": await asyncio.to_thread(_tables, folder, files), "runs": len(files)}
-    )
+    tables = await asyncio.to_thread(_tables, folder, files)
+    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": len(files)})
 
 
 @lru_cache(maxsize=1)

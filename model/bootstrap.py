@@ -38,7 +38,11 @@ def percentile_interval(values: Floats) -> Interval | None:
 
 
 def weighted_mean(values: Floats, counts: Floats) -> Floats:
-    """Mean of ``values`` (N,) in every draw ``(R, N)``, over the faces where the value is defined; ``(R,)``, NaN where there is none."""
+    """Mean of ``values`` (N,) or (N, K) in every draw ``(R, N)``, over the faces where they are defined; NaN where there is none.
+
+    Returns:
+        (R,) or (R, K).
+    """
     defined = ~np.isnan(values)
     total = counts @ defined.astype(np.float64)
     summed = counts @ np.where(defined, values, 0.0)
@@ -51,13 +55,8 @@ def drawn_accuracies(correct: Floats, labels: Labels, counts: Floats) -> dict[st
     Both are linear in ``correct``: the difference of two models' columns gives the paired difference. A class that a draw leaves empty is
     left out of that draw's mean.
     """
-    totals, sums = [], []
-    for label in np.unique(labels):
-        member = labels == label
-        totals.append(counts[:, member].sum(1, keepdims=True))
-        sums.append(counts[:, member] @ correct[member])
-    each = [np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0) for summed, total in zip(sums, totals, strict=True)]
-    return {"overall": sum(sums) / sum(totals), "mean": np.nanmean(each, axis=0)}
+    each = [weighted_mean(np.where((labels == label)[:, None], correct, np.nan), counts) for label in np.unique(labels)]
+    return {"overall": weighted_mean(correct, counts), "mean": np.nanmean(each, axis=0)}
 
 
 def accuracy_intervals(correct: Floats, labels: Labels) -> list[dict[str, Interval]]:
