@@ -9,9 +9,7 @@ import numpy as np
 
 from model.bootstrap import Floats, Labels, accuracy_intervals, drawn_accuracies
 from model.results import Predictions, RunResult
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol
-
-PLAIN = "baseline"
+from model.table_layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from model.data.imbalance import ORIGINAL
 from model.results import Interval, RunResult
 
+PLAIN = "baseline"  # the method that the others are set against
 METHOD_TITLES = {
     "baseline": "Baseline",
     "cb": "CB",

@@ -13,6 +13,7 @@ from model.expressions import EXPRESSIONS
 from model.paired import difference_table
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.results import Accuracies, Interval, RunResult, load_results
+from model.seeds import seeds_table
 from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title
 
 BEYOND_NOTES = {
@@ -32,7 +33,7 @@ ADJUSTED_NOTE = (
 
 
 def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table]:
-    """Tables 1 to 5, and three more: the methods' distance from plain training, and what the supplement says of its tables in words.
+    """Tables 1 to 5, and four more: the methods' distance from plain training, by face and by seed, and what the supplement says in words.
 
     Args:
         results: every run; those of another protocol are left out, and the table says so.
@@ -42,7 +43,7 @@ def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
     used = [result for result in results if protocol.matches(result)]
     counts = [_count_table(table, used, protocol) for table in paper.count_tables]
-    measured = (difference_table(used), difficulty_table(used), relabelling_table(used))
+    measured = (difference_table(used), seeds_table(used), difficulty_table(used), relabelling_table(used))
     return accuracy + counts + [table for table in measured if any(group.rows for group in table.groups)]
 
 
@@ -126,18 +127,20 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
 
 def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
     """Which runs computed in which arithmetic, where not all did alike."""
-    named: dict[str, list[str]] = {}
-    of_row: dict[str, set[str]] = {}
+    named: dict[str, dict[str, list[int]]] = {}
     for run in runs:
         row = METHOD_TITLES[run.method] + ("" if run.imbalance == ORIGINAL else f" at {run.imbalance}")
-        precision = str(run.hyperparameters["precision"])
-        named.setdefault(precision, []).append(f"{row}, seed {run.seed}")
-        of_row.setdefault(row, set()).add(precision)
+        named.setdefault(str(run.hyperparameters["precision"]), {}).setdefault(row, []).append(run.seed)
     if len(named) < 2:
         return []
-    notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {'; '.join(rows)}." for name, rows in sorted(named.items())]
-    mixed = [row for row, precisions in of_row.items() if len(precisions) > 1]
+    shown = {precision: "; ".join(f"{row}, {_seeds(seeds)}" for row, seeds in rows.items()) for precision, rows in named.items()}
+    notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {text}." for name, text in sorted(shown.items())]
+    mixed = [row for row, times in Counter(row for rows in named.values() for row in rows).items() if times > 1]
     return [*notes, f"The seeds of one row are of either kind, which its ± covers, too: {'; '.join(mixed)}."] if mixed else notes
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, sorted(seeds)))
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:
