@@ -69,5 +69,5 @@ def accuracy_intervals(correct: Floats, labels: Labels) -> list[dict[str, Interv
 
 def mean_intervals(values: Floats) -> list[Interval | None]:
     """Intervals of the mean of every column of ``values`` (N, K), over the faces where it is defined (not NaN); None where it never is."""
-    means = [np.stack([weighted_mean(column, counts) for column in values.T]) for counts in draw_counts(len(values))]
-    return [percentile_interval(row) for row in np.concatenate(means, axis=1)]
+    means = np.concatenate([weighted_mean(values, counts) for counts in draw_counts(len(values))])
+    return [percentile_interval(column) for column in means.T]

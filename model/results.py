@@ -24,7 +24,6 @@ RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "korni
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
-Interval = tuple[Fraction, Fraction]
 Digits = Annotated[str, Field(pattern="^[0-6]+$")]
 Confusion = tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
 
@@ -65,9 +64,9 @@ class FlipConsistency(_Record):
 class Intervals(_Record):
     """Percentile bootstrap 95% intervals over the faces of the split."""
 
-    overall: Interval
-    mean: Interval
-    per_class: dict[str, Interval | None] | None = None
+    overall: tuple[Fraction, Fraction]
+    mean: tuple[Fraction, Fraction]
+    per_class: dict[str, tuple[Fraction, Fraction] | None] | None = None
     flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
 

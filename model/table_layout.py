@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from model.bootstrap import Interval
 from model.data.imbalance import ORIGINAL
-from model.results import Interval, RunResult
+from model.results import RunResult
 
 PLAIN = "baseline"  # the method that the others are set against
 METHOD_TITLES = {

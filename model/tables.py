@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from model.bootstrap import Interval
 from model.cells import BEYOND_THE_PAPER, Protocol, TableCell
 from model.data.imbalance import ORIGINAL, decayed_counts
 from model.drift import difficulty_table, relabelling_table
 from model.expressions import EXPRESSIONS
 from model.paired import difference_table
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
-from model.results import Accuracies, Interval, RunResult, load_results
+from model.results import Accuracies, RunResult, load_results
 from model.seeds import seeds_table
 from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title
 
