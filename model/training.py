@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -164,11 +164,11 @@ def fit(
         refuse_saved_state(directory)
     identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
     method, optimizer = fabric.setup(run.method, run.optimizer)
+    stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size))
     # after the setup, so that the optimizer's moments go where its parameters are
     progress = load_state(directory, run.method, run.optimizer, run.schedule, identity) if resume else Progress()
     progress.name_revision(code_revision())
     log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
-    augment = Augmentation(run.config.input_size)
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -179,18 +179,10 @@ def fit(
             if progress.step == 0:
                 run.method.begin_epoch(progress.epoch + 1)
             method.train()
-            sums: dict[str, float] = {}
-            summed = 0
-            for indices in _batches(run, progress):
-                started = time.monotonic()
-                _step(run, fabric, method, optimizer, augment, progress, indices, sums)
-                progress.advance(time.monotonic() - started)
-                summed += 1
-                if progress.step % LOG_EVERY_STEPS == 0 or progress.step == run.steps_per_epoch:
-                    means = _means(fabric, sums, summed)
+            for means in stepper.steps(progress):
+                if means is not None:
                     log.write({"epoch": progress.epoch + 1, "step": progress.step, "seconds": progress.seconds, **means})
                     on_step(progress, means)
-                    sums, summed = {}, 0
                 if stop_requested():
                     save()
                     raise Interrupted
@@ -203,57 +195,74 @@ def fit(
     return progress
 
 
+@dataclass(frozen=True)
+class _Stepper:
+    """Takes the steps of a run; ``method`` and ``optimizer`` are the run's as Fabric wraps them."""
+
+    run: Run
+    fabric: Fabric
+    method: Any
+    optimizer: Any
+    augment: Augmentation
+
+    def steps(self, progress: Progress) -> Iterator[dict[str, float] | None]:
+        """Do the rest of an epoch, advancing ``progress``; after each step yields the mean losses to be logged, or None between logs."""
+        since: list[dict[str, float]] = []
+        for indices in _batches(self.run, progress):
+            started = time.monotonic()
+            since.append(self._step(progress, indices))
+            progress.advance(time.monotonic() - started)
+            if progress.step % LOG_EVERY_STEPS == 0 or progress.step == self.run.steps_per_epoch:
+                yield self._means(since)
+                since = []
+            else:
+                yield None
+
+    def _step(self, progress: Progress, indices: Tensor) -> dict[str, float]:
+        """One step of the optimizer; returns this process's mean losses over its parts of the batch."""
+        run, position = self.run, (progress.epoch + 1, progress.step + 1)
+        parts = indices.chunk(self.fabric.world_size * run.config.parts)
+        mine = range(self.fabric.global_rank, len(parts), self.fabric.world_size)
+        sums: dict[str, float] = {}
+        for count, part in enumerate(mine, 1):
+            seed_everything(run.config.seed, *position, part)
+            batch = self._load(parts[part])
+            companion = run.method.companion_indices(parts[part])
+            if companion is not None:
+                batch = Batch(batch.images, batch.labels, batch.indices, self._load(companion))
+            with self.fabric.no_backward_sync(self.method, enabled=count < len(mine)):
+                losses = self.method(batch)
+                if not math.isfinite(losses["loss"].item()):
+                    where = "epoch {}, step {}".format(*position)
+                    raise DivergedError(f"the loss is {losses['loss'].item()} at {where}: choose a smaller --lr or other settings")
+                self.fabric.backward(losses["loss"] / len(mine))
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / len(mine)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        run.schedule.step()
+        run.method.after_step(progress.epoch * run.steps_per_epoch + progress.step + 1)
+        return sums
+
+    def _load(self, indices: Tensor) -> Batch:
+        faces, labels = self.fabric.to_device((self.run.faces.images[indices], self.run.faces.labels[indices]))
+        images = self.augment(faces).contiguous(memory_format=torch.channels_last)
+        return Batch(images, labels, indices)
+
+    def _means(self, losses: Sequence[dict[str, float]]) -> dict[str, float]:
+        """Mean losses a step, over all processes."""
+        sums = [sum(each[name] for each in losses) for name in losses[0]]
+        totals = self.fabric.all_reduce(torch.tensor(sums, device=self.fabric.device), reduce_op="mean")
+        assert isinstance(totals, Tensor)
+        return {name: value / len(losses) for name, value in zip(losses[0], totals.tolist(), strict=True)}
+
+
 def _batches(run: Run, progress: Progress) -> Iterator[Tensor]:
     """Index batches of the current epoch from the current step on; the last, smaller batch is dropped."""
     seed_everything(run.config.seed, progress.epoch + 1)
     order = torch.randperm(len(run.faces))
     for step in range(progress.step, run.steps_per_epoch):
         yield order[step * run.config.batch : (step + 1) * run.config.batch]
-
-
-def _step(
-    run: Run,
-    fabric: Fabric,
-    method: Any,
-    optimizer: Any,
-    augment: Augmentation,
-    progress: Progress,
-    indices: Tensor,
-    sums: dict[str, float],
-) -> None:
-    parts = indices.chunk(fabric.world_size * run.config.parts)
-    mine = range(fabric.global_rank, len(parts), fabric.world_size)
-    for count, part in enumerate(mine, 1):
-        seed_everything(run.config.seed, progress.epoch + 1, progress.step + 1, part)
-        batch = _load(run, fabric, augment, parts[part])
-        companion = run.method.companion_indices(parts[part])
-        if companion is not None:
-            batch = Batch(batch.images, batch.labels, batch.indices, _load(run, fabric, augment, companion))
-        with fabric.no_backward_sync(method, enabled=count < len(mine)):
-            losses = method(batch)
-            if not math.isfinite(losses["loss"].item()):
-                where = f"epoch {progress.epoch + 1}, step {progress.step + 1}"
-                raise DivergedError(f"the loss is {losses['loss'].item()} at {where}: choose a smaller --lr or other settings")
-            fabric.backward(losses["loss"] / len(mine))
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item() / len(mine)
-    optimizer.step()
-    optimizer.zero_grad()
-    run.schedule.step()
-    run.method.after_step(progress.epoch * run.steps_per_epoch + progress.step + 1)
-
-
-def _means(fabric: Fabric, sums: dict[str, float], steps: int) -> dict[str, float]:
-    """Mean losses a step, over all processes."""
-    totals = fabric.all_reduce(torch.tensor(list(sums.values()), device=fabric.device), reduce_op="mean")
-    assert isinstance(totals, Tensor)
-    return {name: value / steps for name, value in zip(sums, totals.tolist(), strict=True)}
-
-
-def _load(run: Run, fabric: Fabric, augment: Augmentation, indices: Tensor) -> Batch:
-    faces, labels = fabric.to_device((run.faces.images[indices], run.faces.labels[indices]))
-    images = augment(faces).contiguous(memory_format=torch.channels_last)
-    return Batch(images, labels, indices)
 
 
 @contextmanager
