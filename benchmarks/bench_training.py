@@ -1,6 +1,6 @@
 """A whole training step against its bare forward and backward pass: what loading, augmentation and the optimizer add.
 
-python benchmarks/bench_training.py --data datasets/ferplus.zip --rounds 20
+python -m benchmarks.bench_training --data datasets/ferplus.zip --rounds 20
 """
 
 from __future__ import annotations

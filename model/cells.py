@@ -10,7 +10,7 @@ from typing import Self
 
 from model.data.imbalance import ORIGINAL
 from model.methods import find_method
-from model.paper import paper_tables
+from model.paper import paper_tables, published_counts
 from model.results import RunResult, result_path
 
 # Rows that the paper does not have, by table. Tables 1 and 2 are printed without plain training, from which the others must be told.
@@ -19,8 +19,8 @@ BEYOND_THE_PAPER = {1: ("baseline", "mek_sf"), 2: ("baseline", "mek_sf"), 3: ("m
 
 @dataclass(frozen=True)
 class Protocol:
-    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, AdamW's settings, and the
-    parts a batch is seen in, over which BatchNorm takes its statistics."""
+    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, AdamW's settings, the parts a
+    batch is seen in, over which BatchNorm takes its statistics, and the file a ResNet-18 starts from, if any."""
 
     network: str = "dlib_resnet"
     input_size: int = 99
@@ -29,18 +29,29 @@ class Protocol:
     lr: float = 2e-4
     weight_decay: float = 1e-3
     parts: int = 1
+    resnet18_weights: str | None = None
 
     @classmethod
     def of(cls, result: RunResult) -> Self:
         """The protocol a result was measured under."""
-        lr, weight_decay = (float(str(result.hyperparameters[name])) for name in ("lr", "weight_decay"))
-        parts = int(str(result.hyperparameters["parts"]))
-        return cls(result.network, result.input_size, result.epochs, result.batch, lr, weight_decay, parts)
+        chosen = result.hyperparameters
+        lr, weight_decay = (float(str(chosen[name])) for name in ("lr", "weight_decay"))
+        weights = chosen.get("resnet18_weights")
+        return cls(
+            result.network,
+            result.input_size,
+            result.epochs,
+            result.batch,
+            lr,
+            weight_decay,
+            int(str(chosen["parts"])),
+            None if weights is None else str(weights),
+        )
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces."""
         constants = asdict(find_method(result.method).Settings())
-        published = _published_counts(result.dataset, result.imbalance)
+        published = published_counts(result.dataset, result.imbalance)
         whole = published is None or result.training_counts == published
         return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole
 
@@ -66,7 +77,7 @@ class TableCell:
 
     def arguments(self, data: str, protocol: Protocol) -> list[str]:
         """Arguments of ``unturned`` that do the run, or continue it."""
-        shared = {
+        shared: dict[str, str | int] = {
             "method": self.method,
             "dataset": self.dataset,
             "imbalance": self.imbalance,
@@ -79,6 +90,10 @@ class TableCell:
             "lr": f"{protocol.lr:g}",
             "weight-decay": f"{protocol.weight_decay:g}",
         }
+        if protocol.parts != Protocol.parts:
+            shared["parts"] = protocol.parts
+        if protocol.resnet18_weights is not None:
+            shared["resnet18-weights"] = protocol.resnet18_weights
         options = [part for name, value in shared.items() for part in (f"--{name}", str(value))]
         return ["train", *options, "--resume", *(["--ship"] if self.ships else [])]
 
@@ -109,15 +124,6 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
 
 def training_faces(cell: TableCell) -> int:
     """Size of a run's training set, as Tables 4 and 5 have it."""
-    counts = _published_counts(cell.dataset, cell.imbalance)
+    counts = published_counts(cell.dataset, cell.imbalance)
     assert counts is not None
     return sum(counts.values())
-
-
-def _published_counts(dataset: str, imbalance: str) -> dict[str, int] | None:
-    """Training faces of each class in Table 4 or 5; None for an imbalance factor that the paper does not have."""
-    for table in paper_tables().count_tables:
-        for row in table.rows:
-            if (table.dataset, row.imbalance) == (dataset, imbalance):
-                return dict(zip(table.classes, row.counts, strict=True))
-    return None

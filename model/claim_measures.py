@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bootstrap import Floats, Labels, weighted_mean
+from model.bootstrap import Floats, Labels, drawn_accuracies, weighted_mean
 from model.claims_report import Claim, Measure, PointSet
 from model.comparison import Comparison, ModelFigures, Statistic, row_mean
 from model.data.ferplus import VOTE_COLUMNS
@@ -31,17 +31,15 @@ def measure_claims(comparison: Comparison, labels: Labels, votes: Labels) -> tup
 def measure_accuracies(comparison: Comparison, labels: Labels) -> tuple[Measure, Measure]:
     """Overall accuracy and the mean over the classes, of labels ``(N,)``."""
 
-    def overall(figures: ModelFigures, counts: Floats) -> Floats:
-        return weighted_mean((figures.predicted == labels).astype(np.float64), counts)
+    def accuracy(name: str) -> Statistic:
+        def drawn(figures: ModelFigures, counts: Floats) -> Floats:
+            return drawn_accuracies((figures.predicted == labels).astype(np.float64)[:, None], labels, counts)[name][:, 0]
 
-    def mean(figures: ModelFigures, counts: Floats) -> Floats:
-        right = figures.predicted == labels
-        recalls = [weighted_mean(np.where(labels == index, right, np.nan), counts) for index in range(len(EXPRESSIONS))]
-        return row_mean(np.stack(recalls, axis=1))
+        return drawn
 
     return (
-        comparison.measure("overall", "Overall accuracy", "higher", overall),
-        comparison.measure("mean", "Mean accuracy of the classes", "higher", mean),
+        comparison.measure("overall", "Overall accuracy", "higher", accuracy("overall")),
+        comparison.measure("mean", "Mean accuracy of the classes", "higher", accuracy("mean")),
     )
 
 

@@ -97,6 +97,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from model.experiment import Experiment, run_experiment
     from model.folder_lock import FolderBusyError
     from model.reproduce import RUN_ELSEWHERE
+    from model.shipping import shipping_folder
     from model.training import Interrupted, native_precision
     from model.training_config import TrainingConfig
 
@@ -107,6 +108,7 @@ def _train(arguments: argparse.Namespace) -> int:
     dry = arguments.limit is not None
     if arguments.ship and (dry or not cell.ships):
         raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
+    ship_to = shipping_folder(arguments.results) if arguments.ship else None
     directory = arguments.out or Path("runs") / (f"{cell.name}-limit{arguments.limit}" if dry else cell.name)
     try:
         config = TrainingConfig(
@@ -130,7 +132,7 @@ def _train(arguments: argparse.Namespace) -> int:
             imbalance=imbalance,
             directory=directory,
             results=directory if dry else arguments.results,
-            ship_to=arguments.results.parent if arguments.ship else None,
+            ship_to=ship_to,
             limit=arguments.limit,
             command=shlex.join(["unturned", *sys.argv[1:]]),
         )

@@ -18,7 +18,7 @@ from pytorch_grad_cam.metrics.road import ROADLeastRelevantFirstAverage, ROADMos
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
 
-from model.bootstrap import draw_counts, percentile_interval, weighted_mean
+from model.bootstrap import mean_intervals
 from model.checkpoints import Checkpoint
 from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet
@@ -150,5 +150,4 @@ def _scores(checkpoint: Checkpoint, sample: FaceSet) -> tuple[RoadScores, RoadSc
 
 def _summary(values: Floats) -> dict[str, Any]:
     """Mean over the faces ``(N,)`` and its 95 % interval."""
-    means = np.concatenate([weighted_mean(values, counts) for counts in draw_counts(len(values))])
-    return {"mean": float(values.mean()), "interval": list(percentile_interval(means) or ())}
+    return {"mean": float(values.mean()), "interval": list(mean_intervals(values[:, None])[0] or ())}

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.bootstrap import Floats, Labels, accuracy_intervals, drawn_accuracies
 from model.results import Predictions, RunResult
-from model.table_layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol
+from model.table_layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol, seeds_text
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class _Comparison:
 
     protocol: str
     method: str
+    seeds: tuple[int, ...]
     pairs: tuple[tuple[Predictions, Predictions], ...]
 
     @property
@@ -46,7 +47,7 @@ def difference_table(results: Sequence[RunResult]) -> Table:
     return Table(
         name="Distance from plain training",
         title="What each method adds to plain training on the same test faces. Not in the paper's tables",
-        columns=("overall", "mean", "gained", "lost", "seeds"),
+        columns=("overall", "mean", "gained", "lost"),
         groups=tuple(Group(protocol, tuple(of_protocol)) for protocol, of_protocol in rows.items()),
         notes=(*notes, missing) if left_out else notes,
     )
@@ -58,11 +59,12 @@ def _comparisons(results: Sequence[RunResult]) -> tuple[list[_Comparison], int]:
     for protocol, runs in by_protocol(results).items():
         plain = {run.seed: run.test_predictions for run in runs if run.method == PLAIN}
         for method in METHOD_TITLES:
-            found = [(run.test_predictions, plain[run.seed]) for run in runs if run.method == method != PLAIN and run.seed in plain]
-            pairs = tuple((own, other) for own, other in found if own is not None and other is not None)
+            of_method = [run for run in runs if run.method == method != PLAIN and run.seed in plain]
+            found = {run.seed: (run.test_predictions, plain[run.seed]) for run in of_method}
+            pairs = {seed: (own, other) for seed, (own, other) in found.items() if own is not None and other is not None}
             left_out += len(found) - len(pairs)
             if pairs:
-                comparisons.append(_Comparison(protocol, method, pairs))
+                comparisons.append(_Comparison(protocol, method, tuple(pairs), tuple(pairs.values())))
     return comparisons, left_out
 
 
@@ -79,7 +81,8 @@ def _rows(comparisons: Sequence[_Comparison], labels: Labels) -> list[Row]:
             for name, difference in differences.items()
         ]
         counts = [Value(float((changes[place] == sign).sum()) / seeds, decimals=int(seeds > 1)) for sign in (1, -1)]
-        rows.append(Row(METHOD_TITLES[comparison.method], "here", (*values, *counts, Value(seeds, decimals=0))))
+        label = f"{METHOD_TITLES[comparison.method]}, {seeds_text(comparison.seeds)}"
+        rows.append(Row(label, "here", (*values, *counts)))
     return rows
 
 

@@ -118,6 +118,15 @@ def paper_tables() -> PaperTables:
     return PaperTables.model_validate_json(PAPER_FILE.read_bytes())
 
 
+def published_counts(dataset: str, imbalance: str) -> dict[str, int] | None:
+    """Training faces of each class in Table 4 or 5; None for an imbalance factor that the paper does not have."""
+    for table in paper_tables().count_tables:
+        for row in table.rows:
+            if (table.dataset, row.imbalance) == (dataset, imbalance):
+                return dict(zip(table.classes, row.counts, strict=True))
+    return None
+
+
 def _require_classes(classes: tuple[str, ...]) -> None:
     if sorted(classes) != sorted(EXPRESSIONS):
         raise ValueError(f"the classes must be {', '.join(EXPRESSIONS)}, in any order")

@@ -24,6 +24,7 @@ from rich.table import Table
 from model.cells import Protocol, TableCell, table_cells, training_faces
 from model.folder_lock import is_locked
 from model.results import load_result, result_path
+from model.shipping import shipping_folder
 from model.training_state import read_log
 
 INTERRUPTED = 130
@@ -168,7 +169,7 @@ def run_reproduce(
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
 
     Raises:
-        ValueError: no such table or row, or fewer than one worker.
+        ValueError: no such table or row, fewer than one worker, or results beside which no checkpoint can ship.
         FileNotFoundError: ``data`` does not exist.
         ResultError: a result file is damaged.
     """
@@ -182,7 +183,10 @@ def run_reproduce(
         out = ["--precision", precision, "--out", str(runs / cell.name), "--results", str(results)]
         return [sys.executable, "-m", "app.cli", *cell.arguments(str(data), shared), *out, "--threads", "1"]
 
-    cells = [CellRun(cell, runs / cell.name, training_faces(cell) // shared.batch) for cell in table_cells(table, seeds, methods)]
+    wanted = table_cells(table, seeds, methods)
+    if any(cell.ships for cell in wanted):
+        shipping_folder(results)
+    cells = [CellRun(cell, runs / cell.name, training_faces(cell) // shared.batch) for cell in wanted]
     return run_matrix(Matrix(cells, results, shared, launch, workers))
 
 

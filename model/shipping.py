@@ -8,10 +8,24 @@ from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golde
 from model.classifier import ExpressionClassifier
 from model.folder_lock import folder_lock
 from model.replaced_file import replace_file
+from model.results import RESULTS_FOLDER
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"
 OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
+
+
+def shipping_folder(results: Path) -> Path:
+    """The folder of the checkpoints whose results are in ``results``; its manifest and README are replaced when one ships.
+
+    Raises:
+        ValueError: ``results`` is not named as the results of checkpoints are, so the folder above it may be anything.
+    """
+    if results.name != RESULTS_FOLDER:
+        raise ValueError(
+            f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
+        )
+    return results.parent
 
 
 def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:

@@ -102,12 +102,14 @@ def _latex_table(table: Table) -> str:
         for row in group.rows:
             cells = [_tex(format_value(value)) + marks.mark(value, r"\textsuperscript{{{}}}") for value in row.values]
             lines.append(" & ".join([_tex(row.label), row.source, *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", r"\begin{itemize}"]
-    lines += [rf"\item {_tex(note)}" for note in (*marks.notes, *table.notes)]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    items = [rf"\item {_tex(note)}" for note in (*marks.notes, *table.notes)]
     commands = _commands(table)
     if commands:
-        lines += [rf"\item {_tex(COMMAND_TITLE)}", r"\begin{verbatim}", *commands, r"\end{verbatim}"]
-    return "\n".join([*lines, r"\end{itemize}", r"\end{table}", ""])
+        items += [rf"\item {_tex(COMMAND_TITLE)}", r"\begin{verbatim}", *commands, r"\end{verbatim}"]
+    if items:
+        lines += [r"\begin{itemize}", *items, r"\end{itemize}"]
+    return "\n".join([*lines, r"\end{table}", ""])
 
 
 def comma_separated(tables: Sequence[Table]) -> str:

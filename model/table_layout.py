@@ -81,7 +81,10 @@ def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:
-    """Mean over runs, with its standard deviation where there are several; ``interval`` is in fractions and shown in per cent."""
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    shown = None if interval is None else (100 * interval[0], 100 * interval[1])
-    return Value(statistics.fmean(values), decimals, spread, shown)
+    """Mean over runs, with its standard deviation where there are several; ``interval`` is in the unit of the values."""
+    return Value(statistics.fmean(values), decimals, statistics.stdev(values) if len(values) > 1 else None, interval)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Seeds in words, in order."""
+    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, sorted(seeds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from model.drift import difficulty_table, relabelling_table
 from model.expressions import EXPRESSIONS
 from model.paired import difference_table
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
+from model.replaced_file import make_room, replace_file
 from model.results import Accuracies, RunResult, load_results
 from model.seeds import seeds_table
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title, seeds_text
 
 BEYOND_NOTES = {
     "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
@@ -63,6 +65,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
         out: file to write; standard output by default.
 
     Raises:
+        OSError: there is no such folder, or ``out`` cannot be written.
         ResultError: a result file is damaged.
         ValueError: unknown format.
     """
@@ -70,13 +73,15 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
 
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: choose one of {', '.join(FORMATS)}")
+    if not results.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder of result files", str(results))
     runs = load_results(results)
     text = FORMATS[form](build_tables(runs, prevailing_protocol(runs)))
     if out is None:
         print(text, end="")
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text)
+        make_room(out)
+        replace_file(out, text.encode())
     return 0
 
 
@@ -134,14 +139,10 @@ def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
         named.setdefault(str(run.hyperparameters["precision"]), {}).setdefault(row, []).append(run.seed)
     if len(named) < 2:
         return []
-    shown = {precision: "; ".join(f"{row}, {_seeds(seeds)}" for row, seeds in rows.items()) for precision, rows in named.items()}
+    shown = {precision: "; ".join(f"{row}, {seeds_text(seeds)}" for row, seeds in rows.items()) for precision, rows in named.items()}
     notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {text}." for name, text in sorted(shown.items())]
     mixed = [row for row, times in Counter(row for rows in named.values() for row in rows).items() if times > 1]
     return [*notes, f"The seeds of one row are of either kind, which its ± covers, too: {'; '.join(mixed)}."] if mixed else notes
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, sorted(seeds)))
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:
@@ -158,12 +159,16 @@ def _measured_row(table: AccuracyTable, method: str, imbalance: str, runs: list[
         command = TableCell(method, table.dataset, imbalance, 1).command("DIR", protocol)
         return Row(label, "here", (None,) * (len(table.columns) + 3), command)
     tests = [run.test for run in runs]
-    intervals = {name: getattr(tests[0].intervals, name) for name in SUMMARIES} if len(runs) == 1 else {}
+    intervals = {name: _in_per_cent(getattr(tests[0].intervals, name)) for name in SUMMARIES} if len(runs) == 1 else {}
     values = _accuracy_values(table, tests, intervals)
     precision = over_runs([100 * test.macro_average_precision for test in tests])
     consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
     flip = over_runs(consistency, decimals=3) if consistency else None
     return Row(label, "here", (*values, precision, flip, Value(len(runs), decimals=0)))
+
+
+def _in_per_cent(interval: Interval) -> Interval:
+    return 100 * interval[0], 100 * interval[1]
 
 
 def _adjusted_rows(table: AccuracyTable, methods: Sequence[str], runs: Sequence[RunResult]) -> tuple[Row, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -81,13 +81,16 @@ def load_state(
     """Put a saved state into freshly built parts; a directory without one starts from the beginning.
 
     Raises:
-        StateError: the state was saved by another run.
+        StateError: the state was saved by another run, or is damaged.
     """
     path = directory / STATE_FILE
     if not path.is_file():
         return Progress()
-    with safe_open(path, "pt") as file:
-        texts = file.metadata()
+    try:
+        with safe_open(path, "pt") as file:
+            texts = file.metadata()
+    except SafetensorError as error:
+        raise StateError(f"{path} is damaged: delete {directory} to start again") from error
     saved, wanted = json.loads(texts.get("identity", "{}")), json.loads(json.dumps(dict(identity)))
     if saved != wanted:
         differing = ", ".join(sorted(name for name in wanted if saved.get(name) != wanted[name]))

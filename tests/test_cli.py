@@ -170,6 +170,17 @@ def test_interrupts_and_bad_input_end_quietly(error: BaseException, status: int,
     assert main(["figure"]) == status
 
 
+def test_a_command_whose_packages_are_not_installed_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As after `make serve`, which installs what serving needs."""
+    for name in [name for name in sys.modules if name == "model.experiment" or name == "model.training"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    assert main(["train", "--method", "mek", "--data", str(tmp_path)]) == 2
+    assert "lightning_fabric is not installed: this command needs the packages that `make test` installs" in refusal(capsys)
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_: object) -> int:
         raise ZeroDivisionError

@@ -146,6 +146,9 @@ def test_the_digest_of_faces_knows_their_names_order_and_labels(ferplus_folder: 
         (["--input-size", "515"], "35 to 512 pixels"),
         (["--parts", "3"], "equal parts of two faces or more"),
         (["--set", "pair_share=2"], "pair_share of method mek_sf must be above 0 and at most 1"),
+        (["--set", "smoothing=1.5"], "setting smoothing must be 0 to 1, not 1.5"),
+        (["--set", "consistency=nan"], "setting consistency must be 0 or more, not nan"),
+        (["--ship", "--results", "mine"], "whose name must be results, as in mine/results"),
         (["--lr", "1e30"], "choose a smaller --lr"),
     ],
 )

@@ -221,6 +221,8 @@ def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
         run_reproduce(3, tmp_path, workers=0)
     with pytest.raises(ValueError, match="no Table 5"):
         run_reproduce(5, tmp_path)
+    with pytest.raises(ValueError, match="whose name must be results"):
+        run_reproduce(3, tmp_path, results=tmp_path / "mine")
 
 
 def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from model.methods import METHODS
 from model.paper import paper_tables
 from model.results import save_result
 from model.table_formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
-from model.table_layout import Row, Table, Value
+from model.table_layout import Group, Row, Table, Value
 from model.tables import build_tables, prevailing_protocol, run_tables
 from model.training_config import TrainingConfig
 from tests.made_results import make_result
@@ -262,6 +262,38 @@ def test_cells_that_do_not_exist_are_refused() -> None:
         table_cells(3, [1], methods=["nonsense"])
     with pytest.raises(ValueError, match="no Table 4 of accuracies"):
         table_cells(4, [1])
+
+
+def test_a_command_names_all_that_differs_from_the_usual_protocol() -> None:
+    cell = TableCell("mek", "ferplus", "50", 1)
+    usual = cell.arguments("DIR", Protocol())
+    other = cell.arguments("DIR", Protocol(network="resnet18", parts=2, resnet18_weights="faces.safetensors"))
+    assert not {"--parts", "--resnet18-weights"} & set(usual)
+    assert other[other.index("--parts") + 1] == "2"
+    assert other[other.index("--resnet18-weights") + 1] == "faces.safetensors"
+
+
+def test_runs_from_other_pretrained_weights_are_of_another_protocol() -> None:
+    run = make_result()
+    pretrained = run.model_copy(update={"hyperparameters": run.hyperparameters | {"resnet18_weights": "faces.safetensors"}})
+    assert Protocol.of(run).matches(run)
+    assert not Protocol.of(run).matches(pretrained)
+    assert Protocol.of(pretrained).matches(pretrained)
+
+
+def test_a_folder_that_is_not_there_is_refused_and_the_file_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "tables.md"
+    kept.write_text("of before")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        run_tables(tmp_path / "typo", out=kept)
+    assert kept.read_text() == "of before"
+
+
+def test_a_table_without_notes_has_no_empty_list_in_latex() -> None:
+    """LaTeX stops at a list without items."""
+    row = Row("row", "here", (Value(1.0),))
+    assert "itemize" not in latex([Table("Table 9", "t", ("a",), (Group("g", (row,)),))])
+    assert "itemize" in latex([Table("Table 9", "t", ("a",), (Group("g", (row,)),), ("a note",))])
 
 
 def test_only_the_first_seed_of_table_3_is_shipped() -> None:

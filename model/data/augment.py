@@ -21,7 +21,7 @@ SCALE = (0.88, 1.12)
 SHIFT = (0.1, 0.1)  # of the side
 BRIGHTNESS = (0.8, 1.2)
 CONTRAST = (0.8, 1.2)
-ERASED_AREA = (0.02, 0.25)  # as in the code of EAC and MEK
+ERASED_AREA = (0.02, 0.25)  # as in the code of EAC and RUL
 
 
 class Augmentation:

@@ -16,23 +16,9 @@ from torch import Tensor
 
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
+from model.paper import published_counts
 
 ORIGINAL = "original"
-
-# Tables 4 and 5 of the supplement, in the order of EXPRESSIONS. FERPlus 150 follows no single mu: with mu .8878 six entries match and
-# happiness would be 6469; the printed total, 21452, holds for the printed entries, so they are the protocol.
-PUBLISHED_COUNTS: dict[str, dict[str, tuple[int, ...]]] = {
-    "ferplus": {
-        "50": (5950, 5950, 3149, 3014, 2100, 532, 119),
-        "100": (8740, 6923, 2842, 2584, 1710, 412, 87),
-        "150": (8740, 6465, 2482, 2109, 1305, 293, 58),
-    },
-    "rafdb": {
-        "50": (2108, 4772, 751, 1382, 286, 95, 349),
-        "100": (1878, 4772, 531, 1097, 161, 48, 220),
-        "150": (1755, 4772, 434, 959, 115, 32, 168),
-    },
-}
 
 
 def decayed_counts(counts: Sequence[int], mu: float) -> tuple[int, ...]:
@@ -89,7 +75,8 @@ def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> t
     """
     if imbalance == ORIGINAL:
         return tuple(available)
-    wanted = PUBLISHED_COUNTS.get(dataset, {}).get(protocol_name(imbalance)) or counts_at_factor(available, _factor(imbalance))
+    published = published_counts(dataset, protocol_name(imbalance))
+    wanted = tuple(published[name] for name in EXPRESSIONS) if published else counts_at_factor(available, _factor(imbalance))
     for name, needed, present in zip(EXPRESSIONS, wanted, available, strict=True):
         if needed > present:
             raise ValueError(f"{dataset} at imbalance {imbalance} needs {needed} faces of {name}, this training set has {present}")

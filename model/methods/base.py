@@ -3,6 +3,7 @@ serves."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -47,6 +48,19 @@ class TrainingTask:
 @dataclass(frozen=True)
 class NoSettings:
     """Settings of a method that has none; each method's own class lists its hyperparameters with their defaults."""
+
+
+def check_ranges(settings: Any, **limits: tuple[float, float]) -> None:
+    """Hold settings against the smallest and the largest value each may have.
+
+    Raises:
+        ValueError: one is outside, or not a number.
+    """
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            bounds = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+            raise ValueError(f"setting {name} must be {bounds}, not {value:g}")
 
 
 def log_prior(counts: Sequence[int]) -> Tensor:

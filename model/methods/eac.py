@@ -9,6 +9,7 @@ lambda is 0.05: with the paper's 5 the maps of this backbone go flat (test accur
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from model.attention import paper_flip_error
 from model.methods.attention_consistency import predict_with_pairs
-from model.methods.base import Batch, Method
+from model.methods.base import Batch, Method, check_ranges
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class EacSettings:
 
     consistency: float = 0.05
     pair_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        check_ranges(self, consistency=(0, math.inf))
 
 
 class Eac(Method):

@@ -2,12 +2,13 @@
 
 ``L = L_RSL + lambda L_RAC``, with ``L_RAC = mean_n sum_l w_l mean_hw (M - fl(M'))^2`` and targets ``T[y] = 1 - e``, ``T[l] = e w_l /
 sum_{j != y} w_j``. What differs from the official code: the weights come from the counts of the training set in use, the mirror pair is
-drawn for a share of each batch, and the default lambda is 0.0005, since the official 0.1 makes RAC sixteen times the cross-entropy on
-this backbone and flattens the maps of the rare classes.
+drawn for a share of each batch and shares the forward pass, e is 0.02 instead of 0.1 to 0.3, and lambda 0.0005, since the official 0.1
+makes RAC sixteen times the cross-entropy on this backbone and flattens the maps of the rare classes.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from model.attention import paper_flip_error
 from model.classifier import ExpressionClassifier
 from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class MekSettings:
     consistency: float = 0.0005
     smoothing: float = 0.02
     pair_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        check_ranges(self, consistency=(0, math.inf), smoothing=(0, 1))
 
 
 def smooth_targets(labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:

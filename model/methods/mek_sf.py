@@ -8,6 +8,7 @@ serves ``z``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.methods.attention_consistency import correlation, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, log_prior
+from model.methods.base import Batch, Method, TrainingTask, check_ranges, log_prior
 from model.methods.mek import smooth_targets
 
 
@@ -28,6 +29,9 @@ class MekScaleFreeSettings:
     adjustment: float = 0.3
     smoothing: float = 0.0
     pair_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        check_ranges(self, consistency=(0, math.inf), adjustment=(0, math.inf), smoothing=(0, 1))
 
 
 class MekScaleFree(Method):

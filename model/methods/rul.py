@@ -9,6 +9,7 @@ with weights of its own for every cell, so it is served as a :class:`PositionalH
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
 NORM_EPSILON = 2e-5
 
@@ -27,6 +28,9 @@ class RulSettings:
 
     dimensions: int = 64
     dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        check_ranges(self, dimensions=(1, math.inf), dropout=(0, 1))
 
 
 class Branch(nn.Module):

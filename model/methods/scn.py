@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.expressions import EXPRESSIONS
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class ScnSettings:
     relabel_margin: float = 0.2
     relabel_from: float = 0.15
     relabel_all: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, high_share=(0, 1), margin=(0, 1), relabel_margin=(0, 1), relabel_from=(0, 1))
 
 
 class SelfCure(Method):
@@ -66,7 +69,7 @@ class SelfCure(Method):
         indices = batch.indices.to(self.labels.device)
         current = self.labels[indices]
         order = alpha.flatten().argsort(descending=True)
-        high = int(self.settings.high_share * len(order))
+        high = min(max(int(self.settings.high_share * len(order)), 1), len(order) - 1)  # neither group is ever empty
         labels = F.cross_entropy(logits, current)
         rank = (self.settings.margin - (alpha[order[:high]].mean() - alpha[order[high:]].mean())).relu()
         if self.training and int(self.epoch) - 1 >= self.settings.relabel_from * self.task.epochs:

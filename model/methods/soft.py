@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
 DECAY = 0.999
 SHORT_RUN_DECAY = 0.99
@@ -35,6 +35,9 @@ class SoftSettings:
     smoothing: float = 0.35
     teaching: float = 5.0
     ramp: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        check_ranges(self, smoothing=(0, 1), teaching=(0, math.inf), ramp=(0.01, 1))
 
 
 class SoftLabelSmoothing(Method):

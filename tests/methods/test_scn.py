@@ -97,3 +97,9 @@ def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
     with pytest.raises(ValueError, match="one process only"):
         scn(ScnSettings())
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_neither_group_is_ever_empty(share: float) -> None:
+    losses = scn(ScnSettings(high_share=share))(BATCH)
+    assert all(value.isfinite() for value in losses.values())
