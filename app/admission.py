@@ -119,7 +119,11 @@ def _client_key(client: str) -> str:
         address = ip_address(client)
     except ValueError:
         return client
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else client
+    if not isinstance(address, IPv6Address):
+        return client
+    if address.ipv4_mapped is not None:  # as a proxy that listens on both kinds writes IPv4
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))
 
 
 class Admission:

@@ -141,6 +141,9 @@ class Decoder:
         except DecoderDied as died:
             process.restart()
             raise Problem(ErrorCode.IMAGE_TOO_COMPLEX if died.too_costly else ErrorCode.DECODER_FAILED) from None
+        except BaseException:
+            process.restart()  # or the rest of its answer would be read as that to the next picture
+            raise
         finally:
             self._idle.put(process)
         if "code" in answer.facts:

@@ -55,6 +55,7 @@ _HEADERS = {
 _HSTS = "max-age=31536000; includeSubDomains"
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# Probes ask by address and without a key, and learn nothing of value.
 _OPEN_PATHS = ("/health/", "/v2/health/")
 
 
@@ -72,11 +73,12 @@ class Security:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        self._check_host(headers)
+        if not scope["path"].startswith(_OPEN_PATHS):
+            self._check_host(headers)
+            if self.settings.api_key is not None:
+                check_key(headers, self.settings.api_key.get_secret_value())
         if scope["method"] not in _SAFE_METHODS:
             check_origin(headers)
-        if self.settings.api_key is not None and not scope["path"].startswith(_OPEN_PATHS):
-            check_key(headers, self.settings.api_key.get_secret_value())
         await self.app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:

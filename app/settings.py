@@ -102,7 +102,11 @@ class Settings(BaseSettings):
     body_timeout_seconds: float = Field(default=15.0, gt=0, description="Until a request's body must be complete, from its headers on.")
     decode_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest decoding of one picture.")
     work_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for the models' answer.")
-    write_timeout_seconds: float = Field(default=15.0, gt=0, description="Longest time a client may leave an answer unread.")
+    write_timeout_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Longest time a client may leave an answer unread; one that reads 16 KiB a second or more has as long as it takes.",
+    )
     keep_alive_seconds: int = Field(default=5, ge=1, description="Longest pause between two requests of a connection.")
     shutdown_timeout_seconds: int = Field(default=9, ge=1, description="Longest wait for running requests at shutdown.")
 

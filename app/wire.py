@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 16 << 20
+SLOWEST_READER = 16 << 10  # bytes a second; who reads faster is waited for as long as it takes
 _HEAD_TOO_LONG = 431  # h11's hint
 
 
@@ -66,6 +67,7 @@ class BoundedProtocol(H11Protocol):
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._lingering = False
         self._unread = False
+        self._unsent_bytes = 0
         self.dropped = False
         self._discarded_bytes = 0
         super().connection_made(PoliteTransport(transport, self))  # type: ignore[arg-type]
@@ -96,7 +98,7 @@ class BoundedProtocol(H11Protocol):
     def _close(self) -> None:
         """Close the socket when what is written has been read, which is not waited for for ever."""
         if not self._socket.is_closing():
-            self._arm("write", self.settings.write_timeout_seconds)
+            self._arm_write()
             self._socket.close()
 
     # -- bytes
@@ -158,7 +160,7 @@ class BoundedProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
-        self._arm("write", self.settings.write_timeout_seconds)
+        self._arm_write()
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -177,6 +179,12 @@ class BoundedProtocol(H11Protocol):
         elif unread:
             self._arm("head", self.settings.head_timeout_seconds)
 
+    def _arm_write(self) -> None:
+        """Give the client until the deadline to read a part of what is left, or all of it."""
+        if "write" not in self._deadlines:
+            self._unsent_bytes = self._socket.get_write_buffer_size()
+            self._arm("write", self.settings.write_timeout_seconds)
+
     def _arm(self, name: str, seconds: float) -> None:
         if name not in self._deadlines:
             self._deadlines[name] = self.loop.call_later(seconds, self._expired, name)
@@ -188,11 +196,13 @@ class BoundedProtocol(H11Protocol):
 
     def _expired(self, name: str) -> None:
         del self._deadlines[name]
-        if name == "write":
+        if name != "write":
+            self._close()
+        elif self._unsent_bytes - self._socket.get_write_buffer_size() >= SLOWEST_READER * self.settings.write_timeout_seconds:
+            self._arm_write()
+        else:
             self._unread = True
             self._socket.abort()
-        else:
-            self._close()
 
     # -- room
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.admission import PATIENCE_SECONDS as PATIENCE_SECONDS_FOR_UPLOADS
-from app.admission import Places
+from app.admission import Places, RateLimit
 from app.errors import Problem
 from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, head, patiently, png, upload_request
 
@@ -151,6 +151,15 @@ def test_a_client_cannot_choose_the_address_it_is_counted_by() -> None:
         server.wait_until_ready()
         answers = [server.post(b"", x_forwarded_for=f"192.0.2.{number}", forwarded=f"for=192.0.2.{number}") for number in range(4)]
         assert [(answer.status, answer.code) for answer in answers] == [(422, "missing_field")] * 2 + [(429, "rate_limited")] * 2
+
+
+def test_clients_are_counted_by_address_or_by_network_of_64_bits() -> None:
+    limit = RateLimit(per_second=0.001, burst=1)
+    for client in ("192.0.2.1", "::ffff:192.0.2.2", "::ffff:192.0.2.3", "2001:db8:0:1::1", "2001:db8:0:2::1", "unix"):
+        limit.spend(client)
+    for same in ("::ffff:192.0.2.1", "192.0.2.2", "2001:db8:0:1::2"):
+        with pytest.raises(Problem, match="rate_limited"):
+            limit.spend(same)
 
 
 def test_transport_security_behind_a_proxy(small_server: LiveServer) -> None:

@@ -1,16 +1,19 @@
-"""The Dockerfile, read rather than run: its files exist, its commands are the Makefile's, and it runs as nobody."""
+"""The Dockerfile, read rather than run: its files exist, its commands are the Makefile's, its health check works, it runs as nobody."""
 
 from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings
+from tests.live_server import SLOW_SERVICE, LiveServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,9 +90,17 @@ def test_it_runs_as_nobody_and_stops_on_sigterm() -> None:
     assert arguments_of("STOPSIGNAL") == ["SIGTERM"]
 
 
-def test_its_health_check_asks_whether_the_process_lives() -> None:
+def test_its_health_check_passes_wherever_the_service_answers_and_fails_where_it_does_not() -> None:
+    """Also with hosts and a port other than the usual ones."""
     (check,) = arguments_of("HEALTHCHECK")
-    interpreter, flag, code = json.loads(check.partition("CMD")[2])
-    assert (interpreter, flag) == ("python", "-c")
-    assert "http://127.0.0.1:8000/health/live" in code
-    compile(code, "healthcheck", "exec")
+    interpreter, *arguments = json.loads(check.partition("CMD")[2])
+    assert interpreter == "python"
+
+    def passes(port: int) -> bool:
+        environment = os.environ | {"UNTURNED_PORT": str(port)}
+        return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False).returncode == 0
+
+    with LiveServer(SLOW_SERVICE, allowed_hosts="faces.example.org") as server:
+        server.wait_for_line(event="listening")
+        assert passes(server.port)
+    assert not passes(server.port)

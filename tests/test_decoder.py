@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from app import decoding
+from app.decoder_process import DecoderProcess
 from app.decoding import DecodeLimits, Decoder, DecoderStartError, decode_image
 from app.errors import Problem
 from app.settings import Settings
@@ -106,6 +107,28 @@ def test_a_crash_harms_one_picture(fatal: signal.Signals) -> None:
         assert await waiting == "decoder_failed"
         assert len(children() - {before}) == 1  # at once, not with the next picture
         assert np.array_equal((await decoder.decode(picture)).pixels, np.asarray(portrait()))
+
+    with_decoder(use)
+
+
+def test_no_answer_is_left_for_the_next_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails here while a process answers, that process answers nobody else."""
+    ask = DecoderProcess.ask
+
+    def failing(process: DecoderProcess, data: bytes, timeout_seconds: float) -> object:
+        monkeypatch.setattr(DecoderProcess, "ask", ask)
+        monkeypatch.setattr(process, "_reply", failed_reply)
+        return ask(process, data, timeout_seconds)
+
+    def failed_reply(deadline: float) -> object:
+        raise MemoryError
+
+    async def use(decoder: Decoder) -> None:
+        monkeypatch.setattr(DecoderProcess, "ask", failing)
+        with pytest.raises(MemoryError):
+            await decoder.decode(encoded(portrait().resize((40, 40)), "PNG"))
+        monkeypatch.undo()
+        assert (await decoder.decode(encoded(portrait().resize((60, 60)), "PNG"))).width == 60
 
     with_decoder(use)
 

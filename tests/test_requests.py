@@ -119,6 +119,14 @@ def test_head_is_get_without_the_body(server: LiveServer, target: str) -> None:
     assert f"content-length: {len(whole.body)}".encode() in answer.lower()
 
 
+def test_head_is_counted_by_its_route(server: LiveServer) -> None:
+    name = 'unturned_http_requests_total{method="HEAD",route="/about",status="200"}'
+    before = server.metric(name)
+    connection = server.connect().send(head("HEAD", "/about", connection="close"))
+    connection.socket.makefile("rb").read()
+    server.wait_for_metric(name, before + 1)
+
+
 def test_a_mistyped_address_is_a_page_for_a_browser_and_a_problem_for_a_program(server: LiveServer) -> None:
     page = server.get("/claim", accept="text/html,*/*;q=0.8")
     assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
@@ -145,6 +153,11 @@ def test_log_lines_cannot_be_forged(server: LiveServer) -> None:
 def test_hosts(server: LiveServer, host: str) -> None:
     answer = server.get("/info", host=host)
     assert (answer.status, answer.code) == (400, "invalid_host")
+
+
+@pytest.mark.parametrize("target", ["/health/live", "/health/ready", "/v2/health/live"])
+def test_probes_may_ask_by_any_host(server: LiveServer, target: str) -> None:
+    assert server.get(target, host="10.0.0.7:8000").status == 200
 
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "127.0.0.1:8000", "[::1]:8000"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import select
+import socket
 import time
 from collections.abc import Iterator
 
@@ -72,6 +73,20 @@ def test_answers_nobody_reads(server: LiveServer) -> None:
     connection = server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=30000000"))
     server.wait_for_metric(name, before + 1)
     connection.close()
+
+
+def test_an_answer_read_slowly_but_steadily_arrives_whole() -> None:
+    """Reading takes several times the deadline, at many times the slowest rate that is waited for."""
+    with LiveServer(SLOW_SERVICE, write_timeout_seconds=0.5) as server:
+        server.wait_until_ready()
+        connection = server.connect()
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        connection.send(upload_request(GOOD_UPLOAD, "/api/v1/explanations?padding_bytes=20000000", connection="close"))
+        received = 0
+        while part := connection.socket.recv(1 << 18):
+            received += len(part)
+            time.sleep(0.02)
+        assert received > 20_000_000
 
 
 def test_unread_answers_do_not_pile_up(server: LiveServer) -> None:

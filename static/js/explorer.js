@@ -1,5 +1,6 @@
 // The explorer: one picture, one answer of the service, and everything drawn from it.
 import { explain, json, ServiceError } from "./api.js";
+import { readBitmap } from "./bitmap.js";
 import { CloserLook } from "./closer.js";
 import { bindControls, offerModels, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
@@ -10,7 +11,7 @@ import { MapGrid } from "./grid.js";
 import { showLegends, unitOf } from "./legend.js";
 import { cellCentre, setDivisor } from "./maps.js";
 import { greyCrop, loadColours } from "./paint.js";
-import { readBitmap, showPicture } from "./picture.js";
+import { showPicture } from "./picture.js";
 import { showProblem } from "./problem.js";
 import { locate, showReadout } from "./readout.js";
 import { Store } from "./settings.js";

@@ -57,16 +57,3 @@ function showFaces({ bitmap, answer, face }, onPick) {
     if (focused && index === face) button.focus();
   }
 }
-
-/**
- * The picture as the service sees it: turned by its EXIF orientation.
- *
- * @param {Blob} file
- */
-export async function readBitmap(file) {
-  try {
-    return await createImageBitmap(file);
-  } catch {
-    throw new Error("This file is not a picture the browser can read. Choose a JPEG, PNG or WebP picture.");
-  }
-}
