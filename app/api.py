@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -149,8 +148,7 @@ async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Re
         detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
         raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
     style = Style(query.colours, query.scale, query.opacity)
-    # without the models' deadline: the figure of eight faces takes seconds, and cannot hang
-    data = await asyncio.get_running_loop().run_in_executor(request.app.state.drawer, draw_figure, explained, query.format, style)
+    data = await request.app.state.drawer.draw(lambda: draw_figure(explained, query.format, style))
     return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ from app.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
 from app.errors import ErrorCode, Problem
 from app.templating import PageRoute, render
 from app.written_numbers import estimate
-from model.claims_report import CLAIMS_FILE, ClaimsReport, load_claims
+from model.claims_report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_claims
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from model.claims_report import Claim, Estimate, Measure, PointSet
 
+logger = logging.getLogger("app.claims_page")
+
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
 
 EXTREME_FACES = 6  # named beside a scatter plot, at either end
 PLOTTED_BESIDE = ("floor", "above_floor")  # agreement of maps says little where any two faces' maps agree
@@ -36,7 +40,7 @@ async def claims(request: Request) -> Response:
     return render(request, "claims.html", context | _measured(request))
 
 
-@router.get("/claims/points/{claim}/{key}.json")
+@data_router.get("/claims/points/{claim}/{key}.json")
 async def points(request: Request, claim: str, key: str) -> Response:
     """The faces of one scatter plot and where they are drawn, for the browser to find the face behind a dot."""
     shown = [part for each in _measured(request).get("claims", ()) if each["claim"].key == claim for part in each["points"]]
@@ -48,12 +52,21 @@ async def points(request: Request, claim: str, key: str) -> Response:
 
 
 def _measured(request: Request) -> dict[str, Any]:
-    """What the page shows of the report; no ``report`` where nothing was measured."""
+    """What the page shows of the report; no ``report`` where nothing was measured.
+
+    Raises:
+        Problem: ``internal_error`` for a report that cannot be used.
+    """
     folder = request.app.state.settings.checkpoint_dir
     try:
         return _read(folder, (folder / CLAIMS_FILE).stat().st_mtime_ns)
     except FileNotFoundError:
         return {"report": None}
+    except ClaimsError as error:
+        logger.exception("claims cannot be shown", extra={"fields": {"reason": str(error)}})
+        reason = str(error).removeprefix(f"{folder}/")  # where the file lies is nothing for visitors
+        detail = f"What was measured cannot be used. {reason}. The command {COMMAND} writes the file again."
+        raise Problem(ErrorCode.INTERNAL_ERROR, detail) from error
 
 
 @lru_cache(maxsize=1)
@@ -132,3 +145,6 @@ def _difference(figure: Estimate) -> str:
 
 def _mean(figure: dict[str, Any]) -> str:
     return estimate(figure["mean"], figure["interval"])
+
+
+router.include_router(data_router)

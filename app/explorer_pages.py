@@ -36,6 +36,7 @@ _METHOD_TITLES = {
 }
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data_router = APIRouter(include_in_schema=False)  # what the explorer's script fetches: it reads problems as JSON
 
 
 @router.get("/")
@@ -60,16 +61,17 @@ async def explain_sample(request: Request, sample: str) -> Response:
     return await _still(request, sample_pictures()[sample], entry["crop"])
 
 
-@router.get("/faces/{index:int}")
+@router.get("/faces/{index:face}")
 async def explain_face(request: Request, index: int) -> Response:
     """A test face of the data set explained by the server."""
     browser = await face_browser(request)
     return await _still(request, browser.picture(checked_index(browser, index)), "whole")
 
 
-@router.get("/explorer/colour-maps.json")
-async def colour_maps() -> Response:
+@data_router.get("/explorer/colour-maps.json")
+async def colour_maps(request: Request) -> Response:
     """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
+    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
     from app.drawing_style import ColourMap
     from app.rendering import colour_table
 
@@ -97,3 +99,6 @@ def _context(request: Request) -> dict[str, Any]:
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
     }
+
+
+router.include_router(data_router)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem
@@ -26,6 +27,15 @@ OUTCOMES = {
 }
 
 
+class FaceNumber(IntegerConvertor):
+    """The number of a face in an address, ``{index:face}``: nine digits at most, since Python refuses to read thousands."""
+
+    regex = "[0-9]{1,9}"
+
+
+register_url_convertor("face", FaceNumber())
+
+
 @router.get("/faces")
 async def faces(
     request: Request,
@@ -35,12 +45,12 @@ async def faces(
     page: Annotated[int, Query(ge=1, le=1000)] = 1,
 ) -> Response:
     """The test faces that meet the filters, a page of them."""
+    explainer = loaded_explainer(request)  # before the import, which is only quick once the models are loaded
     from app.face_browser import PAGE_FACES, Outcome, Wanted
 
     if label not in ("", *EXPRESSIONS) or seen not in ("", *MINOR_CLASSES) or outcome not in OUTCOMES:
         raise Problem(ErrorCode.INVALID_PARAMETER)
     browser = await face_browser(request)
-    explainer = loaded_explainer(request)
     first, second = _compared(explainer)
     wanted = Wanted(label or None, seen or None, Outcome(outcome))
     waiting = None
@@ -66,14 +76,14 @@ async def faces(
     return render(request, "faces.html", context, headers=headers)
 
 
-@router.get("/faces/{index:int}.png")
+@router.get("/faces/{index:face}.png")
 async def face_picture(request: Request, index: int) -> Response:
     """One test face."""
     browser = await face_browser(request)
     return Response(browser.picture(checked_index(browser, index)), media_type="image/png")
 
 
-@router.get("/faces/{index:int}.json")
+@router.get("/faces/{index:face}.json")
 async def face_facts(request: Request, index: int) -> Response:
     """What the annotators saw in one test face."""
     browser = await face_browser(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.table_layout import Table
+
+logger = logging.getLogger("app.report_pages")
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -63,12 +66,27 @@ async def model_card(request: Request, name: str) -> Response:
 @router.get("/results")
 async def results(request: Request) -> Response:
     """Tables 1 to 5, the paper's numbers beside ours."""
-    from model.results import RESULTS_FOLDER
+    tables, runs = await asyncio.to_thread(_measured, request.app.state.settings.checkpoint_dir)
+    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs})
 
-    folder = request.app.state.settings.checkpoint_dir / RESULTS_FOLDER
+
+def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
+    """The tables of the results there are, and of how many runs; never on the event loop, since this may be what imports torch.
+
+    Raises:
+        Problem: ``internal_error`` for a result file that cannot be used.
+    """
+    from model.results import RESULTS_FOLDER, ResultError
+
+    folder = checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
-    tables = await asyncio.to_thread(_tables, folder, files)
-    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": len(files)})
+    try:
+        return _tables(folder, files), len(files)
+    except ResultError as error:
+        logger.exception("results cannot be shown", extra={"fields": {"reason": str(error)}})
+        reason = str(error).removeprefix(f"{folder}/")  # where the file lies is nothing for visitors
+        detail = f"A file of the results cannot be used. {reason}. Restore it, or remove it: its run then counts as not measured."
+        raise Problem(ErrorCode.INTERNAL_ERROR, detail) from error
 
 
 @lru_cache(maxsize=1)

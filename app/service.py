@@ -11,13 +11,45 @@ from typing import TYPE_CHECKING, Any
 from app import metrics
 from app.compute import ComputePool
 from app.decoding import Decoder
+from app.errors import ErrorCode, Problem
 from app.loading import load_detector, load_explainer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
     from app.admission import Places
     from app.settings import Settings
 
 logger = logging.getLogger("app.service")
+
+MOST_FIGURES = 6  # one being drawn, five waiting: the supplement's page asks for its five at once
+
+
+class Drawer(ThreadPoolExecutor):
+    """The thread that draws figures, one at a time.
+
+    Without the models' deadline: a figure of eight faces takes seconds, and cannot hang. So that those that wait do not fill the places
+    of uploads whose models are free, there are never more than six.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="drawer")
+        self._in_hand: set[Future[bytes]] = set()
+
+    async def draw(self, figure: Callable[[], bytes]) -> bytes:
+        """The file that ``figure`` draws; when the caller is cancelled while it still waits, it is never drawn.
+
+        Raises:
+            Problem: ``overloaded``.
+        """
+        if len(self._in_hand) >= MOST_FIGURES:
+            raise Problem(ErrorCode.OVERLOADED, f"{MOST_FIGURES} figures are being drawn or wait for it; try again soon.")
+        drawing = self.submit(figure)
+        self._in_hand.add(drawing)
+        # when it ends, not when its client leaves: one that is being drawn keeps the thread until then
+        drawing.add_done_callback(self._in_hand.discard)
+        return await asyncio.wrap_future(drawing)
 
 
 class Service:
@@ -37,7 +69,7 @@ class Service:
         self.loaded = False
         self.failure: str | None = None
         state.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
-        state.drawer = ThreadPoolExecutor(1, thread_name_prefix="drawer")  # figures are drawn one at a time
+        state.drawer = Drawer()
 
     @property
     def answering(self) -> bool:

@@ -56,6 +56,7 @@ class Supplement:
 @router.get("/supplement")
 async def supplement(request: Request) -> Response:
     """The five figures with the rule that chose their faces; while they are being chosen, how far that is."""
+    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
     from app.supplement import RULE
 
     chosen = await _supplement(request)
@@ -74,7 +75,7 @@ async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]
     found = [figure.explained for figure in chosen.figures or [] if figure.stem == stem]
     if not found:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    data = await asyncio.get_running_loop().run_in_executor(request.app.state.drawer, draw_figure, found[0], file_format)
+    data = await request.app.state.drawer.draw(lambda: draw_figure(found[0], file_format))
     headers = {"Content-Disposition": f'inline; filename="{stem}.{file_format}"'}
     return Response(data, media_type=FIGURE_MEDIA_TYPES[file_format], headers=headers)
 

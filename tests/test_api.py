@@ -17,7 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app import api, api_examples
+from app import api, api_examples, service
 from app.explain import Explainer
 from app.face_maps import read_maps
 from model.checkpoints import load_checkpoint, load_manifest
@@ -192,6 +192,16 @@ def test_a_figure_has_an_end(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert code(refused) == (422, "invalid_parameter")
     assert "ask for fewer faces or models" in refused.json()["detail"]
     assert post(client, png(made_face()), models="ours", **query).status_code == 200
+
+
+def test_figures_beyond_those_that_wait_are_refused_while_pictures_are_explained(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_FIGURES", 0)
+    refused = post(client, png(made_face()), "/api/v1/figures", crop="whole")
+    assert code(refused) == (503, "overloaded")
+    assert refused.headers["retry-after"]
+    explain(client, png(made_face()), crop="whole")
 
 
 def test_maps_hold_what_the_explanation_says(client: TestClient, astronaut_jpeg: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 from app import claims_page
 from model import results
 from model.claims_report import CLAIMS_FILE, save_claims
+from tests.api_calls import code
 from tests.made_results import make_result
 from tests.test_pages import make_client, make_report
 
@@ -57,3 +59,37 @@ def test_results(client: TestClient, tmp_path: Path, read: list[str]) -> None:
         assert read == ["load_results"] * number
         pages.append(first)
     assert pages[0] != pages[1]
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of the files that cannot be used."""
+    return [record.fields["reason"] for record in caplog.records if record.levelno == logging.ERROR]  # type: ignore[attr-defined]
+
+
+def test_damaged_claims(client: TestClient, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The page names the file, what is wrong with it and the command; where it lies is told to the operator alone."""
+    (tmp_path / CLAIMS_FILE).write_text("{")
+    page, points = client.get("/claims"), client.get("/claims/points/flip_consistency/faces.json")
+    assert page.status_code == 500 and page.headers["content-type"].startswith("text/html")
+    assert code(points) == (500, "internal_error")
+    for told in (page.text, points.json()["detail"]):
+        assert "claims.json: field content: Invalid JSON" in told and "unturned claims --data FERPLUS" in told
+        assert str(tmp_path) not in told
+    assert len(reasons(caplog)) == 2
+    assert all(reason.startswith(f"{tmp_path / CLAIMS_FILE}: ") for reason in reasons(caplog))
+    save_claims(tmp_path / CLAIMS_FILE, make_report(0.1))
+    assert client.get("/claims").status_code == 200
+
+
+def test_damaged_result(client: TestClient, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = results.save_result(tmp_path / results.RESULTS_FOLDER, make_result())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    page = client.get("/results")
+    assert page.status_code == 500 and page.headers["content-type"].startswith("text/html")
+    assert f"{path.name}: field content: Invalid JSON" in page.text and "Restore it" in page.text
+    assert str(tmp_path) not in page.text
+    (reason,) = reasons(caplog)
+    assert reason.startswith(f"{path}: ")
+    path.write_bytes(whole)
+    assert client.get("/results").status_code == 200

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +26,8 @@ from app.templating import STATIC, problem_page
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims_report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
+from tests.api_calls import code
+from tests.live_server import ROOT
 
 PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about")
 
@@ -158,6 +162,42 @@ def test_models_that_still_load_give_503_with_retry_after(client: TestClient) ->
     answer = client.get("/models")
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
+    assert code(client.get("/explorer/colour-maps.json")) == (503, "not_ready")  # by which the explorer knows to try again
+
+
+# Serves pages before anything is loaded, in which torch cannot be imported, and prints where that was tried: on the loop, or beside it.
+IMPORTS = """
+import asyncio, sys, threading
+import httpx
+from app.main import create_app
+from app.settings import Settings
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            tried.append((page, "loop" if threading.current_thread() is threading.main_thread() else "beside"))
+            raise ImportError
+
+async def ask():
+    global page
+    transport = httpx.ASGITransport(create_app(Settings()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for page in sys.argv[1:]:
+            await client.get(page)
+
+tried = []
+sys.meta_path.insert(0, Watch())
+asyncio.run(ask())
+print(tried)
+"""
+
+
+def test_no_page_imports_torch_on_the_event_loop() -> None:
+    """That takes seconds, in which nothing else would be answered."""
+    paths = [*PAGES, "/explorer/colour-maps.json", "/faces", "/faces/1", "/supplement", "/supplement/anger.png"]
+    command = [sys.executable, "-c", IMPORTS, *paths]
+    output = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert output.splitlines()[-1] == "[('/results', 'beside')]"
 
 
 def test_unmeasured_pages_name_the_command(client: TestClient) -> None:
@@ -186,6 +226,11 @@ def test_a_plots_faces_are_served_for_the_browser(client: TestClient, tmp_path: 
     drawn = client.get(f"/claims/points/flip_consistency/{points.key}.json").json()
     assert drawn["faces"] == list(points.faces)
     assert client.get("/claims/points/flip_consistency/nope.json").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["", ".png", ".json"])
+def test_numbers_of_thousands_of_digits_are_no_faces(client: TestClient, kind: str) -> None:
+    assert code(client.get(f"/faces/{'1' * 5000}{kind}")) == (404, "not_found")
 
 
 def test_every_method_is_described() -> None:

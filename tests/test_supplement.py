@@ -6,7 +6,6 @@ import csv
 import html
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +16,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app import pages
+from app import pages, service
 from app.compute import ComputePool
 from app.drawing_style import FigureFormat
 from app.explain import Explainer
 from app.figure import draw_figure
+from app.service import Drawer
 from app.supplement import RULE, nearest_to_median, supplement_figures
 from model.checkpoints import load_checkpoint
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
@@ -95,14 +95,16 @@ def client(explainer: Explainer, tmp_path: Path) -> Iterator[TestClient]:
     app.state.settings = SimpleNamespace(datasets=tmp_path)
     app.state.explainer = explainer
     app.state.executor = ComputePool(1, 60.0)
-    app.state.drawer = ThreadPoolExecutor(1)
+    app.state.drawer = Drawer()
     with TestClient(app) as client:
         yield client
     app.state.executor.shutdown()
     app.state.drawer.shutdown()
 
 
-def test_the_page_chooses_the_faces_once_and_serves_the_figures(client: TestClient, explainer: Explainer) -> None:
+def test_the_page_chooses_the_faces_once_and_serves_the_figures(
+    client: TestClient, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = client.get("/supplement")
     assert first.headers["refresh"] == "3" and "% done" in first.text
     assert client.get("/supplement/anger.png").status_code == 404
@@ -118,6 +120,10 @@ def test_the_page_chooses_the_faces_once_and_serves_the_figures(client: TestClie
     assert served.headers["content-type"] == "image/png"
     assert served.content == draw_figure(by_rule[3].explained, FigureFormat.PNG)
     assert client.get("/supplement/neutral.png").status_code == 404
+    assert len(by_rule) < service.MOST_FIGURES  # a browser asks for all of them at once
+    monkeypatch.setattr(service, "MOST_FIGURES", 0)
+    refused = client.get("/supplement/anger.png")
+    assert refused.status_code == 503 and refused.headers["retry-after"]
 
 
 def test_without_a_data_set_there_is_no_page(client: TestClient) -> None:
