@@ -215,12 +215,12 @@ async def sample(sample_id: Annotated[str, Path(description="Of the gallery's li
 
 
 async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
-    upload = await read_upload(request)
+    image = await read_upload(request)
     loaded_explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
     from app.pipeline import explain_picture
 
     state = request.app.state
-    return await explain_picture(state, upload.image, query.options(state.settings.max_faces))
+    return await explain_picture(state, image, query.options(state.settings.max_faces))
 
 
 def _download(data: bytes, media_type: str, name: str) -> Response:

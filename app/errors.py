@@ -269,3 +269,8 @@ def _declared_place(error: RequestValidationError) -> str | None:
     if first["type"] == "extra_forbidden" or len(place) < 2 or place[0] not in {"query", "path"}:
         return None
     return f"/{place[0]}/{place[1]}"
+
+
+def one_line(error: Exception) -> str:
+    """An error as one line for the operator."""
+    return " ".join((str(error) or type(error).__name__).split())

@@ -48,8 +48,7 @@ async def explorer(request: Request) -> Response:
 @router.post("/explain")
 async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
     """The form's answer without JavaScript."""
-    upload = await read_upload(request)
-    return await _still(request, upload.image, crop)
+    return await _still(request, await read_upload(request), crop)
 
 
 @router.get("/samples/{sample}")

@@ -8,12 +8,12 @@ from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from app.compute import ComputePool
-from app.decoding import Decoder, DecoderStartError
+from app.decoding import Decoder
+from app.errors import one_line
 from app.explain import OURS
 from app.loading import load_detector, load_explainer
 from app.pipeline import ExplainOptions, explain_picture
 from app.settings import load_settings
-from model.checkpoints import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +82,9 @@ class LocalService:
             self._state.explainer = load_explainer(self.settings)
             self._state.detector = load_detector(self.settings)
             self._runner.run(self._decoder.start())
-        except (CheckpointError, DecoderStartError, OSError) as error:
+        except Exception as error:  # whatever a file or a library objects to, as for the service
             self._close()
-            raise CannotStartError(str(error)) from error
+            raise CannotStartError(one_line(error)) from error
         except BaseException:
             self._close()
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app import metrics
 from app.compute import ComputePool
 from app.decoding import Decoder
-from app.errors import ErrorCode, Problem
+from app.errors import ErrorCode, Problem, one_line
 from app.loading import load_detector, load_explainer
 
 if TYPE_CHECKING:
@@ -157,8 +157,3 @@ async def _measure_loop_lag() -> None:
         due = time.monotonic() + 1
         await asyncio.sleep(1)
         metrics.LOOP_LAG.set(max(0.0, time.monotonic() - due))
-
-
-def one_line(error: Exception) -> str:
-    """An error as one line for the operator."""
-    return " ".join((str(error) or type(error).__name__).split())

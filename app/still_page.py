@@ -14,7 +14,7 @@ from app.explain import Cue, Explanation
 from app.face_maps import FLIPPED, ORIGINAL, logits_per_cell
 from app.faces import FaceCrop
 from app.pipeline import ExplainedPicture
-from app.rendering import Picture, colour_limits, colours, encode_picture, enlarged, overlay
+from app.rendering import Picture, as_webp, colour_limits, colours, enlarged, overlay
 from app.written_numbers import decimal, share_text
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
@@ -144,4 +144,4 @@ def _views(grey: Picture) -> tuple[Picture, Picture]:
 
 
 def _data_address(picture: Picture) -> str:
-    return "data:image/webp;base64," + base64.b64encode(encode_picture(picture, "webp")).decode()
+    return "data:image/webp;base64," + base64.b64encode(as_webp(picture)).decode()

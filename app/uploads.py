@@ -16,8 +16,6 @@ from starlette.requests import Request
 from app.errors import ErrorCode, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from python_multipart.multipart import MultipartCallbacks
 
 IMAGE_FIELD = "image"
@@ -27,25 +25,16 @@ MAX_PART_HEADER_BYTES = 4224
 MAX_TEXT_BYTES = 256
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A form: the picture's bytes, and the text fields the caller asked for that were sent."""
-
-    image: bytes
-    fields: dict[str, str] = field(default_factory=dict)
-
-
-async def read_upload(request: Request, text_fields: Collection[str] = ()) -> Upload:
-    """Read a multipart form with one file, ``image``, and optionally some short text fields.
+async def read_upload(request: Request) -> bytes:
+    """The picture of a multipart form with one file, ``image``.
 
     Args:
         request: its body must not have been read.
-        text_fields: names of the other fields allowed, each at most once and of at most 256 bytes.
 
     Raises:
         Problem: with the code of the first fault found.
     """
-    form = _Form(_boundary(request), frozenset(text_fields))
+    form = _Form(_boundary(request))
     try:
         async for chunk in request.stream():
             form.write(chunk)
@@ -95,8 +84,7 @@ class _Part:
 class _Form:
     """Collects the parts of one form as its bytes arrive."""
 
-    def __init__(self, boundary: bytes, text_fields: frozenset[str]) -> None:
-        self._text_fields = text_fields
+    def __init__(self, boundary: bytes) -> None:
         self._parts: list[_Part] = []
         self._bytes = 0
         self._ended = False
@@ -127,27 +115,19 @@ class _Form:
         """Let go of the parser, which refers back here: else the picture would stay until the collector of cycles comes by."""
         del self._parser
 
-    def finish(self) -> Upload:
+    def finish(self) -> bytes:
         if not self._bytes:
             raise Problem(ErrorCode.MISSING_FIELD, pointer=f"/{IMAGE_FIELD}")
         if not self._ended:
             raise Problem(ErrorCode.MALFORMED_MULTIPART, "The form's closing boundary is missing.")
         names = [part.name.decode("ascii", "replace") for part in self._parts]
-        image: bytes | None = None
-        fields: dict[str, str] = {}
-        for name, part in zip(names, self._parts, strict=True):
-            if names.count(name) > 1:
-                known = name == IMAGE_FIELD or name in self._text_fields
-                raise Problem(ErrorCode.DUPLICATE_FIELD if known else ErrorCode.UNEXPECTED_FIELD)
-            if name == IMAGE_FIELD:
-                image = _picture(part)
-            elif name in self._text_fields and not part.is_file:
-                fields[name] = _text(name, part)
-            elif IMAGE_FIELD in names:
-                raise Problem(ErrorCode.UNEXPECTED_FIELD)
-        if image is None:
+        if IMAGE_FIELD not in names:
             raise Problem(ErrorCode.MISSING_FIELD, pointer=f"/{IMAGE_FIELD}")
-        return Upload(image, fields)
+        if set(names) != {IMAGE_FIELD}:
+            raise Problem(ErrorCode.UNEXPECTED_FIELD)
+        if len(names) > 1:
+            raise Problem(ErrorCode.DUPLICATE_FIELD)
+        return _picture(self._parts[0])
 
     def _begin(self) -> None:
         if len(self._parts) == MAX_PARTS:
@@ -188,13 +168,3 @@ def _picture(part: _Part) -> bytes:
     if not part.data:
         raise Problem(ErrorCode.EMPTY_UPLOAD, pointer=f"/{IMAGE_FIELD}")
     return bytes(part.data)
-
-
-def _text(name: str, part: _Part) -> str:
-    try:
-        text = part.data.decode()
-    except UnicodeDecodeError:
-        text = ""
-    if len(part.data) > MAX_TEXT_BYTES or (part.data and not text):
-        raise Problem(ErrorCode.INVALID_PARAMETER, pointer=f"/{name}")
-    return text

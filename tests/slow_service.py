@@ -28,17 +28,17 @@ pages = APIRouter()
 
 @router.post("/explanations")
 async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_bytes: int = 0) -> dict[str, object]:
-    upload = await read_upload(request)
-    image = await request.app.state.decoder.decode(upload.image)
+    data = await read_upload(request)
+    image = await request.app.state.decoder.decode(data)
 
     def compute() -> None:
         computed.append(sleep)
         if sleep < 0:
-            raise RuntimeError(f"secret {upload.image[:9]!r}")
+            raise RuntimeError(f"secret {data[:9]!r}")
         time.sleep(sleep)
 
     await request.app.state.executor.run(compute)
-    return {"bytes": len(upload.image), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
+    return {"bytes": len(data), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
 
 
 @pages.get("/samples/{sample}")

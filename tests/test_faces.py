@@ -16,6 +16,7 @@ from app.decoding import DecodedImage, DecodeLimits, decode_image
 from app.detection import DetectedFace
 from app.errors import Problem
 from app.faces import LOW_RESOLUTION_FACE, TAKEN_WHOLE, MtcnnDetector, create_detector, find_faces
+from app.local_service import CannotStartError, LocalService
 from app.yunet import YuNetDetector
 from model.geometry import LANDMARKS, ferplus_geometry
 from tests import pictures
@@ -223,11 +224,16 @@ def test_yunet_is_used_where_a_file_is_named(monkeypatch: pytest.MonkeyPatch, tm
     assert detector.detect(np.full((10, 10, 3), (1, 2, 3), np.uint8)) == []
 
 
-def test_a_file_that_is_no_yunet_model_is_refused(tmp_path: Any) -> None:
+def test_a_file_that_is_no_yunet_model_is_refused(tmp_path: Any, random_checkpoints: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "other.onnx"
     path.write_bytes(b"not a model")
     with pytest.raises(cv2.error):
         create_detector(path)
+    monkeypatch.setenv("UNTURNED_YUNET_PATH", str(path))
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+    with pytest.raises(CannotStartError) as refused, LocalService():
+        pass
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_mtcnn_is_the_default() -> None:
