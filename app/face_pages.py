@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.face_browser import FaceBrowser
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
 
 OUTCOMES = {
     "any": "any",
@@ -83,7 +84,7 @@ async def face_picture(request: Request, index: int) -> Response:
     return Response(browser.picture(checked_index(browser, index)), media_type="image/png")
 
 
-@router.get("/faces/{index:face}.json")
+@data_router.get("/faces/{index:face}.json")
 async def face_facts(request: Request, index: int) -> Response:
     """What the annotators saw in one test face."""
     browser = await face_browser(request)
@@ -157,3 +158,6 @@ def _entry(browser: FaceBrowser, index: int, first: Any, second: Any) -> dict[st
         "first": browser.prediction(index, first),
         "second": browser.prediction(index, second),
     }
+
+
+router.include_router(data_router)

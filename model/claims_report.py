@@ -115,6 +115,14 @@ class ClaimsReport(_Record):
     accuracies: tuple[Measure, ...] = ()
     faithfulness: dict[str, JsonValue] | None
 
+    @model_validator(mode="after")
+    def _names_its_models(self) -> Self:
+        measures = [*self.accuracies, *(measure for claim in self.claims for measure in claim.measures)]
+        unknown = {self.baseline, self.ours}.union(*(measure.models for measure in measures)) - set(self.models)
+        if unknown:
+            raise ValueError(f"models does not have {', '.join(sorted(unknown))}")
+        return self
+
 
 def decide(difference: Estimate, better: Literal["higher", "lower"]) -> Verdict:
     """What an interval of the difference says: wholly on the expected side of 0, wholly on the other, or neither."""

@@ -77,7 +77,10 @@ def test_damaged_claims(client: TestClient, tmp_path: Path, caplog: pytest.LogCa
         assert str(tmp_path) not in told
     assert len(reasons(caplog)) == 2
     assert all(reason.startswith(f"{tmp_path / CLAIMS_FILE}: ") for reason in reasons(caplog))
-    save_claims(tmp_path / CLAIMS_FILE, make_report(0.1))
+    report = make_report(0.1)
+    save_claims(tmp_path / CLAIMS_FILE, report.model_copy(update={"ours": "nobody"}))
+    assert "models does not have nobody" in client.get("/claims").text
+    save_claims(tmp_path / CLAIMS_FILE, report)
     assert client.get("/claims").status_code == 200
 
 
