@@ -18,7 +18,7 @@ from model.claims_report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_cla
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.claims_report import Claim, Estimate, Measure, PointSet
+    from model.claims_report import Claim, Estimate, FaceMean, Faithfulness, Measure, PointSet
 
 logger = logging.getLogger("app.claims_page")
 
@@ -125,14 +125,14 @@ def _points(points: PointSet) -> dict[str, Any]:
     }
 
 
-def _faithfulness(measured: Any) -> dict[str, Any] | None:
+def _faithfulness(measured: Faithfulness | None) -> dict[str, Any] | None:
     """The table of ROAD scores: a row a model."""
     if measured is None:
         return None
     columns = ("map", "random", "gain", "removing_highest", "removing_lowest")
-    rows = [{"name": name, "values": [_mean(figures[column]) for column in columns]} for name, figures in measured["models"].items()]
-    differences = [(name, _mean(figure)) for name, figure in measured["differences"].items()]
-    return {"rule": measured["rule"], "faces": measured["faces"], "rows": rows, "differences": differences}
+    rows = [{"name": name, "values": [_mean(getattr(figures, column)) for column in columns]} for name, figures in measured.models.items()]
+    differences = [(name, _mean(figure)) for name, figure in measured.differences.items()]
+    return {"rule": measured.rule, "faces": measured.faces, "rows": rows, "differences": differences}
 
 
 def _figure(figure: Estimate) -> str:
@@ -143,8 +143,8 @@ def _difference(figure: Estimate) -> str:
     return estimate(figure.value, figure.interval, signed=True)
 
 
-def _mean(figure: dict[str, Any]) -> str:
-    return estimate(figure["mean"], figure["interval"])
+def _mean(figure: FaceMean) -> str:
+    return estimate(figure.mean, figure.interval)
 
 
 router.include_router(data_router)

@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), BAD_USE)
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"app", "model"}:
+            raise
         return _fail(f"{error.name} is not installed: this command needs the packages that `make test` installs", BAD_USE)
     except (SettingsError, ValueError) as error:
         return _fail(str(error), BAD_USE)

@@ -18,6 +18,7 @@ from app.templating import PageRoute, render
 if TYPE_CHECKING:
     from app.compute import ComputePool
     from app.explain import Explainer
+    from app.service import Drawer
     from app.supplement import SupplementFigure
     from model.data.ferplus import FaceSet
 
@@ -32,6 +33,21 @@ class Supplement:
         self.models = [name for name in ("baseline", "ours") if name == "ours" or name in explainer.checkpoints]
         self.figures: list[SupplementFigure] | None = None
         self.progress = 0.0
+        self._drawings: dict[tuple[str, FigureFormat], asyncio.Future[bytes]] = {}
+
+    async def file_of(self, figure: SupplementFigure, file_format: FigureFormat, drawer: Drawer) -> bytes:
+        """A figure's file, drawn once for all visitors.
+
+        Raises:
+            Problem: ``overloaded``.
+        """
+        from app.figure import draw_figure
+
+        drawing = self._drawings.get((figure.stem, file_format))
+        if drawing is None or (drawing.done() and (drawing.cancelled() or drawing.exception() is not None)):
+            drawing = asyncio.ensure_future(drawer.draw(lambda: draw_figure(figure.explained, file_format)))
+            self._drawings[figure.stem, file_format] = drawing
+        return await asyncio.shield(drawing)
 
     async def choose(self, faces: FaceSet, pool: ComputePool) -> None:
         """Score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
@@ -69,13 +85,11 @@ async def supplement(request: Request) -> Response:
 @router.get("/supplement/{stem}.{file_format}")
 async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")], file_format: FigureFormat) -> Response:
     """One of the figures."""
-    from app.figure import draw_figure
-
     chosen = await _supplement(request)
-    found = [figure.explained for figure in chosen.figures or [] if figure.stem == stem]
+    found = [figure for figure in chosen.figures or [] if figure.stem == stem]
     if not found:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    data = await request.app.state.drawer.draw(lambda: draw_figure(found[0], file_format))
+    data = await chosen.file_of(found[0], file_format, request.app.state.drawer)
     headers = {"Content-Disposition": f'inline; filename="{stem}.{file_format}"'}
     return Response(data, media_type=FIGURE_MEDIA_TYPES[file_format], headers=headers)
 

@@ -22,7 +22,6 @@ IMAGE_FIELD = "image"
 MAX_PARTS = 8
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4224
-MAX_TEXT_BYTES = 256
 
 
 async def read_upload(request: Request) -> bytes:
@@ -154,9 +153,8 @@ class _Form:
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part = self._parts[-1]
-        if not part.is_file and len(part.data) + end - start > MAX_TEXT_BYTES:
-            end = start + MAX_TEXT_BYTES + 1 - len(part.data)  # one byte too many is enough to refuse it later
-        part.data.extend(memoryview(data)[start:end])
+        if part.is_file:  # any other part is refused, whatever it holds
+            part.data.extend(memoryview(data)[start:end])
 
     def _end(self) -> None:
         self._ended = True

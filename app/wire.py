@@ -7,8 +7,10 @@ still sending, which resets the connection and hides the answer. The bodies' dea
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import sys
+import termios
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +69,7 @@ class BoundedProtocol(H11Protocol):
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._lingering = False
         self._unread = False
-        self._unsent_bytes = 0
+        self._left_bytes = 0
         self.dropped = False
         self._discarded_bytes = 0
         super().connection_made(PoliteTransport(transport, self))  # type: ignore[arg-type]
@@ -182,8 +184,13 @@ class BoundedProtocol(H11Protocol):
     def _arm_write(self) -> None:
         """Give the client until the deadline to read a part of what is left, or all of it."""
         if "write" not in self._deadlines:
-            self._unsent_bytes = self._socket.get_write_buffer_size()
+            self._left_bytes = self._unread_bytes()
             self._arm("write", self.settings.write_timeout_seconds)
+
+    def _unread_bytes(self) -> int:
+        """What has not reached the client: here, and in the kernel, whose buffer takes megabytes and is refilled in large steps."""
+        kernel = fcntl.ioctl(self._socket.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        return self._socket.get_write_buffer_size() + int.from_bytes(kernel, sys.byteorder)
 
     def _arm(self, name: str, seconds: float) -> None:
         if name not in self._deadlines:
@@ -198,7 +205,7 @@ class BoundedProtocol(H11Protocol):
         del self._deadlines[name]
         if name != "write":
             self._close()
-        elif self._unsent_bytes - self._socket.get_write_buffer_size() >= SLOWEST_READER * self.settings.write_timeout_seconds:
+        elif self._left_bytes - self._unread_bytes() >= SLOWEST_READER * self.settings.write_timeout_seconds:
             self._arm_write()
         else:
             self._unread = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.replaced_file import replace_file
 from model.validation import first_error
@@ -95,6 +95,36 @@ class MeasuredModel(_Record):
     sha256: str
 
 
+class FaceMean(_Record):
+    """Mean over faces with its 95% interval."""
+
+    mean: Number
+    interval: tuple[Number, Number]
+
+
+class RoadFigures(_Record):
+    """ROAD of a model's maps, in changes of the predicted class's probability; ``gain`` is ``map`` less ``random``, face by face.
+
+    ``map`` is half of ``removing_lowest`` less ``removing_highest``, and so is ``random`` for maps of random numbers.
+    """
+
+    checkpoint: str
+    map: FaceMean
+    random: FaceMean
+    gain: FaceMean
+    removing_highest: FaceMean
+    removing_lowest: FaceMean
+
+
+class Faithfulness(_Record):
+    """ROAD on a sample of the faces: by model, and the other models' gain less the first one's."""
+
+    rule: str
+    faces: int
+    models: dict[str, RoadFigures]
+    differences: dict[str, FaceMean]
+
+
 class ClaimsReport(_Record):
     """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.faithfulness`` measures.
 
@@ -113,7 +143,7 @@ class ClaimsReport(_Record):
     models: dict[str, MeasuredModel]
     claims: tuple[Claim, ...]
     accuracies: tuple[Measure, ...] = ()
-    faithfulness: dict[str, JsonValue] | None
+    faithfulness: Faithfulness | None
 
     @model_validator(mode="after")
     def _names_its_models(self) -> Self:

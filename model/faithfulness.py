@@ -9,7 +9,6 @@ enlarged for the network, so that no removed pixel can be read back from the int
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from model.bootstrap import mean_intervals
 from model.checkpoints import Checkpoint
+from model.claims_report import FaceMean, Faithfulness, RoadFigures
 from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet
 from model.placement import place_cells
@@ -105,31 +105,24 @@ def sample_faces(faces: FaceSet, count: int = SAMPLE_FACES) -> FaceSet:
     return labelled.subset(torch.randperm(len(labelled), generator=torch.Generator().manual_seed(SEED))[:count])
 
 
-def measure_faithfulness(checkpoints: dict[str, Checkpoint], sample: FaceSet) -> dict[str, Any]:
-    """ROAD of the maps of several models and of random maps, on the same faces, with 95 % bootstrap intervals over the faces.
-
-    Returns:
-        A JSON-able dictionary: ``rule``, ``faces`` (their number); ``models`` by name with ``map`` and ``random`` (score of the map and of
-        the control), ``gain`` (map less random, paired), ``removing_highest`` and ``removing_lowest`` (the score's parts); and
-        ``differences`` of every later model's gain from the first model's. Each figure is ``{"mean", "interval": [low, high]}``, a
-        change of probability.
-    """
-    models: dict[str, Any] = {}
+def measure_faithfulness(checkpoints: dict[str, Checkpoint], sample: FaceSet) -> Faithfulness:
+    """ROAD of the maps of several models and of random maps, on the same faces, with 95 % bootstrap intervals over the faces."""
+    models: dict[str, RoadFigures] = {}
     gains: dict[str, Floats] = {}
     for name, checkpoint in checkpoints.items():
         map_scores, random_scores = _scores(checkpoint, sample)
         gains[name] = map_scores.combined - random_scores.combined
-        models[name] = {
-            "checkpoint": checkpoint.name,
-            "map": _summary(map_scores.combined),
-            "random": _summary(random_scores.combined),
-            "gain": _summary(gains[name]),
-            "removing_highest": _summary(map_scores.most),
-            "removing_lowest": _summary(map_scores.least),
-        }
+        models[name] = RoadFigures(
+            checkpoint=checkpoint.name,
+            map=_summary(map_scores.combined),
+            random=_summary(random_scores.combined),
+            gain=_summary(gains[name]),
+            removing_highest=_summary(map_scores.most),
+            removing_lowest=_summary(map_scores.least),
+        )
     first, *others = gains
     differences = {f"{name} - {first}": _summary(gains[name] - gains[first]) for name in others}
-    return {"rule": RULE, "faces": len(sample), "models": models, "differences": differences}
+    return Faithfulness(rule=RULE, faces=len(sample), models=models, differences=differences)
 
 
 @torch.inference_mode()
@@ -148,6 +141,8 @@ def _scores(checkpoint: Checkpoint, sample: FaceSet) -> tuple[RoadScores, RoadSc
     return map_scores, random_scores
 
 
-def _summary(values: Floats) -> dict[str, Any]:
+def _summary(values: Floats) -> FaceMean:
     """Mean over the faces ``(N,)`` and its 95 % interval."""
-    return {"mean": float(values.mean()), "interval": list(mean_intervals(values[:, None])[0] or ())}
+    (interval,) = mean_intervals(values[:, None])
+    assert interval is not None
+    return FaceMean(mean=float(values.mean()), interval=interval)

@@ -19,11 +19,15 @@ def shipping_folder(results: Path) -> Path:
     """The folder of the checkpoints whose results are in ``results``; its manifest and README are replaced when one ships.
 
     Raises:
-        ValueError: ``results`` is not named as the results of checkpoints are, so the folder above it may be anything.
+        ValueError: the folder above ``results`` does not look like one of checkpoints, so its README may be anybody's.
     """
     if results.name != RESULTS_FOLDER:
         raise ValueError(
             f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
+        )
+    if (results.parent / README_FILE).exists() and not (results.parent / MANIFEST_FILE).exists():
+        raise ValueError(
+            f"{results.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results"
         )
     return results.parent
 

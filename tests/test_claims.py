@@ -15,11 +15,12 @@ from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
 from model.bootstrap import draw_counts
+from model.checkpoints import Checkpoint
 from model.claim_measures import measure_accuracies, measure_claims
 from model.claims import figures_of, log_odds, partners, run_claims, verdict_lines
-from model.claims_report import ClaimsError, Estimate, combine, decide, load_claims
+from model.claims_report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
 from model.comparison import Comparison, ModelFigures
-from model.data.ferplus import VOTE_COLUMNS, load_ferplus
+from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.evaluation import SplitOutputs
 from model.expressions import EXPRESSIONS
 
@@ -267,6 +268,13 @@ def make_small_ferplus(folder: Path, source: Path, faces: int) -> Path:
     return folder
 
 
+def made_faithfulness(checkpoints: dict[str, Checkpoint], sample: FaceSet) -> Faithfulness:
+    figure = FaceMean(mean=0.5, interval=(0.25, 0.75))
+    figures = dict.fromkeys(("map", "random", "gain", "removing_highest", "removing_lowest"), figure)
+    models = {name: RoadFigures(checkpoint=checkpoint.name, **figures) for name, checkpoint in checkpoints.items()}
+    return Faithfulness(rule="made", faces=len(sample), models=models, differences={})
+
+
 @pytest.mark.dataset
 def test_the_command_writes_a_report_that_is_the_same_each_time(
     tmp_path: Path,
@@ -277,14 +285,15 @@ def test_the_command_writes_a_report_that_is_the_same_each_time(
 ) -> None:
     data, out = make_small_ferplus(tmp_path / "data", ferplus_zip, 150), tmp_path / "claims.json"
     monkeypatch.setattr("model.claims.code_revision", lambda: "some revision")
-    monkeypatch.setattr("model.claims.measure_faithfulness", lambda checkpoints, sample: {"of": list(checkpoints), "faces": len(sample)})
+    monkeypatch.setattr("model.claims.measure_faithfulness", made_faithfulness)
     assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
     first = json.loads(out.read_text())
     assert run_claims(data, random_checkpoints, out, draws=20) == 0
     again = json.loads(out.read_text())
     report = load_claims(tmp_path)
 
-    assert report.faithfulness == {"of": ["baseline", "mek_sf"], "faces": report.faces}
+    assert report.faithfulness is not None
+    assert (list(report.faithfulness.models), report.faithfulness.faces) == (["baseline", "mek_sf"], report.faces)
     assert first == again | {"faithfulness": None}
     assert (report.baseline, report.ours) == ("baseline", "mek_sf")
     assert report.faces == len(load_ferplus(data, "test").labelled())

@@ -120,9 +120,9 @@ def test_head_is_get_without_the_body(server: LiveServer, target: str) -> None:
 
 
 def test_head_is_counted_by_its_route(server: LiveServer) -> None:
-    name = 'unturned_http_requests_total{method="HEAD",route="/about",status="200"}'
+    name = 'unturned_http_requests_total{method="HEAD",route="/info",status="200"}'
     before = server.metric(name)
-    connection = server.connect().send(head("HEAD", "/about", connection="close"))
+    connection = server.connect().send(head("HEAD", "/info", connection="close"))
     connection.socket.makefile("rb").read()
     server.wait_for_metric(name, before + 1)
 
@@ -162,7 +162,7 @@ def test_probes_may_ask_by_any_host(server: LiveServer, target: str) -> None:
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "127.0.0.1:8000", "[::1]:8000"])
 def test_known_hosts(server: LiveServer, host: str) -> None:
-    assert server.get("/health/live", host=host).status == 200
+    assert server.get("/info", host=host).status == 200
 
 
 @pytest.mark.parametrize(

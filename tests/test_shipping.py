@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.checkpoints import load_manifest, save_checkpoint
-from model.shipping import renew_manifest
+from model.shipping import renew_manifest, shipping_folder
 from tests.made_checkpoints import make_metadata, random_classifier
 
 
@@ -28,6 +28,17 @@ def test_ours_is_the_form_with_the_higher_average_of_both_accuracies_on_validati
     assert manifest == load_manifest(tmp_path)
     assert manifest.ours == ours
     assert set(manifest.checkpoints) == {"baseline", "mek", "mek_sf"}
+
+
+def test_nobodys_readme_is_replaced(tmp_path: Path) -> None:
+    assert shipping_folder(tmp_path / "results") == tmp_path
+    with pytest.raises(ValueError, match="whose name must be results"):
+        shipping_folder(tmp_path / "mine")
+    (tmp_path / "README.md").write_text("of a project")
+    with pytest.raises(ValueError, match="would be replaced"):
+        shipping_folder(tmp_path / "results")
+    (tmp_path / "manifest.json").write_text("{}")
+    assert shipping_folder(tmp_path / "results") == tmp_path
 
 
 def test_without_a_form_of_mek_there_is_nothing_to_serve(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_answers_nobody_reads(server: LiveServer) -> None:
 
 def test_an_answer_read_slowly_but_steadily_arrives_whole() -> None:
     """Reading takes several times the deadline, at many times the slowest rate that is waited for."""
-    with LiveServer(SLOW_SERVICE, write_timeout_seconds=0.5) as server:
+    with LiveServer(SLOW_SERVICE, write_timeout_seconds=1) as server:
         server.wait_until_ready()
         connection = server.connect()
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
@@ -85,7 +85,7 @@ def test_an_answer_read_slowly_but_steadily_arrives_whole() -> None:
         received = 0
         while part := connection.socket.recv(1 << 18):
             received += len(part)
-            time.sleep(0.02)
+            time.sleep(0.04)
         assert received > 20_000_000
 
 

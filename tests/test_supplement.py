@@ -122,7 +122,8 @@ def test_the_page_chooses_the_faces_once_and_serves_the_figures(
     assert client.get("/supplement/neutral.png").status_code == 404
     assert len(by_rule) < service.MOST_FIGURES  # a browser asks for all of them at once
     monkeypatch.setattr(service, "MOST_FIGURES", 0)
-    refused = client.get("/supplement/anger.png")
+    assert client.get("/supplement/anger.png").content == served.content  # drawn once, for all
+    refused = client.get("/supplement/anger.pdf")
     assert refused.status_code == 503 and refused.headers["retry-after"]
 
 
