@@ -26,9 +26,7 @@ def shipping_folder(results: Path) -> Path:
             f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
         )
     if (results.parent / README_FILE).exists() and not (results.parent / MANIFEST_FILE).exists():
-        raise ValueError(
-            f"{results.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results"
-        )
+        raise ValueError(f"{results.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
     return results.parent
 
 
