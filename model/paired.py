@@ -9,7 +9,7 @@ import numpy as np
 
 from model.bootstrap import Floats, Labels, accuracy_intervals, drawn_accuracies
 from model.results import Predictions, RunResult
-from model.table_layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol, seeds_text
+from model.table_layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol, in_per_cent, seeds_text
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def _rows(comparisons: Sequence[_Comparison], labels: Labels) -> list[Row]:
     for place, (comparison, intervals) in enumerate(zip(comparisons, accuracy_intervals(gains, labels), strict=True)):
         seeds = len(comparison.pairs)
         values = [
-            Value(100 * float(difference[0, place]), interval=(100 * intervals[name][0], 100 * intervals[name][1]))
-            for name, difference in differences.items()
+            Value(100 * float(difference[0, place]), interval=in_per_cent(intervals[name])) for name, difference in differences.items()
         ]
         counts = [Value(float((changes[place] == sign).sum()) / seeds, decimals=int(seeds > 1)) for sign in (1, -1)]
         label = f"{METHOD_TITLES[comparison.method]}, {seeds_text(comparison.seeds)}"

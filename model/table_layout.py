@@ -85,6 +85,11 @@ def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | N
     return Value(statistics.fmean(values), decimals, statistics.stdev(values) if len(values) > 1 else None, interval)
 
 
+def in_per_cent(interval: Interval) -> Interval:
+    """An interval of fractions in per cent, or points."""
+    return 100 * interval[0], 100 * interval[1]
+
+
 def seeds_text(seeds: Sequence[int]) -> str:
     """Seeds in words, in order."""
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, sorted(seeds)))

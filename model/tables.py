@@ -17,7 +17,7 @@ from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow
 from model.replaced_file import make_room, replace_file
 from model.results import Accuracies, RunResult, load_results
 from model.seeds import seeds_table
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, over_runs, protocol_title, seeds_text
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, in_per_cent, over_runs, protocol_title, seeds_text
 
 BEYOND_NOTES = {
     "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
@@ -159,16 +159,12 @@ def _measured_row(table: AccuracyTable, method: str, imbalance: str, runs: list[
         command = TableCell(method, table.dataset, imbalance, 1).command("DIR", protocol)
         return Row(label, "here", (None,) * (len(table.columns) + 3), command)
     tests = [run.test for run in runs]
-    intervals = {name: _in_per_cent(getattr(tests[0].intervals, name)) for name in SUMMARIES} if len(runs) == 1 else {}
+    intervals = {name: in_per_cent(getattr(tests[0].intervals, name)) for name in SUMMARIES} if len(runs) == 1 else {}
     values = _accuracy_values(table, tests, intervals)
     precision = over_runs([100 * test.macro_average_precision for test in tests])
     consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
     flip = over_runs(consistency, decimals=3) if consistency else None
     return Row(label, "here", (*values, precision, flip, Value(len(runs), decimals=0)))
-
-
-def _in_per_cent(interval: Interval) -> Interval:
-    return 100 * interval[0], 100 * interval[1]
 
 
 def _adjusted_rows(table: AccuracyTable, methods: Sequence[str], runs: Sequence[RunResult]) -> tuple[Row, ...]:
