@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
-from app.errors import ErrorCode, Problem
+from app.errors import ErrorCode, Problem, unusable_file
 from app.templating import PageRoute, render
 from app.written_numbers import estimate
 from model.claims_report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_claims
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.claims_report import Claim, Estimate, FaceMean, Faithfulness, Measure, PointSet
-
-logger = logging.getLogger("app.claims_page")
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
@@ -63,10 +60,8 @@ def _measured(request: Request) -> dict[str, Any]:
     except FileNotFoundError:
         return {"report": None}
     except ClaimsError as error:
-        logger.exception("claims cannot be shown", extra={"fields": {"reason": str(error)}})
-        reason = str(error).removeprefix(f"{folder}/")  # where the file lies is nothing for visitors
-        detail = f"What was measured cannot be used. {reason}. The command {COMMAND} writes the file again."
-        raise Problem(ErrorCode.INTERNAL_ERROR, detail) from error
+        remedy = f"The command {COMMAND} writes the file again."
+        raise unusable_file(error, folder, "What was measured cannot be used.", remedy) from error
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -274,3 +275,15 @@ def _declared_place(error: RequestValidationError) -> str | None:
 def one_line(error: Exception) -> str:
     """An error as one line for the operator."""
     return " ".join((str(error) or type(error).__name__).split())
+
+
+def unusable_file(error: Exception, folder: Path, told: str, remedy: str) -> Problem:
+    """The problem of a page whose file is damaged, logged with its reason; ``error`` is one line, ``file: reason``.
+
+    Args:
+        folder: the file's, which is for the operator to know and not for visitors.
+        told: one sentence on what the page cannot show.
+        remedy: one sentence on what mends it.
+    """
+    logger.error(told, exc_info=error, extra={"fields": {"reason": str(error)}})
+    return Problem(ErrorCode.INTERNAL_ERROR, f"{told} {str(error).removeprefix(f'{folder}/')}. {remedy}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from app.errors import ErrorCode, Problem
+from app.errors import ErrorCode, Problem, unusable_file
 from app.loading import loaded_explainer
 from app.templating import PageRoute, render
 from app.written_numbers import decimal, percent
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.table_layout import Table
-
-logger = logging.getLogger("app.report_pages")
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -83,10 +80,8 @@ def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
     try:
         return _tables(folder, files), len(files)
     except ResultError as error:
-        logger.exception("results cannot be shown", extra={"fields": {"reason": str(error)}})
-        reason = str(error).removeprefix(f"{folder}/")  # where the file lies is nothing for visitors
-        detail = f"A file of the results cannot be used. {reason}. Restore it, or remove it: its run then counts as not measured."
-        raise Problem(ErrorCode.INTERNAL_ERROR, detail) from error
+        remedy = "Restore it, or remove it: its run then counts as not measured."
+        raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
 
 
 @lru_cache(maxsize=1)
