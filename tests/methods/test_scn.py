@@ -62,9 +62,11 @@ def test_firmly_rejected_labels_of_the_low_group_change_for_good(settings: ScnSe
     assert (method(BATCH)["labels"].item() < first) is changed
 
 
-@pytest.mark.parametrize(("epochs", "first"), [(60, 10), (10, 3), (4, 2)])
-def test_relabelling_starts_after_the_same_part_of_the_run(epochs: int, first: int) -> None:
-    method = scn(ScnSettings(high_share=0.5), epochs)
+@pytest.mark.parametrize(
+    ("share", "epochs", "first"), [(0.15, 60, 10), (0.15, 10, 3), (0.15, 4, 2), (0.5, 60, 31), (0.5, 10, 6), (0.5, 5, 4)]
+)
+def test_relabelling_starts_after_the_same_part_of_the_run(share: float, epochs: int, first: int) -> None:
+    method = scn(ScnSettings(high_share=0.5, relabel_from=share), epochs)
     changed = []
     for epoch in range(1, epochs + 1):
         method.labels.copy_(torch.tensor(LABELS))
