@@ -76,9 +76,9 @@ def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
     from model.results import RESULTS_FOLDER, ResultError
 
     folder = checkpoint_dir / RESULTS_FOLDER
-    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
+    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
     try:
-        return _tables(folder, files), len(files)
+        return _tables(folder, files), sum(path.parent == folder for path, _ in files)
     except ResultError as error:
         remedy = "Restore it, or remove it: its run then counts as not measured."
         raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
@@ -87,12 +87,13 @@ def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
 @lru_cache(maxsize=1)
 def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
     """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
-    from model.results import load_results
+    from model.results import load_results, load_trials
     from model.table_formats import html_document
     from model.tables import build_tables, prevailing_protocol
 
     runs = load_results(folder)
-    ordered = sorted(build_tables(runs, prevailing_protocol(runs)), key=_missing_share)  # stable: in the paper's order otherwise
+    tables = build_tables(runs, prevailing_protocol(runs), load_trials(folder))
+    ordered = sorted(tables, key=_missing_share)  # stable: in the paper's order otherwise
     # the table module escapes whatever it did not write itself
     return Markup(html_document(ordered))  # noqa: S704
 

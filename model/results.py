@@ -20,6 +20,7 @@ from model.replaced_file import replace_file
 from model.validation import first_error
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
+TRIALS_FOLDER = "trials"  # inside the folder of the results
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "kornia", "scikit-learn", "safetensors")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -187,12 +188,7 @@ def load_result(path: Path) -> RunResult:
     Raises:
         ResultError: missing, malformed, or stored under another run's name.
     """
-    try:
-        result = RunResult.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise ResultError(f"{path}: {first_error(error)}") from error
+    result = _read_result(path)
     expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
     if path != expected:
         raise ResultError(f"{path}: holds the run of {expected.name}")
@@ -202,6 +198,24 @@ def load_result(path: Path) -> RunResult:
 def load_results(folder: Path) -> list[RunResult]:
     """Every result of a folder, in the order of the file names; none where the folder does not exist."""
     return [load_result(path) for path in sorted(folder.glob("*.json"))]
+
+
+def load_trials(folder: Path) -> list[RunResult]:
+    """Every trial beside the results of a folder, in the order of the file names, which say after the run's name what was tried.
+
+    Raises:
+        ResultError: a file is malformed.
+    """
+    return [_read_result(path) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
+
+
+def _read_result(path: Path) -> RunResult:
+    try:
+        return RunResult.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise ResultError(f"{path}: {first_error(error)}") from error
 
 
 def installed_versions() -> dict[str, str]:

@@ -15,9 +15,10 @@ from model.expressions import EXPRESSIONS
 from model.paired import difference_table
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.replaced_file import make_room, replace_file
-from model.results import Accuracies, RunResult, load_results
+from model.results import Accuracies, RunResult, load_results, load_trials
 from model.seeds import seeds_table
 from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, in_per_cent, over_runs, protocol_title, seeds_text
+from model.trials import trials_table
 
 BEYOND_NOTES = {
     "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
@@ -35,18 +36,20 @@ ADJUSTED_NOTE = (
 )
 
 
-def build_tables(results: Sequence[RunResult], protocol: Protocol) -> list[Table]:
-    """Tables 1 to 5, and four more: the methods' distance from plain training, by face and by seed, and what the supplement says in words.
+def build_tables(results: Sequence[RunResult], protocol: Protocol, trials: Sequence[RunResult] = ()) -> list[Table]:
+    """Tables 1 to 5, and five more: the methods' distance from plain training, by face and by seed, what the supplement says in words, and
+    the trials.
 
     Args:
         results: every run; those of another protocol are left out, and the table says so.
         protocol: what all rows share.
+        trials: runs that no row is to have, for a table of their own.
     """
     paper = paper_tables()
     accuracy = [_accuracy_table(table, results, protocol) for table in paper.accuracy_tables]
     used = [result for result in results if protocol.matches(result)]
     counts = [_count_table(table, used, protocol) for table in paper.count_tables]
-    measured = (difference_table(used), seeds_table(used), difficulty_table(used), relabelling_table(used))
+    measured = (difference_table(used), seeds_table(used), difficulty_table(used), relabelling_table(used), trials_table(trials, protocol))
     return accuracy + counts + [table for table in measured if any(group.rows for group in table.groups)]
 
 
@@ -76,7 +79,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
     if not results.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder of result files", str(results))
     runs = load_results(results)
-    text = FORMATS[form](build_tables(runs, prevailing_protocol(runs)))
+    text = FORMATS[form](build_tables(runs, prevailing_protocol(runs), load_trials(results)))
     if out is None:
         print(text, end="")
     else:

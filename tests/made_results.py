@@ -20,6 +20,7 @@ def make_result_fields(
     precision: str = "32-true",
     settings: dict[str, Any] | None = None,
     counts: tuple[int, ...] = (8740, 7287, 3149, 3014, 2100, 532, 119),
+    lr: float = 2e-4,
 ) -> dict[str, Any]:
     """Fields of a result whose model is right on the classes ``right`` and says neutral of the others' faces."""
     confusion = [[int(column == (row if name in right else 0)) for column in range(7)] for row, name in enumerate(EXPRESSIONS)]
@@ -49,7 +50,7 @@ def make_result_fields(
         "machine": {"cpu": "some", "threads": 1, "accelerator": None},
         "training_counts": dict(zip(EXPRESSIONS, counts, strict=True)),
         "hyperparameters": {
-            "lr": 2e-4,
+            "lr": lr,
             "weight_decay": 1e-3,
             "precision": precision,
             "parts": 1,

@@ -58,7 +58,9 @@ def test_results(client: TestClient, tmp_path: Path, read: list[str]) -> None:
         assert "Nothing was measured yet" not in first
         assert read == ["load_results"] * number
         pages.append(first)
-    assert pages[0] != pages[1]
+    results.save_result(folder / results.TRIALS_FOLDER, make_result(method="cb", epochs=3))
+    pages.append(client.get("/results").text)
+    assert len(set(pages)) == 3
 
 
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
