@@ -26,8 +26,9 @@ def seeds_table(results: Sequence[RunResult]) -> Table:
         columns=(*(f"seed {seed}" for seed in seeds), "mean"),
         groups=tuple(group for group in groups if group.rows),
         notes=(
-            "In points, less plain training of the same seed: from the same weights (BBN's head apart), faces in the same order.",
+            "In points, less plain training of the same seed: from the same pretrained network, faces in the same order.",
             "±: standard deviation over the seeds. A 95% t interval reaches 9.0 times that to either side with two seeds, 2.5 with three.",
+            "The spread is of the seeds alone: it knows nothing of other test faces.",
             "Baseline, tau: the plain network with tau log prior taken out of its logits after training.",
         ),
     )

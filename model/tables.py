@@ -26,13 +26,18 @@ BEYOND_NOTES = {
         "MEK, scale-free: this project's variant. Its consistency term cannot be lowered by shrinking a map, and logit adjustment "
         "in training stands in place of the smooth labels."
     ),
-    "votes": "Votes: learns from the votes of all ten annotators, more supervision than any row of the paper has.",
+    "votes": (
+        "Votes: learns from all expressions with two votes or more, on the faces with a majority label; more supervision than any row "
+        "of the paper has."
+    ),
     "mek_votes": "MEK with votes: MEK whose smoothed targets start from the annotators' votes; more supervision, too.",
 }
 PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-true": "float32"}
 ADJUSTED_NOTE = (
     "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
-    "The same trained networks as in the rows without tau, no training of their own."
+    "The same trained networks as in the rows without tau, no training of their own. It comes on top of what a method does about the "
+    "prior itself: MEK, scale-free, has trained with tau 0.3, CB and BBN weight the classes, and SCN's prior is that of the labels it "
+    "started from."
 )
 
 

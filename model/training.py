@@ -68,7 +68,7 @@ class Run:
 def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     """Build network, head, method and optimizer with the same initial weights for every method of a seed.
 
-    Except BBN: its second branch takes random numbers before the BatchNorm calibration and the head do.
+    Except the head and the BatchNorm calibration of BBN, whose second branch takes random numbers before them, and RUL's own head.
 
     Args:
         faces: labelled training faces.

@@ -4,7 +4,7 @@ Recognition", ECCV 2022.
 ``L = CE(z, y) + lambda mean_{n,l,h,w} (M - fl(M'))^2``: the attention maps of a face and of its mirror image must be mirror images of
 each other, and only the face as seen is classified. What differs from the official code: the mirror image is always that of the
 erased face (the code's setting for clean labels), both views share one forward pass, the pair is drawn for a share of each batch, and
-lambda is 0.05: with the paper's 5 the maps of this backbone go flat (test accuracy 82.37 overall, 62.03 mean after 10 epochs).
+lambda is 0.05: with the paper's 5 the maps of this backbone go flat (82.42 overall, 62.59 mean on PublicTest after 10 epochs).
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 Crowd-Sourced Label Distribution", ICMI 2016.
 
 ``L = -mean_n sum_l v_nl log softmax(z_n)[l]``, with v the face's votes for the seven expressions, divided by their sum. What differs
-from the paper: contempt, unknown and no-face votes do not count, as the classifier has seven classes. Uses more supervision than the
-majority label of the other methods.
+from the paper: contempt, unknown and no-face votes do not count, as the classifier has seven classes; an expression with a single vote
+does not either, as in the majority rule; and only faces with a majority label are trained on. Uses more supervision than that label,
+which the other methods have.
 """
 
 from __future__ import annotations
