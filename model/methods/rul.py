@@ -3,8 +3,9 @@
 Two branches see the last feature map: one gives the feature ``mu`` (N, 64), one the uncertainty ``u_n = mean_k exp(s_nk)``. A face and
 its partner under a random permutation pi are mixed, ``m_n = r_n mu_n + (1 - r_n) mu_pi(n)`` with ``r_n = u_n / (u_n + u_pi(n))``, and
 ``L = CE(fc(m), y) / 2 + CE(fc(m), y_pi) / 2`` (the official code's factor; the paper adds the two). What differs from the official
-code: the trainer's larger head learning rate holds for the whole branches, not for fc alone. In evaluation fc(mu(F)) is affine in F
-with weights of its own for every cell, so it is served as a :class:`PositionalHead`, whose maps are exact.
+code: the trainer's larger head learning rate holds for the whole branches, not for fc alone; with fc alone, PublicTest had 80.32 overall
+and 56.24 mean after three epochs in place of 80.60 and 59.63. In evaluation fc(mu(F)) is affine in F with weights of its own for every
+cell, so it is served as a :class:`PositionalHead`, whose maps are exact.
 """
 
 from __future__ import annotations
