@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from model.bootstrap import Interval
 from model.data.imbalance import ORIGINAL
-from model.results import RunResult
+from model.results import RunResult, SplitMetrics
 
 PLAIN = "baseline"  # the method that the others are set against
 METHOD_TITLES = {
@@ -83,6 +83,12 @@ def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:
     """Mean over runs, with its standard deviation where there are several; ``interval`` is in the unit of the values."""
     return Value(statistics.fmean(values), decimals, statistics.stdev(values) if len(values) > 1 else None, interval)
+
+
+def flip_consistency_over_runs(splits: Sequence[SplitMetrics]) -> Value | None:
+    """Mean flip consistency of runs that have one."""
+    measured = [split.flip_consistency.mean for split in splits if split.flip_consistency and split.flip_consistency.mean is not None]
+    return over_runs(measured, decimals=3) if measured else None
 
 
 def in_per_cent(interval: Interval) -> Interval:

@@ -17,7 +17,18 @@ from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow
 from model.replaced_file import make_room, replace_file
 from model.results import Accuracies, RunResult, load_results, load_trials
 from model.seeds import seeds_table
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, in_per_cent, over_runs, protocol_title, seeds_text
+from model.table_layout import (
+    METHOD_TITLES,
+    Group,
+    Row,
+    Table,
+    Value,
+    flip_consistency_over_runs,
+    in_per_cent,
+    over_runs,
+    protocol_title,
+    seeds_text,
+)
 from model.trials import trials_table
 
 BEYOND_NOTES = {
@@ -170,9 +181,7 @@ def _measured_row(table: AccuracyTable, method: str, imbalance: str, runs: list[
     intervals = {name: in_per_cent(getattr(tests[0].intervals, name)) for name in SUMMARIES} if len(runs) == 1 else {}
     values = _accuracy_values(table, tests, intervals)
     precision = over_runs([100 * test.macro_average_precision for test in tests])
-    consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
-    flip = over_runs(consistency, decimals=3) if consistency else None
-    return Row(label, "here", (*values, precision, flip, Value(len(runs), decimals=0)))
+    return Row(label, "here", (*values, precision, flip_consistency_over_runs(tests), Value(len(runs), decimals=0)))
 
 
 def _adjusted_rows(table: AccuracyTable, methods: Sequence[str], runs: Sequence[RunResult]) -> tuple[Row, ...]:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from model.cells import Protocol
 from model.methods import find_method
 from model.results import RunResult, SplitMetrics
-from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, over_runs
+from model.table_layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, over_runs
 
 
 def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
@@ -60,12 +60,11 @@ def _settings(trial: RunResult) -> dict[str, JsonValue]:
 def _row(label: str, trials: Sequence[RunResult]) -> Row:
     validated = [trial.valid for trial in trials if trial.valid is not None]
     tests = [trial.test for trial in trials]
-    consistency = [test.flip_consistency.mean for test in tests if test.flip_consistency and test.flip_consistency.mean is not None]
     values = (
         *(_accuracies(validated) if validated else (None, None)),
         over_runs([100 * split.macro_average_precision for split in validated]) if validated else None,
         *_accuracies(tests),
-        over_runs(consistency, decimals=3) if consistency else None,
+        flip_consistency_over_runs(tests),
         Value(len(trials), decimals=0),
     )
     return Row(label, "here", values)
