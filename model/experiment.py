@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from model.methods import find_method
 from model.methods.base import Method, parse_settings
 from model.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.shipping import ship_checkpoint
-from model.training import Run, fit, launch_fabric, prepare_run
+from model.training import Run, fit, launched_fabric, prepare_run
 from model.training_config import TrainingConfig
 from model.training_state import Progress, read_log
 
@@ -67,10 +68,10 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
         FolderBusyError: another process works on this run.
         DatasetError, ResultError, StateError, ValueError: wrong input; the message says what to do.
     """
-    fabric = launch_fabric(experiment.config.precision)
-    if not fabric.is_global_zero:
-        return _run(experiment, fabric, resume)
-    with folder_lock(experiment.directory):
+    with (
+        launched_fabric(experiment.config.precision) as fabric,
+        folder_lock(experiment.directory) if fabric.is_global_zero else nullcontext(),
+    ):
         return _run(experiment, fabric, resume)
 
 
