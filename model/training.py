@@ -127,15 +127,16 @@ def native_precision() -> str:
 def launched_fabric(precision: str) -> Iterator[Fabric]:
     """Fabric on the processes that ``torchrun`` started, or on this one alone; they part when the block ends without an error.
 
-    A process that exits while its group lives may be aborted by a communication thread, with its work done and saved. After an error
-    the group is left as it is: to part from processes that still wait for a reduction can block for ever.
+    A process that exits while its group lives may be aborted by a communication thread, and fail although its work is done and saved.
+    After an exception, :class:`Interrupted` too, the group is left to the exit: to part from processes that still wait for a reduction
+    can block for ever.
     """
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
     fabric = Fabric(devices=local, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
     fabric.launch()
     yield fabric
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 

@@ -21,13 +21,14 @@ def test_a_row_says_what_is_not_as_in_the_tables() -> None:
         make_result(method="baseline", epochs=3, lr=4e-4),
         make_result(method="cb", settings={"beta": 0.5}, imbalance="50"),
         make_result(method="soft", imbalance="150", precision="bf16-mixed"),
+        make_result(method="soft", settings={"smoothing": 0.1}, imbalance="150", precision="bf16-mixed"),
     ]
     table = trials_table(trials, Protocol())
 
     assert [(group.title, [row.label for row in group.rows]) for group in table.groups] == [
         ("ferplus, all training faces: 3 epochs", ["Baseline", "Baseline, lr 0.0004, float32", "MEK (the paper's Ours), consistency 0.1"]),
         ("ferplus, imbalance factor 50: 10 epochs", ["CB, beta 0.5, float32"]),
-        ("ferplus, imbalance factor 150: 10 epochs", ["SOFT, bfloat16"]),
+        ("ferplus, imbalance factor 150: 10 epochs", ["SOFT, bfloat16", "SOFT, smoothing 0.1"]),
     ]
 
 

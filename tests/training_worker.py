@@ -17,7 +17,6 @@ from tests.test_training import config, random_faces
 def main() -> int:
     method, parts, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
-    run = loop.prepare_run(config(method, parts=parts), random_faces())
     loop.LOG_EVERY_STEPS = 1  # report every step, so that the test can aim
     directory.mkdir(parents=True, exist_ok=True)
 
@@ -26,6 +25,7 @@ def main() -> int:
 
     try:
         with loop.launched_fabric("32-true") as fabric:
+            run = loop.prepare_run(config(method, parts=parts), random_faces())
             loop.fit(run, fabric, directory, True, on_step, lambda _epoch, _method: {})
     except loop.Interrupted:
         return 130
