@@ -35,7 +35,7 @@ def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
         groups=tuple(groups),
         notes=(
             "A row names what is not as in the tables; all else is, the constants of the method included.",
-            "A row that names bfloat16 alone is a run of the tables again, there in float32.",
+            "A row as long as the tables' runs that names its arithmetic alone is one of those runs made again in it.",
             "Constants were chosen by the validation split. ±: standard deviation over seeds.",
         ),
     )
