@@ -83,6 +83,12 @@ def test_no_page_scrolls_sideways_on_a_narrow_phone(open_page: Callable[..., Pag
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+def test_labels_that_stay_in_view_leave_a_phone_room_for_the_numbers(open_page: Callable[..., Page]) -> None:
+    page = open_page("/results", viewport={"width": 390, "height": 800})
+    widths = page.locator('.tables th[scope="row"]').evaluate_all("labels => labels.map(label => label.offsetWidth)")
+    assert 0 < max(widths) <= 390 / 2
+
+
 def test_the_theme_follows_the_system_until_the_visitor_chooses(open_page: Callable[..., Page]) -> None:
     page = open_page("/about", color_scheme="dark")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
