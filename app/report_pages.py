@@ -36,6 +36,7 @@ SUMMARIES = {
     "eac": "Erasing attention consistency: the maps of a face, part of it erased, must agree with those of the mirror image.",
     "mek": "Mine Extra Knowledge with the paper's loss: the maps of all classes must agree with those of the mirror image.",
     "mek_sf": "Mine Extra Knowledge in a scale-free form: the maps' agreement is a correlation, which faint maps do not satisfy.",
+    "cac": "Contrastive consistency: the maps of a face must be those of its mirror image, and of no other face.",
     "votes": "Trained on how the annotators' votes for a face are shared out, where the other methods see the majority's label alone.",
     "mek_votes": "Mine Extra Knowledge, whose targets start from the annotators' votes instead of the majority's label.",
 }

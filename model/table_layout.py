@@ -21,6 +21,7 @@ METHOD_TITLES = {
     "eac": "EAC",
     "mek": "MEK (the paper's Ours)",
     "mek_sf": "MEK, scale-free",
+    "cac": "Contrastive consistency",
     "votes": "Votes",
     "mek_votes": "MEK with votes",
 }

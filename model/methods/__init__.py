@@ -5,6 +5,7 @@ from __future__ import annotations
 from model.methods.base import Method
 from model.methods.baseline import Baseline
 from model.methods.bbn import BilateralBranch
+from model.methods.cac import ContrastiveConsistency
 from model.methods.cb import ClassBalanced
 from model.methods.eac import Eac
 from model.methods.mek import Mek
@@ -25,6 +26,7 @@ _ALL: tuple[type[Method], ...] = (
     Eac,
     Mek,
     MekScaleFree,
+    ContrastiveConsistency,
     Votes,
     MekVotes,
 )
