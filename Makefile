@@ -28,7 +28,7 @@ format: $(VENV)/test.stamp ## let ruff mend what it can
 	$(bin)/ruff format .
 
 fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
-	$(bin)/python -m tests.fuzz_decoding
+	$(bin)/python -m tests.decoding.fuzz_decoding
 
 bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
 	$(bin)/python -m benchmarks.bench_maps

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app import explain_command, figure_command
-from app.cli_arguments import add_parser
+from app.commands import explain as explain_command
+from app.commands import figure as figure_command
+from app.commands.arguments import add_parser
 from app.errors import Problem
 from app.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from app.cli_arguments import Subparsers
+    from app.commands.arguments import Subparsers
 
 BAD_USE = 2
 CANNOT_START = 3
@@ -57,7 +58,7 @@ def _fail(message: str, status: int) -> int:
 
 def _status_of(error: Exception) -> int | None:
     """Exit status for the errors of code that only some commands import; None for an error that is nobody's bad use."""
-    from app.local_service import CannotStartError
+    from app.commands.local_service import CannotStartError
 
     if isinstance(error, CannotStartError):
         return CANNOT_START
@@ -73,7 +74,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     figure_command.add_figure(subparsers)
     explain_command.add_explain(subparsers)
     if not arguments or arguments[0] not in subparsers.choices:
-        from model.commands import add_commands
+        from app.commands.science import add_commands
 
         add_commands(subparsers)
     return parser
@@ -109,10 +110,10 @@ def _serve(options: argparse.Namespace) -> int:
 def _science_errors() -> tuple[type[Exception], ...]:
     """What the commands of the science raise for bad use or input; imported only when something was raised."""
     from model.checkpoints import CheckpointError
-    from model.claims_report import ClaimsError
+    from model.claims.report import ClaimsError
     from model.data.ferplus import DatasetError
-    from model.results import ResultError
-    from model.training_state import StateError
+    from model.measuring.results import ResultError
+    from model.training.state import StateError
 
     return CheckpointError, ClaimsError, DatasetError, ResultError, StateError
 

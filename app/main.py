@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
 
-from app import api, documentation, health, pages
-from app.admission import Admission, Places
-from app.assets import Assets
+from app.api import health
+from app.api import openapi as documentation
+from app.api import routes as api
 from app.errors import install_error_handlers
-from app.head_requests import HeadAsGet
-from app.limits import Limits
-from app.observation import Observation
-from app.security import Security, SecurityHeaders
-from app.service import Service
+from app.explaining.service import Service
+from app.http.admission import Admission, Places
+from app.http.assets import Assets
+from app.http.head_requests import HeadAsGet
+from app.http.limits import Limits
+from app.http.observation import Observation
+from app.http.security import Security, SecurityHeaders
+from app.http.uploads import strict_query
+from app.pages import router as pages
+from app.pages.templating import STATIC, problem_page
 from app.settings import Settings, load_settings
-from app.templating import STATIC, problem_page
-from app.uploads import strict_query
-from model.revision import code_revision
+from model.files.revision import code_revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

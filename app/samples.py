@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from app.templating import STATIC
+from app.pages.templating import STATIC
 
 FOLDER = STATIC / "samples"
 MEDIA_TYPE = "image/jpeg"

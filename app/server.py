@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from app import metrics
+from app.http.wire import BoundedProtocol
 from app.logs import configure_logging
 from app.main import create_app
-from app.wire import BoundedProtocol
-from model.allocator import share_heaps
+from model.files.allocator import share_heaps
 
 if TYPE_CHECKING:
     from types import FrameType

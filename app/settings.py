@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.map_choices import MAX_FACES
+from app.choices import MAX_FACES
 
 PREFIX = "UNTURNED_"
 _ROOT = Path(__file__).resolve().parent.parent

@@ -23,9 +23,9 @@ from torchcam import methods as torchcam
 from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.checkpoints import golden_image, load_checkpoint
 from model.classifier import ExpressionClassifier
-from model.export import export_onnx
 from model.expressions import EXPRESSIONS
-from model.onnx_classifier import OnnxClassifier
+from model.onnx.classifier import OnnxClassifier
+from model.onnx.export import export_onnx
 from model.preprocessing import network_input
 
 CLASSES = range(len(EXPRESSIONS))

@@ -14,10 +14,10 @@ import asyncio
 import numpy as np
 import torch
 
-from app.decoding import Decoder
-from app.faces import find_faces
-from app.loading import load_detector, load_explainer
-from app.pipeline import ExplainOptions, explain_image
+from app.decoding.decoder import Decoder
+from app.detection.find import find_faces
+from app.explaining.loading import load_detector, load_explainer
+from app.explaining.pipeline import ExplainOptions, explain_image
 from app.settings import load_settings
 from benchmarks.arrivals import offer, upload_request
 from benchmarks.portrait import portrait_jpeg

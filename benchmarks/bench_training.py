@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.data.augment import Augmentation
 from model.data.ferplus import load_ferplus
-from model.training import native_precision, prepare_run
-from model.training_config import TrainingConfig
+from model.training.config import TrainingConfig
+from model.training.loop import native_precision, prepare_run
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection import DetectedFace
-from app.mtcnn import MtcnnDetector
+from app.detection.detector import DetectedFace
+from app.detection.mtcnn import MtcnnDetector
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from model.geometry import LANDMARKS, FaceGeometry, inner_face

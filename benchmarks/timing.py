@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from model.results import installed_versions, this_machine
-from model.revision import code_revision
+from model.files.revision import code_revision
+from model.measuring.results import installed_versions, this_machine
 
 RESULTS = Path(__file__).parent / "results"
 WARM_UP_ROUNDS = 2

@@ -22,12 +22,12 @@ from torch import Tensor
 
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.expressions import EXPRESSIONS
+from model.files.atomic_write import replace_file
+from model.files.first_error import first_error
 from model.geometry import FaceGeometry
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, build_network, network_grid, smallest_input
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
-from model.replaced_file import replace_file
-from model.validation import first_error
 
 MAX_HEADER_BYTES = 1 << 20
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more

@@ -205,7 +205,7 @@ class LiveServer:
         """Process numbers of its picture decoders."""
         command = ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)]
         listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        return {int(line.split()[0]) for line in listed.splitlines() if "app.decoder_child" in line}
+        return {int(line.split()[0]) for line in listed.splitlines() if "app.decoding.child" in line}
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

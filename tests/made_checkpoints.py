@@ -12,7 +12,7 @@ from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
 from model.networks import build_network
-from model.shipping import renew_manifest
+from model.training.shipping import renew_manifest
 from tests.made_results import make_result_fields
 
 INPUT_SIZE = 99

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from model.expressions import EXPRESSIONS
+from model.measuring.results import Predictions, RunResult
 from model.methods import METHODS
-from model.results import Predictions, RunResult
 
 
 def make_result_fields(

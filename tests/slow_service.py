@@ -15,8 +15,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app import loading
-from app.uploads import read_upload
+from app.explaining import loading
+from app.http.uploads import read_upload
 
 written_files: list[str] = []
 computed: list[float] = []
@@ -79,8 +79,8 @@ def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
 if __name__ == "__main__":
     loading.load_explainer = _load_explainer  # type: ignore[assignment]
     loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
-    _stand_in("app.api", router=router)
-    _stand_in("app.pages", router=pages)
+    _stand_in("app.api.routes", router=router)
+    _stand_in("app.pages.router", router=pages)
     from app.cli import main
 
     sys.addaudithook(_watch_writes)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import figure_command
 from app.cli import main
-from app.face_maps import read_maps
+from app.commands import figure as figure_command
+from app.explaining.maps import read_maps
 
 COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "figure", "explain", "export")
 
@@ -65,7 +65,7 @@ def test_bad_use_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture
 def test_commands_of_the_service_need_no_training_code_and_no_model_to_show_help() -> None:
     script = (
         "import sys\nfrom app.cli import main\ntry: main(['serve', '--help'])\nexcept SystemExit: pass\n"
-        "print(sorted({'torch', 'matplotlib', 'cv2', 'model.training', 'model.commands'} & set(sys.modules)))"
+        "print(sorted({'torch', 'matplotlib', 'cv2', 'model.training.loop', 'app.commands.science'} & set(sys.modules)))"
     )
     output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert output.splitlines()[-1] == "[]"
@@ -174,7 +174,7 @@ def test_a_command_whose_packages_are_not_installed_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """As after `make serve`, which installs what serving needs."""
-    for name in [name for name in sys.modules if name == "model.experiment" or name == "model.training"]:
+    for name in [name for name in sys.modules if name == "model.training.experiment" or name == "model.training.loop"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     assert main(["train", "--method", "mek", "--data", str(tmp_path)]) == 2

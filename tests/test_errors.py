@@ -7,9 +7,9 @@ import re
 import pytest
 from fastapi import FastAPI
 
-from app.documentation import describe
+from app.api.health import router as health_router
+from app.api.openapi import describe
 from app.errors import ErrorCode, Problem, problem_body, problem_headers
-from app.health import router as health_router
 from tests.live_server import ROOT
 
 # What clients were promised: written out here so that no code can change its status or vanish unnoticed.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.decoding import decode_image, decode_limits
-from app.loading import load_detector, load_explainer
-from app.pipeline import ExplainOptions, explain_image
+from app.decoding.decoder import decode_image, decode_limits
+from app.explaining.loading import load_detector, load_explainer
+from app.explaining.pipeline import ExplainOptions, explain_image
 from app.settings import load_settings
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.attention import paper_flip_error
+from model.maps.measures import paper_flip_error
 from model.methods.attention_consistency import predict_with_pairs
 from model.methods.base import Batch, Method, check_ranges
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.attention import paper_flip_error
 from model.classifier import ExpressionClassifier
+from model.maps.measures import paper_flip_error
 from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, check_ranges
 

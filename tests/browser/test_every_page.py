@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from model.claims_report import CLAIMS_FILE, save_claims
+from model.claims.report import CLAIMS_FILE, save_claims
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import (
     HOPPER,
@@ -20,7 +20,7 @@ from tests.browser.driving import (
     wait_for_result,
 )
 from tests.live_server import LiveServer
-from tests.test_pages import make_report
+from tests.pages.test_pages import make_report
 
 pytestmark = pytest.mark.browser
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from app.drawing_style import ColourMap
-from app.rendering import colours
-from app.written_numbers import share_text
+from app.choices import ColourMap
+from app.drawing.colours import colours
+from app.pages.numbers import share_text
 from model.expressions import EXPRESSIONS, expression_index
+from model.maps.picture import place_cells
 from model.networks import Grid
-from model.placement import place_cells
 from tests.browser.driving import (
     HOPPER,
     OVERLAY_SIDE,

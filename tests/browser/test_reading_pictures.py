@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Page
 
-from app.crop import crop_face
-from app.decoding import DecodeLimits, decode_image
+from app.decoding.decoder import DecodeLimits, decode_image
+from app.detection.crop import crop_face
 from tests.browser.driving import HOPPER, answer_for, choose, pixels, wait_for_result
 from tests.live_server import LiveServer
 from tests.pictures import encoded

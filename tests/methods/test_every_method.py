@@ -11,12 +11,12 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-import model.training as loop
+import model.training.loop as loop
 from model.data.ferplus import FaceSet
 from model.methods import METHODS, find_method
 from model.methods.base import Method
-from model.training_config import TrainingConfig
-from model.training_state import STATE_FILE, Progress
+from model.training.config import TrainingConfig
+from model.training.state import STATE_FILE, Progress
 from tests.methods.cases import FACES, real_batch, real_method
 
 STEPS = 10

@@ -1,0 +1,155 @@
+"""Whether the service lives and can answer, under its own paths and those of the Open Inference Protocol (v2), and what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from app import metrics
+from app.errors import ErrorCode, Problem
+
+if TYPE_CHECKING:
+    from app.explaining.service import Service
+    from model.checkpoints import Checkpoint
+
+router = APIRouter(tags=["operation"])
+
+PURPOSE = "For research. Not for judging employees, applicants, pupils or anybody else."
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    live: bool = True
+
+
+class Ready(BaseModel):
+    """Whether uploads are answered, and why not; ``live`` is the name the Open Inference Protocol's text gives to the same."""
+
+    ready: bool
+    live: bool
+    reason: str
+    models: dict[str, str]
+
+
+class Model(BaseModel):
+    """A checkpoint as the Open Inference Protocol describes models."""
+
+    name: str
+    versions: list[str]
+    platform: str
+
+
+class ModelReady(BaseModel):
+    """Whether one model answers."""
+
+    name: str
+    ready: bool
+
+
+class Information(BaseModel):
+    """What runs here, and the limits in force."""
+
+    name: str
+    version: str
+    revision: str
+    purpose: str
+    models: dict[str, str]
+    limits: dict[str, int | float]
+
+
+class ProblemKind(BaseModel):
+    """One kind of problem: the page that a problem's ``type`` points to."""
+
+    code: str
+    status: int
+    title: str
+    detail: str
+
+
+@router.get("/health/live")
+@router.get("/v2/health/live")
+async def live() -> Live:
+    """The process answers; no model is touched."""
+    return Live()
+
+
+@router.get("/health/ready", responses={503: {"model": Ready}})
+@router.get("/v2/health/ready", responses={503: {"model": Ready}})
+async def ready(request: Request, response: Response) -> Ready:
+    """Uploads are answered: every model has passed its checks and answers in time, and the service is not stopping."""
+    service = _service(request)
+    if not service.ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "5"
+    reason = service.reason()
+    return Ready(ready=service.ready, live=True, reason=reason, models=dict.fromkeys(_checkpoints(request), reason))
+
+
+@router.get("/v2/models/{name}")
+async def model(name: str, request: Request) -> Model:
+    """One checkpoint; its version is the beginning of its sha256."""
+    checkpoint = _checkpoint(name, request)
+    return Model(name=name, versions=[checkpoint.sha256[:12]], platform="pytorch_safetensors")
+
+
+@router.get("/v2/models/{name}/ready", responses={503: {"model": ModelReady}})
+async def model_ready(name: str, request: Request, response: Response) -> ModelReady:
+    """Whether one checkpoint answers."""
+    _checkpoint(name, request)
+    answers = _service(request).ready
+    if not answers:
+        response.status_code = 503
+        response.headers["Retry-After"] = "5"
+    return ModelReady(name=name, ready=answers)
+
+
+@router.get("/info")
+async def info(request: Request) -> Information:
+    """Version, models by sha256, and the limits in force."""
+    settings = request.app.state.settings
+    limits = {name: value for name, value in settings.model_dump().items() if name.startswith("max_") or "_limit_" in name}
+    return Information(
+        name="unturned",
+        version=request.app.version,
+        revision=request.app.state.revision,
+        purpose=PURPOSE,
+        models={name: checkpoint.sha256 for name, checkpoint in _checkpoints(request).items()},
+        limits=limits | {name: value for name, value in settings.model_dump().items() if name.endswith("_timeout_seconds")},
+    )
+
+
+@router.get("/problems/{code}")
+async def problem_kind(code: str) -> ProblemKind:
+    """What an error code means."""
+    if code not in ErrorCode.__members__.values():
+        raise Problem(ErrorCode.NOT_FOUND)
+    kind = ErrorCode(code)
+    return ProblemKind(code=kind.value, status=kind.status, title=kind.summary, detail=kind.advice)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def prometheus(request: Request) -> Response:
+    """Prometheus' text format; 404 where the settings turn it off."""
+    if not request.app.state.settings.metrics:
+        raise Problem(ErrorCode.NOT_FOUND)
+    return metrics.exposition()
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _checkpoints(request: Request) -> dict[str, Checkpoint]:
+    explainer = getattr(request.app.state, "explainer", None)
+    return dict(explainer.checkpoints) if explainer is not None else {}
+
+
+def _checkpoint(name: str, request: Request) -> Checkpoint:
+    checkpoints = _checkpoints(request)
+    if name not in checkpoints:
+        raise Problem(ErrorCode.MODEL_NOT_FOUND)
+    return checkpoints[name]

@@ -1,0 +1,226 @@
+"""The REST API, version 1: explanations, figures and maps of a picture; the models; the gallery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api.examples import EXPLANATION, MODELS
+from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
+from app.choices import FIGURE_MEDIA_TYPES, MAX_FACES, ColourMap, FigureFormat, Gauge, MapMethod, Scale, Style, model_names
+from app.errors import ErrorCode, Problem
+from app.explaining.loading import loaded_explainer
+from app.explaining.mirror_floor import mirror_floor
+from app.http.uploads import IMAGE_FIELD, read_upload
+from app.samples import MEDIA_TYPE, sample_index, sample_pictures
+
+if TYPE_CHECKING:
+    from app.explaining.pipeline import ExplainedPicture, ExplainOptions
+    from model.checkpoints import Checkpoint
+
+router = APIRouter(prefix="/api/v1")
+
+NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
+MAX_FIGURE_BLOCKS = 24  # rows of a face and its mirror image with one model's maps; as PNG 20 megapixels
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [IMAGE_FIELD],
+                    "additionalProperties": False,
+                    "properties": {IMAGE_FIELD: {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP picture."}},
+                }
+            }
+        },
+    }
+}
+
+
+class PictureQuery(BaseModel):
+    """What every request about a picture can choose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    models: str = Field(
+        default="baseline,ours",
+        max_length=1024,
+        json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$"},
+        description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
+        examples=["baseline,ours"],
+    )
+    faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained, largest first.")
+    method: MapMethod = Field(
+        default=MapMethod.CAM,
+        description="How maps are made. `cam` is exact for these networks; maps of every other method are scaled to 0..1 one by one, "
+        "so that only their shapes compare.",
+    )
+    crop: str = Field(
+        default="detect",
+        max_length=64,
+        json_schema_extra={"pattern": rf"^(detect|whole|{NUMBER},{NUMBER},{NUMBER},{NUMBER})$"},
+        description="`detect` the faces, take the `whole` picture as one face, or the box `x,y,w,h` in pixels.",
+        examples=["detect", "whole", "120,40,200,200"],
+    )
+    gauge: Gauge = Field(
+        default=Gauge.CENTRED,
+        description="`centred`: maps, logits and biases against the average class; `trained`: as the weights are.",
+    )
+
+    def options(self, most_faces: int) -> ExplainOptions:
+        """What the pipeline needs.
+
+        Raises:
+            Problem: ``invalid_parameter`` for a model named twice, or for a crop that is none.
+        """
+        from app.detection.crop import parse_crop
+        from app.explaining.pipeline import ExplainOptions
+
+        parse_crop(self.crop)  # before the picture is decoded
+        try:
+            models = model_names(self.models)
+        except ValueError as error:
+            raise Problem(ErrorCode.INVALID_PARAMETER, f"{str(error).capitalize()}.", "/query/models") from error
+        return ExplainOptions(models, min(self.faces, most_faces), self.method, self.crop, self.gauge)
+
+
+class ExplanationQuery(PictureQuery):
+    """Parameters of an explanation."""
+
+    encoding: Encoding = Field(default=Encoding.LIST, description="Maps as nested lists, or as bytes in base64.")
+
+
+class FigureQuery(PictureQuery):
+    """Parameters of a figure."""
+
+    format: FigureFormat = Field(default=FigureFormat.PNG, description="File format.")
+    colours: ColourMap = Field(default=Style.colour_map, description="Colour map; `diverging` shows negative values, too.")
+    scale: Scale = Field(
+        default=Style.scale, description="Which maps share a colour scale: all of a `model`, `all`, or each `map` its own."
+    )
+    opacity: float = Field(default=Style.opacity, ge=0.0, le=1.0, allow_inf_nan=False, description="Share of the colour over the face.")
+
+
+@router.post(
+    "/explanations",
+    tags=["explanations"],
+    response_model=ExplanationResponse,
+    responses={200: {"content": {"application/json": {"example": EXPLANATION}}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def explain(request: Request, query: Annotated[ExplanationQuery, Query()]) -> Response:
+    """What models look at on each face of a picture and on its mirror image: raw maps, their agreement, and cues of the rare expressions.
+
+    With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
+    """
+    from app import metrics
+
+    picture = await _explained(request, query)
+    with metrics.stage("encode"):
+        answer = picture.response(request.scope["state"]["request_id"], query.encoding)
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/figures",
+    tags=["explanations"],
+    response_class=Response,
+    responses={200: {"description": "The figure.", "content": {kind: {} for kind in FIGURE_MEDIA_TYPES.values()}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Response:
+    """The figure of the paper's supplement: each face and its mirror image in rows, the maps of the seven expressions in columns.
+
+    It holds 24 faces times models, for example eight faces with three models.
+    """
+    from app.drawing.figure import draw_figure
+
+    explained = (await _explained(request, query)).as_faces()
+    blocks = sum(len(face.models) for face in explained.faces)
+    if blocks > MAX_FIGURE_BLOCKS:
+        detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
+        raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
+    style = Style(query.colours, query.scale, query.opacity)
+    data = await request.app.state.drawer.draw(lambda: draw_figure(explained, query.format, style))
+    return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
+
+
+@router.post(
+    "/maps",
+    tags=["explanations"],
+    response_class=Response,
+    responses={200: {"description": "A NumPy archive.", "content": {"application/zip": {}}}},
+    openapi_extra=UPLOAD_BODY,
+)
+async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Response:
+    """The raw maps as NPZ, with all that is needed to draw them again; `unturned figure` reads the file."""
+    from app.explaining.maps import save_maps
+
+    explained = (await _explained(request, query)).as_faces()
+    data = await request.app.state.executor.run(lambda: save_maps(explained))
+    return _download(data, "application/zip", "unturned-maps.npz")
+
+
+@router.get("/models", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS}}}})
+async def models(request: Request) -> ModelList:
+    """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
+    explainer = loaded_explainer(request)
+    return ModelList(ours=explainer.ours, models=[_listed(request, checkpoint) for checkpoint in explainer.checkpoints.values()])
+
+
+@router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
+async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
+    """One checkpoint."""
+    explainer = loaded_explainer(request)
+    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    if checkpoint is None:
+        raise Problem(ErrorCode.MODEL_NOT_FOUND)
+    return _listed(request, checkpoint)
+
+
+def _listed(request: Request, checkpoint: Checkpoint) -> Model:
+    return model_answer(checkpoint, mirror_floor(request.app.state.settings.checkpoint_dir, checkpoint.sha256))
+
+
+@router.get("/samples", tags=["samples"])
+async def samples() -> SampleList:
+    """Pictures in the public domain to try the models on: portraits, and one without a face."""
+    kept = ("title", "alt", "credit", "licence", "crop")
+    return SampleList(
+        samples=[
+            Sample(id=name, url=f"/api/v1/samples/{name}", **{key: about[key] for key in kept}) for name, about in sample_index().items()
+        ]
+    )
+
+
+@router.get(
+    "/samples/{sample_id:path}",
+    tags=["samples"],
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {MEDIA_TYPE: {}}}},
+)
+async def sample(sample_id: Annotated[str, Path(description="Of the gallery's list.")]) -> Response:
+    """One picture of the gallery."""
+    picture = sample_pictures().get(sample_id)
+    if picture is None:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return Response(picture, media_type=MEDIA_TYPE)
+
+
+async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
+    image = await read_upload(request)
+    loaded_explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
+    from app.explaining.pipeline import explain_picture
+
+    state = request.app.state
+    return await explain_picture(state, image, query.options(state.settings.max_faces))
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    return Response(data, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,247 @@
+"""The JSON of the REST API. Nothing of NumPy or PyTorch goes beyond this file, and no number in it can be NaN or infinite.
+
+Single-precision numbers are written with nine significant digits, which is enough to read back exactly the same number.
+"""
+
+from __future__ import annotations
+
+import base64
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.expressions import EXPRESSIONS
+
+if TYPE_CHECKING:
+    from app.detection.find import FaceCrop
+    from app.explaining.explainer import Explanation
+    from model.checkpoints import Checkpoint
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Box = Annotated[tuple[Finite, Finite, Finite, Finite], Field(description="Left, top, width, height in pixels of the upright picture.")]
+Point = Annotated[tuple[Finite, Finite], Field(description="x and y in pixels of the upright picture.")]
+Cells = list[list[list[Finite]]]
+
+_DIGITS = 9  # of a single-precision number, to read it back exactly
+_LARGEST_EXACT_POWER = 22  # of ten, in double precision
+
+
+class Encoding(StrEnum):
+    """How maps are written: nested lists of numbers, or the bytes of the array."""
+
+    LIST = "list"
+    BASE64 = "base64"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncodedMaps(_Answer):
+    """An array as bytes: rows within classes, little-endian single precision, base64."""
+
+    dtype: Literal["<f4"] = Field(default="<f4", description="Little-endian single precision.")
+    shape: tuple[int, int, int] = Field(description="Classes, rows, columns.")
+    data: str = Field(description="Base64 of the bytes.")
+
+
+class GridPlace(_Answer):
+    """Where cells lie: cell i is centred at pixel `first + step * i` of the network's input, which is `input` pixels wide."""
+
+    first: int = Field(description="Pixel at which cell 0 is centred.")
+    step: int = Field(description="Pixels between the centres of two cells.")
+    input: int = Field(description="Side of the network's input in pixels.")
+
+
+class ClassNumbers(_Answer):
+    """One number a class, for the face as given and for its mirror image."""
+
+    original: list[Finite] = Field(description="Of the face, in the order of `classes`.")
+    flipped: list[Finite] = Field(description="Of its mirror image, in the same order.")
+
+
+class Maps(_Answer):
+    """One map a class, for both views; `flipped` as the network saw the mirrored face, not mapped back."""
+
+    original: Cells | EncodedMaps = Field(description="Of the face: classes, rows, columns.")
+    flipped: Cells | EncodedMaps = Field(description="Of its mirror image: classes, rows, columns.")
+
+
+class Consistency(_Answer):
+    """Agreement of a class's map with that of the mirror image, mapped back; null where a map is flat."""
+
+    pearson: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(description="Correlation over the cells: 1 is perfect.")
+    mse: Finite | None = Field(description="The paper's error, mean squared difference, of the maps in the trained gauge.")
+    relative_mse: Finite | None = Field(description="The same over the mean variance of the two maps.")
+    iou: Share | None = Field(description="Intersection over union of the two sets of top cells, a fifth of all.")
+
+
+class Cue(_Answer):
+    """Where a model finds most evidence for a minor class, in words a person understands; left and right are the viewer's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    expression: str = Field(serialization_alias="class", description="A minor class.")
+    place: str | None = Field(description="A part of the face; null where no cell of the map is positive: there is no evidence.")
+    evidence: Finite = Field(description="Logits that the 3x3 cells around the peak add, against the average class.")
+    peak: tuple[int, int] | None = Field(description="Row and column of the highest cell.")
+    mirror_agrees: bool = Field(description="The mirror image's peak, mapped back, is at most one cell away.")
+
+
+class ModelExplanation(_Answer):
+    """What one model says of one face. With the method `cam`: mean over a map's cells + bias = logit."""
+
+    checkpoint: str = Field(description="The checkpoint that answered.")
+    classes: list[str] = Field(description="The seven expressions, in the order of all numbers and maps here.")
+    minor_classes: list[str] = Field(description="The expressions with few training faces.")
+    predicted: str = Field(description="The most probable expression of the face as given.")
+    bias: list[Finite] = Field(description="Logits, one number a class: the part of the score that no cell adds.")
+    grid: GridPlace = Field(description="Where the cells of the maps lie.")
+    logits: ClassNumbers = Field(description="Scores, one number a class; with the gauge `centred` against the average class.")
+    probabilities: ClassNumbers = Field(description="Softmax of the logits: from 0 to 1, with sum 1.")
+    maps: Maps = Field(
+        description="Classes x rows x columns, raw. With the method `cam` in logits: a cell's value over the number of cells is what it "
+        "adds to the score. With any other method each map is scaled to 0..1."
+    )
+    consistency: dict[str, Consistency] = Field(description="By class.")
+    cues: list[Cue] = Field(description="One for each minor class; always of the `centred` maps of `cam`.")
+
+
+class Face(_Answer):
+    """A face, and what each model says of it, by the names asked for."""
+
+    box: Box = Field(description="Around the face: left, top, width, height in pixels of the upright picture.")
+    score: Share | None = Field(description="The detector's; null where the crop was not detected.")
+    landmarks: dict[str, Point] | None = Field(description="Five points by the viewer's left and right; null where not detected.")
+    crop: Box = Field(description="The square that the networks saw, likewise; it may leave the picture.")
+    source: Literal["detected", "whole", "given"] = Field(description="Whether the crop was found, is the whole picture, or was asked for.")
+    explanations: dict[str, ModelExplanation] = Field(description="By the names of models asked for.")
+
+
+class ImageSize(_Answer):
+    """Pixels of the upright picture."""
+
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
+
+
+class ExplanationResponse(_Answer):
+    """The answer to a picture: its faces, largest first."""
+
+    request_id: str = Field(description="As in the header X-Request-ID.")
+    image: ImageSize = Field(description="Size of the picture, upright.")
+    faces_found: int = Field(description="May be more than `faces` holds.")
+    warnings: list[str] = Field(description="Codes: icc_ignored, low_resolution_face, taken_whole, maps_scaled_one_by_one.")
+    faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
+
+
+class Model(_Answer):
+    """A checkpoint: its name, the sha256 of its file, and its metadata."""
+
+    name: str = Field(description="As the parameter `models` takes it.")
+    sha256: str = Field(description="Of the checkpoint's file.")
+    grid: GridPlace = Field(description="Where the cells of its maps lie.")
+    mirror_floor: float | None = Field(
+        description="Mean agreement of a face's map with the mirror image of another face of the same predicted class, on the FERPlus test "
+        "split: what a high `consistency` is to be read beside. Null where it was not measured."
+    )
+    metadata: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
+
+
+class ModelList(_Answer):
+    """The checkpoints served; `ours` is the name of the one that `ours` stands for."""
+
+    ours: str = Field(description="Name of a checkpoint.")
+    models: list[Model] = Field(description="All that can be asked for.")
+
+
+class Sample(_Answer):
+    """A picture of the gallery; `url` is where it is."""
+
+    id: str = Field(description="Its name in the gallery.")
+    title: str = Field(description="Who is shown.")
+    alt: str = Field(description="What is to be seen, in words.")
+    credit: str = Field(description="Who made the picture.")
+    licence: str = Field(description="Terms of use.")
+    crop: str = Field(description="The parameter `crop` that suits it.")
+    url: str = Field(description="Path of the picture on this service.")
+
+
+class SampleList(_Answer):
+    """The gallery."""
+
+    samples: list[Sample] = Field(description="All pictures.")
+
+
+def face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding: Encoding) -> Face:
+    """One face of an answer."""
+    return Face(
+        box=face.box,
+        score=face.score,
+        landmarks=face.landmarks,
+        crop=face.crop,
+        source=face.source,
+        explanations={name: _model_answer(explanation, encoding) for name, explanation in explanations.items()},
+    )
+
+
+def model_answer(checkpoint: Checkpoint, floor: float | None) -> Model:
+    """A checkpoint as the API lists it, with its :func:`app.explaining.mirror_floor.mirror_floor`."""
+    metadata = checkpoint.metadata
+    grid = GridPlace(first=metadata.grid.first, step=metadata.grid.step, input=metadata.grid.input)
+    return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=grid, mirror_floor=floor, metadata=metadata.model_dump(mode="json"))
+
+
+def _model_answer(explanation: Explanation, encoding: Encoding) -> ModelExplanation:
+    maps = explanation.maps
+    original, flipped = (_maps(view, encoding) for view in maps.maps)
+    return ModelExplanation(
+        checkpoint=maps.checkpoint,
+        classes=list(EXPRESSIONS),
+        minor_classes=list(maps.minor_classes),
+        predicted=explanation.predicted,
+        bias=decimal_numbers(maps.bias).tolist(),
+        grid=GridPlace(first=maps.grid.first, step=maps.grid.step, input=maps.grid.input),
+        logits=_both_views(maps.logits),
+        probabilities=_both_views(maps.probabilities.astype(np.float32)),
+        maps=Maps(original=original, flipped=flipped),
+        consistency={
+            name: Consistency(pearson=c.pearson, mse=c.mse, relative_mse=c.relative_mse, iou=c.iou)
+            for name, c in explanation.consistency.items()
+        },
+        cues=[
+            Cue(expression=cue.expression, place=cue.place, evidence=cue.evidence, peak=cue.peak, mirror_agrees=cue.mirror_agrees)
+            for cue in explanation.cues
+        ],
+    )
+
+
+def _both_views(numbers: NDArray[np.float32]) -> ClassNumbers:
+    original, flipped = decimal_numbers(numbers).tolist()
+    return ClassNumbers(original=original, flipped=flipped)
+
+
+def _maps(maps: NDArray[np.float32], encoding: Encoding) -> Cells | EncodedMaps:
+    if encoding is Encoding.LIST:
+        cells: Cells = decimal_numbers(maps).tolist()
+        return cells
+    data = np.ascontiguousarray(maps, dtype="<f4").tobytes()
+    classes, rows, columns = maps.shape
+    return EncodedMaps(shape=(classes, rows, columns), data=base64.b64encode(data).decode())
+
+
+def decimal_numbers(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Single-precision numbers as the double-precision ones next to their nine-digit decimals, which print short and read back exactly.
+
+    Numbers too small for that (below 1e-14) are given as they are: they print longer, and read back exactly, too.
+    """
+    exact = values.astype(np.float64)
+    magnitude = np.floor(np.log10(np.abs(exact), out=np.zeros_like(exact), where=exact != 0.0))
+    digits_after = _DIGITS - 1 - magnitude
+    power = 10.0 ** np.clip(digits_after, 0, _LARGEST_EXACT_POWER)
+    # an integer below 2^53 over an exact power of ten is rounded once: the quotient is the decimal's nearest double
+    return np.where(digits_after <= _LARGEST_EXACT_POWER, np.rint(exact * power) / power, exact)

@@ -1,0 +1,78 @@
+"""What a request can choose about maps and their drawing, apart from the code that makes or draws them: a form can offer it at no cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_FACES = 8  # explained in one picture
+
+
+def model_names(text: str) -> tuple[str, ...]:
+    """The names in a list separated by commas, in its order.
+
+    Raises:
+        ValueError: one stands there twice; an answer has one place a name.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if len(set(names)) != len(names):
+        raise ValueError("a model is named twice")
+    return names
+
+
+class MapMethod(StrEnum):
+    """How maps are made: ``cam`` is exact for these networks and the only one whose values are parts of the logits."""
+
+    CAM = "cam"
+    GRADCAM = "gradcam"
+    GRADCAM_PLUS_PLUS = "gradcam++"
+    LAYERCAM = "layercam"
+    HIRESCAM = "hirescam"
+
+
+class Gauge(StrEnum):
+    """``centred``: maps, logits and biases against their mean over the classes; ``trained``: as the weights are."""
+
+    CENTRED = "centred"
+    TRAINED = "trained"
+
+
+class ColourMap(StrEnum):
+    """Colour maps offered: two perceptually uniform ones, the one of most published attention figures, and one for signed maps."""
+
+    VIRIDIS = "viridis"
+    INFERNO = "inferno"
+    JET = "jet"
+    DIVERGING = "diverging"
+
+
+class Scale(StrEnum):
+    """Which maps share a colour limit: all maps of a model, all maps shown, or none (each its own)."""
+
+    MODEL = "model"
+    ALL = "all"
+    MAP = "map"
+
+
+class FigureFormat(StrEnum):
+    """File formats of a figure."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+FIGURE_MEDIA_TYPES = {
+    FigureFormat.PNG: "image/png",
+    FigureFormat.SVG: "image/svg+xml",
+    FigureFormat.PDF: "application/pdf",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How maps are drawn: their colours, which of them share a limit, and the share of the colour in the blend with the face (0..1)."""
+
+    colour_map: ColourMap = ColourMap.VIRIDIS
+    scale: Scale = Scale.MODEL
+    opacity: float = 0.5

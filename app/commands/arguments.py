@@ -1,0 +1,61 @@
+"""Arguments that several commands of ``unturned`` share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from app.choices import MAX_FACES, Gauge, MapMethod, model_names
+
+if TYPE_CHECKING:
+    from app.explaining.pipeline import ExplainOptions
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+
+def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """A command's parser with its one-line summary and an example at the end of its help."""
+    return subparsers.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example: {example}",
+    )
+
+
+def add_explaining(parser: argparse.ArgumentParser) -> None:
+    """The choices of an explanation, as in the API."""
+    parser.add_argument(
+        "--models", default="baseline,ours", help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
+    )
+    parser.add_argument(
+        "--faces",
+        type=int,
+        choices=range(1, MAX_FACES + 1),
+        default=MAX_FACES,
+        metavar="N",
+        help="most faces of a picture, largest first [%(default)s]",
+    )
+    parser.add_argument("--crop", default="detect", help="`detect` faces, `whole` picture, or square x,y,w,h [%(default)s]")
+    parser.add_argument("--method", choices=[*MapMethod], type=MapMethod, default=MapMethod.CAM, help="kind of attention map [%(default)s]")
+    parser.add_argument(
+        "--gauge", choices=[*Gauge], type=Gauge, default=Gauge.CENTRED, help="maps against the average class, or as trained [%(default)s]"
+    )
+
+
+def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
+    """What :func:`add_explaining`'s arguments ask for.
+
+    Raises:
+        Problem: a crop that is none.
+        ValueError: a model named twice.
+    """
+    from app.detection.crop import parse_crop
+    from app.explaining.pipeline import ExplainOptions
+
+    parse_crop(arguments.crop)  # before the models are loaded
+    try:
+        models = model_names(arguments.models)
+    except ValueError as error:
+        raise ValueError(f"--models: {error}") from error
+    return ExplainOptions(models, arguments.faces, arguments.method, arguments.crop, arguments.gauge)

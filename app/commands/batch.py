@@ -1,0 +1,198 @@
+"""Explaining a folder of pictures: resumable, and no picture stops the others.
+
+Every picture ``sub/photo.jpg`` of the source gives ``sub/photo.jpg.json`` (the API's answer) and ``sub/photo.jpg.npz`` (its maps, see
+:mod:`app.explaining.maps`) in the destination; ``index.csv`` lists all pictures, those that failed with their error code.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import ErrorCode, Problem
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.files.atomic_write import replace_file
+
+INDEX_FILE = "index.csv"
+OPTIONS_FILE = "options.json"
+# also kinds that are refused, so that they are listed instead of passed over
+SUFFIXES = frozenset(["avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"])
+UNREADABLE = "unreadable_file"
+COLUMNS = (
+    *("file", "status", "detail", "warnings", "faces_found", "face", "source", "score", "x", "y", "width", "height"),
+    *("model", "checkpoint", "predicted"),
+    *(f"probability_{name}" for name in EXPRESSIONS),
+    *(f"flip_consistency_{name}" for name in EXPRESSIONS),
+    *(f"{value}_{name}" for name in MINOR_CLASSES for value in ("place", "evidence", "mirror_agrees")),
+)
+
+Row = dict[str, Any]
+
+
+class OtherOptionsError(ValueError):
+    """The destination holds answers that were made with other options."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is kept of a picture: the API's JSON and the NPZ of its maps."""
+
+    document: bytes
+    maps: bytes
+
+
+@dataclass
+class Outcome:
+    """What became of the pictures: files written now, files found finished, and (file, code, detail) of those that failed."""
+
+    explained: int
+    finished_before: int
+    failures: list[tuple[str, str, str]]
+
+
+def pictures_in(source: Path, destination: Path) -> list[Path]:
+    """The picture files of a folder and its subfolders (symbolic links to folders and hidden folders aside), without the destination's."""
+    found = []
+    for folder, subfolders, files in os.walk(source):
+        here = Path(folder)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and (here / name).resolve() != destination.resolve()]
+        found += [here / name for name in files if name.rpartition(".")[2].lower() in SUFFIXES and not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())  # a pipe would never end
+
+
+def explain_folder(
+    source: Path,
+    destination: Path,
+    options: dict[str, Any],
+    explain: Callable[[str, bytes], Answer],
+    max_bytes: int,
+    progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
+) -> Outcome:
+    """Explain every picture of a folder that has no answer yet that is newer than it; write the index, also when interrupted.
+
+    Args:
+        source: folder of pictures.
+        destination: folder for the answers; made if missing.
+        options: what the answers depend on; JSON-able. Kept beside them, so that answers of different models cannot be mixed.
+        explain: from a file's name and bytes to its answer; raises :class:`app.errors.Problem` for a picture that cannot be used.
+        max_bytes: larger files are not read.
+        progress: wraps the sequence of files, for a progress bar.
+
+    Raises:
+        OtherOptionsError: the destination was begun with other options.
+        OSError: the destination cannot be written.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    kept = destination / OPTIONS_FILE
+    _check_options(kept, options)
+    outcome = Outcome(0, 0, [])
+    pictures = pictures_in(source, destination)
+    waiting = [picture for picture in pictures if not _is_finished(picture, _answer_path(picture, source, destination))]
+    outcome.finished_before = len(pictures) - len(waiting)
+    failed: dict[Path, Problem | OSError] = {}
+    try:
+        for picture in progress(waiting):
+            try:
+                answer = _explained(picture, max_bytes, explain)
+            except (Problem, OSError) as error:
+                failed[picture] = error
+            else:
+                if not kept.exists():  # with the first answer: options under which nothing could be explained bind nobody
+                    replace_file(kept, _options_text(options))
+                _write_answer(answer, _answer_path(picture, source, destination))
+                outcome.explained += 1
+    finally:
+        _write_index(pictures, source, destination, failed)
+    outcome.failures = [(os.fspath(picture.relative_to(source)), *_reason(error)) for picture, error in failed.items()]
+    return outcome
+
+
+def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Answer]) -> Answer:
+    if picture.stat().st_size > max_bytes:
+        raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
+    data = picture.read_bytes()
+    try:
+        return explain(picture.name, data)
+    except Problem:
+        raise
+    except Exception as error:  # whatever is wrong with one picture, the others must be explained
+        raise Problem(ErrorCode.INTERNAL_ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _reason(error: Problem | OSError) -> tuple[str, str]:
+    """Code and sentence of a failure."""
+    return (str(error.code), error.detail) if isinstance(error, Problem) else (UNREADABLE, error.strerror or type(error).__name__)
+
+
+def _options_text(options: dict[str, Any]) -> bytes:
+    return f"{json.dumps(options, indent=1, sort_keys=True)}\n".encode()
+
+
+def _check_options(path: Path, options: dict[str, Any]) -> None:
+    if path.exists() and path.read_bytes() != _options_text(options):
+        raise OtherOptionsError(f"{path.parent} holds answers made with other options or models ({path.name}): choose another folder")
+
+
+def _answer_path(picture: Path, source: Path, destination: Path) -> Path:
+    """The JSON file of a picture; its NPZ file differs in the suffix."""
+    relative = picture.relative_to(source)
+    return destination / relative.with_name(f"{relative.name}.json")
+
+
+def _is_finished(picture: Path, answer: Path) -> bool:
+    """Whether both files are there and not older than the picture; the JSON is written last."""
+    try:
+        return answer.with_suffix(".npz").is_file() and answer.stat().st_mtime_ns >= picture.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _write_answer(answer: Answer, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # until both files are new, the picture counts as unfinished
+    replace_file(path.with_suffix(".npz"), answer.maps)
+    replace_file(path, answer.document)
+
+
+def _write_index(pictures: list[Path], source: Path, destination: Path, failed: dict[Path, Problem | OSError]) -> None:
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, COLUMNS, restval="")
+    writer.writeheader()
+    for picture in pictures:
+        name = os.fspath(picture.relative_to(source))
+        answer = _answer_path(picture, source, destination)
+        if picture in failed:
+            code, detail = _reason(failed[picture])
+            writer.writerow({"file": name, "status": code, "detail": detail})
+        elif _is_finished(picture, answer):
+            writer.writerows({"file": name, "status": "ok"} | row for row in _rows(json.loads(answer.read_bytes())))
+        else:
+            writer.writerow({"file": name, "status": "not_done"})
+    replace_file(destination / INDEX_FILE, buffer.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _rows(document: dict[str, Any]) -> Iterator[Row]:
+    """One row for every face and model of an answer."""
+    shared = {"warnings": " ".join(document["warnings"]), "faces_found": document["faces_found"]}
+    for number, face in enumerate(document["faces"]):
+        place = dict(zip(("x", "y", "width", "height"), face["crop"], strict=True))
+        of_face = shared | {"face": number, "source": face["source"], "score": face["score"]} | place
+        for model, explanation in face["explanations"].items():
+            yield of_face | {"model": model} | _of_explanation(explanation)
+
+
+def _of_explanation(explanation: dict[str, Any]) -> Row:
+    row = {"checkpoint": explanation["checkpoint"], "predicted": explanation["predicted"]}
+    for name, probability in zip(explanation["classes"], explanation["probabilities"]["original"], strict=True):
+        row[f"probability_{name}"] = probability
+    for name, values in explanation["consistency"].items():
+        row[f"flip_consistency_{name}"] = values["pearson"]
+    for cue in explanation["cues"]:
+        row |= {f"{value}_{cue['class']}": cue[value] for value in ("place", "evidence", "mirror_agrees")}
+    return {column: value for column, value in row.items() if column in COLUMNS and value is not None}

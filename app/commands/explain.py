@@ -1,0 +1,68 @@
+"""``unturned explain``: every picture of a folder, as JSON and NPZ files with an index."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.commands.arguments import add_explaining, add_parser, explain_options
+from app.commands.batch import INDEX_FILE, Answer, Outcome, explain_folder
+
+if TYPE_CHECKING:
+    from app.commands.arguments import Subparsers
+
+SOME_FAILED = 2
+
+
+def add_explain(subparsers: Subparsers) -> None:
+    """Mount the command."""
+    parser = add_parser(
+        subparsers,
+        "explain",
+        "explain every picture of a folder; go on where an earlier run stopped",
+        "unturned explain photos --out answers --faces 3",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of pictures, read with its subfolders")
+    parser.add_argument("--out", type=Path, required=True, help=f"folder for the answers and {INDEX_FILE}")
+    add_explaining(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.folder.is_dir():
+        raise ValueError(f"{arguments.folder} is not a folder")
+    from tqdm import tqdm
+
+    from app.commands.local_service import LocalService
+    from app.explaining.maps import save_maps
+
+    options = explain_options(arguments)
+    with LocalService() as service:
+
+        def explain(name: str, data: bytes) -> Answer:
+            answer = service.explain(data, options, name)
+            return Answer(answer.document, save_maps(answer.explained))
+
+        hashes = {name: service.explainer.checkpoint(name).sha256 for name in service.check_models(options.models)}
+        outcome = explain_folder(
+            arguments.folder,
+            arguments.out,
+            asdict(options) | {"checkpoints": hashes},
+            explain,
+            service.settings.body_limit_bytes,
+            lambda files: tqdm(files, unit="picture"),
+        )
+    _report(outcome, arguments.out)
+    return SOME_FAILED if outcome.failures else 0
+
+
+def _report(outcome: Outcome, out: Path) -> None:
+    for name, code, detail in outcome.failures:
+        printable = "".join(character if character.isprintable() else "\ufffd" for character in name)
+        print(f"{printable}: {detail} ({code})", file=sys.stderr)
+    print(
+        f"{outcome.explained} explained, {outcome.finished_before} finished before, {len(outcome.failures)} failed; see {out / INDEX_FILE}"
+    )

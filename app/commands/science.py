@@ -1,0 +1,282 @@
+"""The commands of the science: train, evaluate, reproduce, tables, claims, export. Each adds its parser and returns an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+
+from model.data.imbalance import ORIGINAL, protocol_name
+from model.methods import METHODS
+from model.networks import NETWORKS
+from model.training.runs import Protocol, TableCell
+
+INTERRUPTED = 130
+CHECKPOINTS = Path("checkpoints")
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Mount the science commands on the ``unturned`` parser; each sets ``run``, a function of the parsed arguments to an exit status."""
+    _add_train(subparsers)
+    _add_evaluate(subparsers)
+    _add_reproduce(subparsers)
+    _add_tables(subparsers)
+    _add_claims(subparsers)
+    _add_export(subparsers)
+
+
+def _parser(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return subparsers.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example: {example}",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
+    )
+    parser.add_argument("--method", choices=METHODS, required=True, help="training method")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
+    parser.add_argument(
+        "--imbalance", default=ORIGINAL, help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper"
+    )
+    parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone")
+    parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
+    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels")
+    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces")
+    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes")
+    parser.add_argument(
+        "--parts", type=int, default=Protocol.parts, help="equal parts a process splits its faces of a step into, to save memory"
+    )
+    parser.add_argument("--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that")
+    parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
+    _add_precision(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
+    parser.add_argument("--threads", type=_positive, default=1, help="torch threads of this process")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=None,
+        help="a dry run: train and measure on LIMIT faces of each split, of every class in turn, in folders of its own under runs/",
+    )
+    parser.set_defaults(run=_train)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _add_precision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "bf16-mixed", "32-true"),
+        default="auto",
+        help="arithmetic of the network; auto: bfloat16 where this machine computes it natively, else float32",
+    )
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from model.files.allocator import keep_freed_memory
+    from model.files.folder_lock import FolderBusyError
+    from model.training.config import TrainingConfig
+    from model.training.experiment import Experiment, run_experiment
+    from model.training.loop import Interrupted, native_precision
+    from model.training.reproduce import RUN_ELSEWHERE
+    from model.training.shipping import shipping_folder
+
+    torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    imbalance = protocol_name(arguments.imbalance)
+    cell = TableCell(arguments.method, arguments.dataset, imbalance, arguments.seed)
+    dry = arguments.limit is not None
+    if arguments.ship and (dry or not cell.ships):
+        raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
+    ship_to = shipping_folder(arguments.results) if arguments.ship else None
+    directory = arguments.out or Path("runs") / (f"{cell.name}-limit{arguments.limit}" if dry else cell.name)
+    try:
+        config = TrainingConfig(
+            method=arguments.method,
+            network=arguments.network,
+            input_size=arguments.input_size,
+            epochs=arguments.epochs,
+            batch=arguments.batch,
+            lr=arguments.lr,
+            weight_decay=arguments.weight_decay,
+            seed=arguments.seed,
+            precision=native_precision() if arguments.precision == "auto" else arguments.precision,
+            parts=arguments.parts,
+            settings=tuple(_name_and_value(text) for text in arguments.set),
+            resnet18_weights=arguments.resnet18_weights,
+        )
+        experiment = Experiment(
+            config=config,
+            dataset=arguments.dataset,
+            data=arguments.data,
+            imbalance=imbalance,
+            directory=directory,
+            results=directory if dry else arguments.results,
+            ship_to=ship_to,
+            limit=arguments.limit,
+            command=shlex.join(["unturned", *sys.argv[1:]]),
+        )
+        run_experiment(experiment, resume=arguments.resume)
+    except FolderBusyError as error:
+        print(error, file=sys.stderr)
+        return RUN_ELSEWHERE
+    except Interrupted:
+        print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "evaluate",
+        "measure a checkpoint on a split",
+        "unturned evaluate checkpoints/baseline.safetensors --data datasets/ferplus.zip --json baseline.json",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
+    parser.add_argument("--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look")
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from model.checkpoints import load_checkpoint
+    from model.files.atomic_write import make_room, replace_file
+    from model.measuring.evaluation import split_metrics, split_outputs
+    from model.measuring.report import metrics_report
+    from model.training.experiment import load_labelled_faces
+
+    if arguments.json is not None:
+        make_room(arguments.json)
+    torch.set_num_threads(arguments.threads)
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    faces = load_labelled_faces(arguments.dataset, arguments.data, arguments.split)
+    outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
+    metrics = split_metrics(outputs, faces.labels, checkpoint.metadata.training_counts)
+    print(metrics_report(checkpoint.name, arguments.split, metrics))
+    if arguments.json is not None:
+        replace_file(arguments.json, f"{metrics.model_dump_json(indent=1)}\n".encode())
+    return 0
+
+
+def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "reproduce",
+        "run every missing cell of a table",
+        "unturned reproduce --table 3 --data datasets/ferplus.zip --seeds 1 2 3",
+    )
+    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="table of the paper; 1 needs RAF-DB, 2 and 3 FERPlus")
+    parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
+    _add_precision(parser)
+    parser.add_argument(
+        "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it"
+    )
+    parser.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from model.training.reproduce import run_reproduce
+
+    return run_reproduce(
+        arguments.table,
+        arguments.data,
+        arguments.seeds,
+        arguments.workers,
+        arguments.methods,
+        arguments.results,
+        precision=arguments.precision,
+    )
+
+
+def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers, "tables", "render Tables 1 to 5 beside the paper's numbers", "unturned tables --format latex --out tables.tex"
+    )
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument("--format", choices=("markdown", "html", "latex", "csv"), default="markdown", help="form of the tables")
+    parser.add_argument("--out", type=Path, default=None, help="file to write [standard output]")
+    parser.set_defaults(run=_tables)
+
+
+def _tables(arguments: argparse.Namespace) -> int:
+    from model.tables.tables import run_tables
+
+    return run_tables(arguments.results, arguments.format, arguments.out)
+
+
+def _add_claims(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "claims",
+        "measure the paper's three conclusions on the FERPlus test split",
+        "unturned claims --data datasets/ferplus.zip",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
+    parser.set_defaults(run=_claims)
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from model.claims.command import run_claims
+
+    torch.set_num_threads(arguments.threads)
+    return run_claims(arguments.data, arguments.checkpoints, arguments.out)
+
+
+def _add_export(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _parser(
+        subparsers,
+        "export",
+        "write a checkpoint as ONNX, with logits and maps as outputs",
+        "unturned export checkpoints/mek_sf.safetensors mek_sf.onnx",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("out", type=Path, help="ONNX file to write")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from model.checkpoints import load_checkpoint
+    from model.files.atomic_write import make_room
+    from model.onnx.export import export_onnx
+
+    make_room(arguments.out)
+    export_onnx(load_checkpoint(arguments.checkpoint), arguments.out)
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
+    return 0

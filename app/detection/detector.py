@@ -1,0 +1,56 @@
+"""What a face detector is, and the copy of a picture that detectors look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection.crop import Box
+from model.geometry import Point
+
+COPY_LONG_SIDE = 640  # pixels
+SMALLEST_FACE = 20  # pixels of the copy; below, detectors find more knots in wood than faces
+SMALL_PICTURE = 320  # pixels; where a face of SMALLEST_FACE would fill much of the picture ...
+SMALLEST_FACE_IN_SMALL_PICTURE = 12  # ... smaller ones are looked for
+
+
+@dataclass(frozen=True)
+class DetectedFace:
+    """A detector's finding: ``box`` (left, top, width, height) and the five landmarks in pixels of the picture, ``score`` in 0..1."""
+
+    box: Box
+    score: float
+    landmarks: dict[str, Point]
+
+    def scaled(self, x: float, y: float) -> DetectedFace:
+        """The same face in a picture that is ``x`` times as wide and ``y`` times as high."""
+        left, top, width, height = self.box
+        landmarks = {name: (point[0] * x, point[1] * y) for name, point in self.landmarks.items()}
+        return DetectedFace((left * x, top * y, width * x, height * y), self.score, landmarks)
+
+
+class FaceDetector(Protocol):
+    """Finds faces in an RGB picture ``(H, W, 3)`` uint8; one instance may be called from several threads."""
+
+    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]: ...
+
+
+def detection_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture, reduced to :data:`COPY_LONG_SIDE` where it is larger."""
+    height, width = pixels.shape[:2]
+    shrink = COPY_LONG_SIDE / max(height, width)
+    if shrink >= 1:
+        return pixels
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def smallest_face(width: int, height: int) -> float:
+    """Side of the smallest face that is looked for in a picture of this size, in its pixels."""
+    if max(width, height) <= SMALL_PICTURE:
+        return SMALLEST_FACE_IN_SMALL_PICTURE
+    return SMALLEST_FACE * max(1.0, max(width, height) / COPY_LONG_SIDE)

@@ -1,0 +1,134 @@
+"""An upright picture -> the faces in it, each as the 48x48 crop a network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.decoding.decoder import DecodedImage
+from app.detection.crop import Box, calibrated_crop, check_given_crop, crop_face, parse_crop, square_around
+from app.detection.detector import DetectedFace, FaceDetector, smallest_face
+from app.detection.mtcnn import MtcnnDetector
+from app.detection.yunet import YuNetDetector
+from app.errors import ErrorCode, Problem
+from model.geometry import FaceGeometry, Point
+
+__all__ = [
+    "Box",
+    "DetectedFace",
+    "FaceCrop",
+    "FaceDetector",
+    "FoundFaces",
+    "MtcnnDetector",
+    "YuNetDetector",
+    "create_detector",
+    "crop_face",
+    "find_faces",
+]
+
+LOW_RESOLUTION_FACE = "low_resolution_face"
+TAKEN_WHOLE = "taken_whole"
+
+LOW_RESOLUTION_PIXELS = 20  # mean side of a face's box below which its expression is guesswork
+LARGEST_DATASET_CROP = 96  # pixels a side up to which a roughly square picture without a detection is taken to be a dataset's crop
+ROUGHLY_SQUARE = 1.25
+
+Source = Literal["detected", "whole", "given"]
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """A face ready for the networks.
+
+    ``box`` (clipped to the picture), ``landmarks`` (by viewer's left and right) and ``crop``, the square that was cut out and may leave the
+    picture, are in pixels of the upright picture; ``grey`` is ``(48, 48)`` uint8. Only a detected face has a score and landmarks.
+    """
+
+    box: Box
+    score: float | None
+    landmarks: dict[str, Point] | None
+    crop: Box
+    source: Source
+    grey: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """The largest ``faces``, largest first; how many there were; codes of what the user should know (:data:`TAKEN_WHOLE`, ...)."""
+
+    faces: tuple[FaceCrop, ...]
+    faces_found: int
+    warnings: tuple[str, ...]
+
+
+def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeometry, crop: str = "detect", limit: int = 8) -> FoundFaces:
+    """The faces a request asks about.
+
+    Args:
+        image: an upright picture.
+        detector: asked only where ``crop`` is ``detect``.
+        geometry: where detected boxes belong in a crop.
+        crop: ``detect``; ``whole``, the smallest square around the picture; or ``x,y,w,h`` in pixels of the picture, made square likewise.
+        limit: most faces returned.
+
+    Raises:
+        Problem: ``no_face``; ``invalid_parameter`` for an unusable ``crop``.
+    """
+    whole = (0.0, 0.0, float(image.width), float(image.height))
+    given = parse_crop(crop)
+    if given is not None:
+        check_given_crop(square_around(given), image.width, image.height)
+        return _as_told(image, given, "given")
+    if crop == "whole":
+        return _as_told(image, whole, "whole")
+    detected = _in_picture(detector.detect(image.pixels), image)
+    if detected:
+        largest = sorted(detected, key=lambda face: face.box[2] * face.box[3], reverse=True)[:limit]
+        faces = tuple(_cropped(image, face.box, calibrated_crop(face.box, geometry), "detected", face) for face in largest)
+        return FoundFaces(faces, len(detected), _resolution_warning(faces))
+    if max(whole[2:]) <= LARGEST_DATASET_CROP and max(whole[2:]) <= ROUGHLY_SQUARE * min(whole[2:]):
+        found = _as_told(image, whole, "whole")
+        return FoundFaces(found.faces, found.faces_found, (TAKEN_WHOLE, *found.warnings))
+    raise Problem(
+        ErrorCode.NO_FACE,
+        f"No upright face of at least {smallest_face(image.width, image.height):.0f} pixels was found in the picture of "
+        f"{image.width} x {image.height} pixels. If the whole picture is one face, ask for crop=whole; crop=x,y,w,h names a face yourself.",
+    )
+
+
+def create_detector(yunet_path: Path | None) -> FaceDetector:
+    """YuNet where the user names a model file, else MTCNN."""
+    return MtcnnDetector() if yunet_path is None else YuNetDetector(yunet_path)
+
+
+def _in_picture(faces: list[DetectedFace], image: DecodedImage) -> list[DetectedFace]:
+    """The faces that are at least partly in the picture, in its pixels instead of the (perhaps reduced) ones the detector saw."""
+    x, y = image.width / image.pixels.shape[1], image.height / image.pixels.shape[0]
+    scaled = [face.scaled(x, y) for face in faces]
+    return [face for face in scaled if min(_clipped(face.box, image)[2:]) > 0]
+
+
+def _as_told(image: DecodedImage, box: Box, source: Source) -> FoundFaces:
+    faces = (_cropped(image, box, square_around(box), source, None),)
+    return FoundFaces(faces, 1, _resolution_warning(faces))
+
+
+def _cropped(image: DecodedImage, box: Box, crop: Box, source: Source, face: DetectedFace | None) -> FaceCrop:
+    x, y = image.pixels.shape[1] / image.width, image.pixels.shape[0] / image.height
+    grey = crop_face(image.pixels, (crop[0] * x, crop[1] * y, crop[2] * x, crop[3] * y))
+    return FaceCrop(_clipped(box, image), face.score if face else None, face.landmarks if face else None, crop, source, grey)
+
+
+def _clipped(box: Box, image: DecodedImage) -> Box:
+    left, top = max(box[0], 0.0), max(box[1], 0.0)
+    right, bottom = min(box[0] + box[2], float(image.width)), min(box[1] + box[3], float(image.height))
+    return left, top, max(0.0, right - left), max(0.0, bottom - top)
+
+
+def _resolution_warning(faces: tuple[FaceCrop, ...]) -> tuple[str, ...]:
+    low = any((face.box[2] + face.box[3]) / 2 < LOW_RESOLUTION_PIXELS for face in faces)
+    return (LOW_RESOLUTION_FACE,) if low else ()

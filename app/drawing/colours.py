@@ -1,0 +1,124 @@
+"""Attention maps as colours on a face: colour maps, scales, blending and encoding.
+
+Colour is presentation only: every number of this project is computed on the raw maps. Three rules keep pictures comparable. A map is
+placed by the centres of its cells and never stretched to the edges; one limit serves all maps of a model unless asked otherwise, so a
+class without evidence looks empty; and nothing is rescaled after blending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import cv2
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from app.choices import ColourMap, Scale, Style
+from model.maps.picture import Floats, place_cells
+from model.networks import Grid
+
+__all__ = [
+    "ColourMap",
+    "Picture",
+    "Scale",
+    "Style",
+    "as_webp",
+    "colour_limits",
+    "colour_table",
+    "colours",
+    "enlarged",
+    "is_signed",
+    "overlay",
+]
+
+Picture = NDArray[np.uint8]
+
+WEBP_QUALITY = 90  # of 100
+
+
+_MATPLOTLIB_NAMES = {ColourMap.VIRIDIS: "viridis", ColourMap.INFERNO: "inferno", ColourMap.JET: "jet", ColourMap.DIVERGING: "RdBu_r"}
+
+
+@cache
+def colour_table(colour_map: ColourMap) -> Picture:
+    """The 256 colours of a colour map, ``(256, 3)`` uint8 RGB, read-only; a diverging map has its zero between rows 127 and 128."""
+    rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.linspace(0.0, 1.0, 256))
+    table = np.rint(np.asarray(rows)[:, :3] * 255.0).astype(np.uint8)
+    table.flags.writeable = False
+    return table
+
+
+def is_signed(colour_map: ColourMap) -> bool:
+    """Whether a colour map shows negative values too (from ``-limit`` to ``limit`` instead of from 0 to ``limit``)."""
+    return colour_map is ColourMap.DIVERGING
+
+
+def colour_limits(models: Sequence[Floats], scale: Scale, signed: bool) -> list[NDArray[np.float64]]:
+    """The value that gets the last colour, for every map of every model.
+
+    Args:
+        models: one array ``(..., h, w)`` a model; the leading axes (faces, views, classes) may differ between models.
+        scale: which maps share a limit.
+        signed: whether negative values count by their size; otherwise only positive ones do.
+
+    Returns:
+        One array a model, shaped as its leading axes; 0 where the maps that share the limit hold no evidence.
+    """
+    peaks = [np.maximum((np.abs(maps) if signed else maps).max(axis=(-2, -1)), 0.0).astype(np.float64) for maps in models]
+    if scale is Scale.MAP:
+        return peaks
+    highest = [float(peak.max()) for peak in peaks]
+    if scale is Scale.ALL:
+        highest = [max(highest)] * len(highest)
+    return [np.full(peak.shape, value) for peak, value in zip(peaks, highest, strict=True)]
+
+
+def colours(values: Floats, limit: float, colour_map: ColourMap) -> Picture:
+    """Values as colours; values beyond the limits get the end colours.
+
+    Args:
+        values: any shape.
+        limit: the value of the last colour; the first is 0, or ``-limit`` for a diverging map. At 0 every value is drawn as zero.
+
+    Returns:
+        uint8 RGB, the shape of ``values`` and a last axis of 3.
+    """
+    share = np.clip(values / limit, -1.0, 1.0) if limit > 0.0 else np.zeros_like(values)
+    if is_signed(colour_map):
+        share = (share + 1.0) / 2.0
+    return np.asarray(colour_table(colour_map)[np.floor(np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.intp)])
+
+
+def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, style: Style, side: int) -> Picture:
+    """One attention map over its face.
+
+    The map is first placed, then coloured: between a positive and a negative cell the colour passes through the one of zero.
+
+    Args:
+        face: square picture, grey ``(H, H)`` or RGB ``(H, H, 3)``, uint8: the network's crop in the map's orientation.
+        cells: ``(h, w)`` values of the map.
+        grid: where the cells lie on the network's input.
+        limit: see :func:`colours`.
+        style: its colour map and opacity are used.
+        side: side of the result in pixels.
+
+    Returns:
+        ``(side, side, 3)`` uint8 RGB.
+    """
+    colour = colours(place_cells(cells, grid, side), limit, style.colour_map)
+    mixed = (1.0 - style.opacity) * enlarged(face, side) + style.opacity * colour
+    return np.rint(mixed).astype(np.uint8)
+
+
+def enlarged(face: Picture, side: int) -> Picture:
+    """A grey ``(H, H)`` or RGB ``(H, H, 3)`` face as RGB ``(side, side, 3)`` uint8, interpolated as the network's input is."""
+    picture = face if face.ndim == 3 else np.repeat(face[:, :, None], 3, axis=2)
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def as_webp(picture: Picture) -> bytes:
+    """An RGB picture ``(H, W, 3)`` uint8 as a lossy WebP file."""
+    _, encoded = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
+    return encoded.tobytes()

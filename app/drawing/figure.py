@@ -1,0 +1,265 @@
+"""The paper-style figure: faces and their mirror images in rows, the attention maps of the seven expressions in columns.
+
+Layout after the figures of the paper's supplement (Zhang et al., NeurIPS 2023): a face's label in red, minor classes in green. Added here:
+probabilities, flip consistency, one colour scale a model with its bar, and marks that can be told apart without colour vision.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from app.choices import FigureFormat
+from app.drawing.colours import Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
+from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
+from model.expressions import EXPRESSIONS
+from model.maps.measures import flip_back, flip_consistency
+from model.maps.picture import Floats
+
+MAX_FACES_A_PAGE = 40  # a taller page would pass the 200 inches that PDF readers show
+DOTS_AN_INCH = 240
+
+# Lengths are inches, text sizes points.
+MARGIN = 0.08
+NAMES = 0.36
+PANEL = 0.8
+GAP = 0.04
+FACE_GAP = 0.1
+NUMBERS = 0.15
+HEADING = 0.17
+CAPTION = 0.18
+BLOCK_GAP = 0.1
+MODEL_GAP = 0.05
+BARS = 0.42
+NOTE = 0.3
+MAPS_LEFT = MARGIN + NAMES + PANEL + FACE_GAP
+RIGHT = MAPS_LEFT + len(EXPRESSIONS) * (PANEL + GAP) - GAP
+WIDTH = RIGHT + MARGIN
+TEXT_SIZE = 6.5
+NOTE_SIZE = 5.5
+LABEL_COLOUR = "#b3001b"
+MINOR_COLOUR = "#00692f"
+PANEL_PIXELS = round(PANEL * DOTS_AN_INCH)
+MAX_CAPTION = 100  # characters
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same file everywhere
+    "font.size": TEXT_SIZE,
+    "text.parse_math": False,
+    "pdf.fonttype": 42,  # TrueType, as publishers ask
+    "svg.fonttype": "path",
+    "svg.hashsalt": "unturned",
+    "axes.linewidth": 0.4,
+    "xtick.major.width": 0.4,
+    "xtick.major.size": 2.0,
+    "xtick.major.pad": 1.5,
+    "xtick.labelsize": NOTE_SIZE,
+}
+_UNDATED: dict[FigureFormat, dict[str, str | None]] = {
+    FigureFormat.PNG: {"Software": "unturned"},
+    FigureFormat.SVG: {"Date": None, "Creator": "unturned"},
+    FigureFormat.PDF: {"CreationDate": None, "Creator": "unturned"},
+}
+
+
+def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Style | None = None) -> bytes:
+    """The figure of any number of faces (PDF: 40 a page; other formats: at most 40). Equal input gives equal bytes.
+
+    One at a time: matplotlib reads its settings from one global place, and its font code is not thread-safe.
+
+    Args:
+        explained: at least one face, all explained by the same models.
+        file_format: png (240 dots an inch), svg (text as outlines) or pdf (fonts embedded).
+        style: colours, scale and opacity; by default viridis, one scale a model.
+
+    Raises:
+        ValueError: no face, faces of different models, or too many faces for this format.
+    """
+    style = style or Style()
+    faces = explained.faces
+    if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
+        raise ValueError("a figure needs at least one face, and the same models for every face")
+    if file_format is not FigureFormat.PDF and len(faces) > MAX_FACES_A_PAGE:
+        raise ValueError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
+    names = " and ".join(model.title for model in faces[0].models)
+    metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
+    cells = [np.stack([face.models[index].maps for face in faces]) for index in range(len(faces[0].models))]
+    limits = colour_limits([_drawn(maps, explained.method) for maps in cells], style.scale, is_signed(style.colour_map))
+    starts = range(0, len(faces), MAX_FACES_A_PAGE)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_SETTINGS):
+        pages = (_Page(explained, range(start, min(start + MAX_FACES_A_PAGE, len(faces))), limits, style).draw() for start in starts)
+        if file_format is FigureFormat.PDF:
+            with PdfPages(buffer, metadata=metadata) as document:
+                for page in pages:
+                    document.savefig(page)
+        else:
+            next(pages).savefig(buffer, format=file_format, dpi=DOTS_AN_INCH, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _drawn(maps: Floats, method: str) -> Floats:
+    """The values shown of maps ``(..., h, w)``: what each cell adds to the logit; another method's than ``cam`` as they are."""
+    return logits_per_cell(maps) if method == "cam" else maps
+
+
+class _Page:
+    """One page under construction: a sheet with one axes over all of it whose unit is the inch, y downwards.
+
+    ``limits`` holds the colour limit of every map: one array ``(faces, 2, 7)`` a model.
+    """
+
+    def __init__(self, explained: ExplainedFaces, numbers: range, limits: Sequence[Floats], style: Style) -> None:
+        self.explained = explained
+        self.numbers = numbers
+        self.limits = limits
+        self.style = style
+        self.models = explained.faces[0].models
+        heights = [_block_height(explained.faces[number]) + BLOCK_GAP for number in numbers]
+        self.height = MARGIN + sum(heights) + BARS + NOTE
+        self.sheet = Figure(figsize=(WIDTH, self.height))
+        self.axes: Axes = self.sheet.add_axes((0.0, 0.0, 1.0, 1.0))
+        self.axes.set_axis_off()
+
+    def draw(self) -> Figure:
+        """Everything, from top to bottom."""
+        top = MARGIN
+        for number in self.numbers:
+            top = self._draw_face(number, top) + BLOCK_GAP
+        self._draw_bars(top)
+        self._write(MARGIN, self.height - NOTE + 0.04, _note(self.explained), size=NOTE_SIZE, va="top", linespacing=1.3)
+        # last, because every picture drawn moves the limits
+        self.axes.set(xlim=(0.0, WIDTH), ylim=(self.height, 0.0), aspect="auto")
+        return self.sheet
+
+    def _draw_face(self, number: int, top: float) -> float:
+        """Rows of one face, from ``top`` down; returns where they end."""
+        face = self.explained.faces[number]
+        if caption := _caption(face):
+            self._write(MARGIN, top + CAPTION / 2, caption, ha="left", size=TEXT_SIZE + 0.5)
+            top += CAPTION
+        for column, name in enumerate(EXPRESSIONS):
+            self._write(_map_left(column) + PANEL / 2, top + HEADING / 2, name, **_heading_style(name, face))
+        self._write(MARGIN + NAMES + PANEL / 2, top + HEADING / 2, "face")
+        top += HEADING
+        for index, model in enumerate(face.models):
+            self._write(MARGIN + 0.09, top + PANEL + NUMBERS / 2, model.title, rotation=90, weight="bold")
+            for view, title in ((ORIGINAL, "original"), (FLIPPED, "flipped")):
+                self._write(MARGIN + NAMES - 0.1, top + PANEL / 2, title, rotation=90)
+                self._draw_row(face, model, view, self.limits[index][number, view], top)
+                top += PANEL + NUMBERS
+            top += MODEL_GAP
+        return top - MODEL_GAP
+
+    def _draw_row(self, face: FaceMaps, model: ModelMaps, view: int, limits: Floats, top: float) -> None:
+        """The face and the seven maps of one model on one view of it, with the numbers below."""
+        picture: Picture = face.picture if view == ORIGINAL else face.picture[:, ::-1].copy()
+        self._show(enlarged(picture, PANEL_PIXELS), MARGIN + NAMES, top)
+        maps = _drawn(model.maps[view], self.explained.method)
+        probabilities = model.probabilities[view]
+        consistency = _flip_consistency(model)
+        for column in range(len(EXPRESSIONS)):
+            drawn = overlay(picture, maps[column], model.grid, float(limits[column]), self.style, PANEL_PIXELS)
+            self._show(drawn, _map_left(column), top)
+            text = f"p {probabilities[column]:.2f}"
+            if view == FLIPPED:
+                text += f"   r {_number(consistency[column])}"
+            weight = "bold" if column == int(probabilities.argmax()) else "normal"
+            self._write(_map_left(column) + PANEL / 2, top + PANEL + NUMBERS * 0.45, text, weight=weight)
+
+    def _draw_bars(self, top: float) -> None:
+        """Colour bars with their units: one a model, or one for all, side by side under the maps."""
+        bars = self._bars()
+        unit = "logits per cell" if self.explained.method == "cam" else f"{self.explained.method} score"
+        width = (RIGHT - MAPS_LEFT - (len(bars) - 1) * 0.3) / len(bars)
+        width = min(width, 2.9)
+        colours = colour_table(self.style.colour_map)[None]
+        for index, (title, limit) in enumerate(bars):
+            left = MAPS_LEFT + index * (width + 0.3)
+            axes = self.sheet.add_axes((left / WIDTH, 1 - (top + 0.1) / self.height, width / WIDTH, 0.09 / self.height))
+            lowest = -1.0 if is_signed(self.style.colour_map) else 0.0
+            end = limit or 1.0
+            axes.imshow(colours, extent=(lowest * end, end, 0.0, 1.0), aspect="auto", interpolation="none")
+            axes.set_yticks([])
+            if limit is None:
+                axes.set_xticks([lowest, 0.0, 1.0], ["-maximum", "0", "maximum"])
+            else:
+                axes.locator_params(axis="x", nbins=5)
+            axes.set_xlabel(f"{title}: {unit}", fontsize=NOTE_SIZE, labelpad=1.5)
+
+    def _bars(self) -> list[tuple[str, float | None]]:
+        """Title and end of every colour bar; no end where each map has its own."""
+        if self.style.scale is Scale.MAP:
+            return [("each map on its own scale", None)]
+        if self.style.scale is Scale.ALL:
+            return [("all models", float(self.limits[0].max()))]
+        return [(model.title, float(limits.max())) for model, limits in zip(self.models, self.limits, strict=True)]
+
+    def _show(self, picture: Picture, left: float, top: float) -> None:
+        self.axes.imshow(picture, extent=(left, left + PANEL, top + PANEL, top), interpolation="none")
+
+    def _write(self, x: float, y: float, text: str, **options: Any) -> None:
+        centred: dict[str, Any] = {"ha": "center", "va": "center"} if "va" not in options else {}
+        self.axes.text(x, y, text, **(centred | options))
+
+
+def _map_left(column: int) -> float:
+    return MAPS_LEFT + column * (PANEL + GAP)
+
+
+def _block_height(face: FaceMaps) -> float:
+    caption = CAPTION if _caption(face) else 0.0
+    return caption + HEADING + len(face.models) * (2 * (PANEL + NUMBERS) + MODEL_GAP) - MODEL_GAP
+
+
+def _caption(face: FaceMaps) -> str:
+    """The face's caption and label on one printable line."""
+    text = "".join(character if character.isprintable() else "\ufffd" for character in face.caption)
+    text = text if len(text) <= MAX_CAPTION else text[: MAX_CAPTION - 1] + "…"
+    return ", ".join(part for part in (text, f"label: {face.label}" if face.label else "") if part)
+
+
+def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:
+    """Red and bold: the face's label; green and italic: a minor class of any of the models."""
+    minor = any(name in model.minor_classes for model in face.models)
+    is_label = name == face.label
+    colour = LABEL_COLOUR if is_label else MINOR_COLOUR if minor else "black"
+    return {"color": colour, "style": "italic" if minor else "normal", "weight": "bold" if is_label else "normal"}
+
+
+def _flip_consistency(model: ModelMaps) -> list[float]:
+    """Pearson correlation of each class's map with the mirrored face's map turned back; NaN where either is flat."""
+    original, flipped = torch.from_numpy(model.maps)
+    correlations: list[float] = flip_consistency(original, flip_back(flipped)).tolist()
+    return correlations
+
+
+def _number(correlation: float) -> str:
+    return "–" if math.isnan(correlation) else f"{correlation:.2f}"
+
+
+def _note(explained: ExplainedFaces) -> str:
+    """What the marks mean."""
+    first = (
+        "p: probability of the class (bold: the predicted one); r: flip consistency, the correlation of a map with the flipped face's map"
+        " turned back (1: the same; –: a flat map)."
+    )
+    second = "Italic green: minor class."
+    if any(face.label for face in explained.faces):
+        second = f"Bold red: the face's label. {second}"
+    if explained.method == "cam":
+        second += " A map's cells sum to the class's logit less its bias."
+    else:
+        second += " Each map is scaled to 0..1 by itself: strengths cannot be compared."
+    if explained.gauge == "centred":
+        second += " Maps and logits are taken against the mean of the seven classes."
+    return f"{first}\n{second}"

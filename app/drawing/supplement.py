@@ -1,0 +1,111 @@
+"""The supplement's five figures again, on test faces that a fixed rule chooses: never by hand, and printed with them.
+
+The paper's supplement shows a happiness, two sadness, an anger and a surprise face (section 3). Dataset faces must not be published with
+this project, so these figures are drawn on demand by whoever has FERPlus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.explaining.explainer import Explainer
+from app.explaining.maps import ExplainedFaces, FaceMaps
+from model.checkpoints import Checkpoint
+from model.data.ferplus import FaceSet
+from model.expressions import expression_index
+from model.preprocessing import network_input
+
+SHOWN = {"happiness": 1, "sadness": 2, "anger": 1, "surprise": 1}  # faces of each expression in the paper's supplement, in its order
+RULE = (
+    "For each expression: of the labelled FERPlus test faces of that expression, the ones whose score is nearest to the median score "
+    "of them all, the lower of the two middle ones where their number is even (one face of happiness, anger and surprise, two of "
+    "sadness); the score is the probability of the label, averaged over the models shown and over the face and its mirror image; equal "
+    "distances go by file name."
+)
+BATCH = 32  # faces scored at a time
+
+
+@dataclass(frozen=True)
+class SupplementFigure:
+    """One figure: its file stem (such as ``sadness-2``) and the face drawn."""
+
+    stem: str
+    explained: ExplainedFaces
+
+
+def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceSet) -> list[SupplementFigure]:
+    """The five figures' faces and maps.
+
+    Args:
+        explainer: the loaded models.
+        models: names of those to compare.
+        faces: the FERPlus test split.
+
+    Raises:
+        Problem: ``invalid_parameter`` for an unknown model.
+        ValueError: an expression has fewer labelled faces than are shown.
+    """
+    candidates = candidate_faces(faces)
+    checkpoints = [explainer.checkpoint(name) for name in models]
+    scores = {
+        expression: np.concatenate([label_scores(checkpoints, images, expression) for images in torch.split(group.images, BATCH)])
+        for expression, group in candidates.items()
+    }
+    return chosen_figures(explainer, models, candidates, scores)
+
+
+def candidate_faces(faces: FaceSet) -> dict[str, FaceSet]:
+    """The labelled faces of each expression shown.
+
+    Raises:
+        ValueError: an expression has fewer than are shown.
+    """
+    groups = {name: faces.subset(torch.nonzero(faces.labels == expression_index(name)).flatten()) for name in SHOWN}
+    for name, group in groups.items():
+        if len(group) < SHOWN[name]:
+            raise ValueError(f"the test split has {len(group)} {name} faces, {SHOWN[name]} are shown")
+    return groups
+
+
+@torch.inference_mode()
+def label_scores(checkpoints: Sequence[Checkpoint], images: Tensor, expression: str) -> NDArray[np.float64]:
+    """The rule's score ``(N,)`` of faces ``(N, 48, 48)``: the label's probability, averaged over models and over face and mirror image."""
+    label = expression_index(expression)
+    views = []
+    for checkpoint in checkpoints:
+        pictures = network_input(images, checkpoint.metadata.input_size)
+        views += [checkpoint.classifier(view).logits.double().softmax(1)[:, label] for view in (pictures, pictures.flip(-1))]
+    return np.asarray(torch.stack(views).mean(0).numpy())
+
+
+def chosen_figures(
+    explainer: Explainer, models: Sequence[str], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
+) -> list[SupplementFigure]:
+    """The figures of the faces that the rule chooses by their scores ``(N,)``, by expression."""
+    figures = []
+    for name, count in SHOWN.items():
+        group = candidates[name]
+        for number, position in enumerate(nearest_to_median(scores[name], group.names)[:count], 1):
+            stem = name if count == 1 else f"{name}-{number}"
+            figures.append(SupplementFigure(stem, ExplainedFaces((_explained(explainer, models, group, position, name),))))
+    return figures
+
+
+def nearest_to_median(scores: NDArray[np.float64], names: Sequence[str]) -> list[int]:
+    """Positions of all scores by their distance from the (lower) median, nearest first; equal distances by name."""
+    median = np.sort(scores)[(len(scores) - 1) // 2]  # one of the scores, so that rounding cannot choose between the two middle ones
+    distances = np.abs(scores - median)
+    return sorted(range(len(names)), key=lambda position: (distances[position], names[position]))
+
+
+def _explained(explainer: Explainer, models: Sequence[str], faces: FaceSet, position: int, label: str) -> FaceMaps:
+    image = faces.images[position].numpy()
+    (explanations,) = explainer.explain(image[None], models)
+    maps = tuple(explanation.maps for explanation in explanations.values())
+    return FaceMaps(image, maps, f"FERPlus test, {faces.names[position]}", label)

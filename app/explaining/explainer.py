@@ -1,0 +1,271 @@
+"""Faces x models -> maps, consistency and cues: the one path that the REST API, the pages, the figures and the commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app import metrics
+from app.choices import Gauge, MapMethod
+from app.errors import ErrorCode, Problem
+from app.explaining.maps import ModelMaps
+from app.explaining.other_maps import scaled_maps
+from model.checkpoints import Checkpoint
+from model.classifier import Prediction, centred
+from model.expressions import EXPRESSIONS
+from model.geometry import FaceGeometry, Point
+from model.maps.face_regions import FittedTemplate, fit_template
+from model.maps.measures import find_cues, flip_back, flip_consistency, paper_flip_error, relative_flip_error, top_cells_iou
+from model.networks import Grid
+from model.preprocessing import network_input
+
+OURS = "ours"
+
+Landmarks = Mapping[str, Point]  # in units of the crop's side
+Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """How well a class's maps of a face and of its mirror image agree (:mod:`model.maps.measures`); None where it is undefined.
+
+    ``pearson`` and ``iou`` are of the maps served. ``mse`` and ``relative_mse`` are the paper's error, of the maps in the trained gauge;
+    with another method than ``cam``, of the maps served.
+    """
+
+    pearson: float | None
+    mse: float | None
+    relative_mse: float | None
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Where a model finds most evidence for a minor class, and how much, in logits against the average class.
+
+    Without any evidence ``place`` and ``peak`` (row, column) are None and ``evidence`` is 0.
+    """
+
+    expression: str
+    place: str | None
+    evidence: float
+    peak: tuple[int, int] | None
+    mirror_agrees: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one model says of one face: logits and maps of both views, their consistency by class, and the cues of its minor classes.
+
+    Cues are always read from the exact maps in the centred gauge, whatever method and gauge ``maps`` has.
+    """
+
+    maps: ModelMaps
+    consistency: dict[str, Consistency]
+    cues: tuple[Cue, ...]
+
+    @property
+    def predicted(self) -> str:
+        """The most probable expression of the face as given."""
+        return EXPRESSIONS[int(self.maps.logits[0].argmax())]
+
+
+class _Views(NamedTuple):
+    """Of N faces, views stacked on the first axis: ``logits`` (2, N, L), ``maps`` (2, N, L, h, w), and, where the method of the maps
+    reads them, ``features`` (2, N, C, h, w)."""
+
+    logits: Tensor
+    maps: Tensor
+    features: Tensor | None
+
+
+class Explainer:
+    """Explains faces with loaded checkpoints. It keeps no state between calls: any number of threads may use it at once.
+
+    Args:
+        checkpoints: by name.
+        ours: the checkpoint that the name ``ours`` stands for.
+        predictors: what predicts in place of a checkpoint's own classifier, by name, where no other method of maps needs its features.
+    """
+
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], ours: str, predictors: Mapping[str, Predictor] = MappingProxyType({})
+    ) -> None:
+        self.checkpoints = dict(checkpoints)
+        self.ours = ours
+        self.predictors = predictors
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The checkpoint that a name asked for stands for.
+
+        Raises:
+            Problem: ``invalid_parameter``.
+        """
+        found = self.checkpoints.get(self.ours if name == OURS else name)
+        if found is None:
+            raise Problem(ErrorCode.INVALID_PARAMETER, "There is no such model: GET /api/v1/models lists them.", "/query/models")
+        return found
+
+    def geometry(self, models: Sequence[str]) -> FaceGeometry:
+        """Where a face belongs in the crop for these models; crops are made once, after the first model."""
+        return self.checkpoint(models[0]).metadata.geometry
+
+    def explain(
+        self,
+        faces: NDArray[np.uint8],
+        models: Sequence[str],
+        method: MapMethod = MapMethod.CAM,
+        gauge: Gauge = Gauge.CENTRED,
+        landmarks: Sequence[Landmarks | None] | None = None,
+    ) -> list[dict[str, Explanation]]:
+        """Explain each face with each model: one forward pass a model on all faces and their mirror images.
+
+        Args:
+            faces: ``(N, 48, 48)`` uint8, at least one.
+            models: names asked for; two names of one checkpoint cost one pass.
+            method: how the maps are made.
+            gauge: ``centred``: maps, logits and biases against the mean over the classes; ``trained``: as the weights are.
+            landmarks: the five points of each face, None for the mean ones.
+
+        Returns:
+            For each face, explanations by the names asked for.
+
+        Raises:
+            Problem: ``invalid_parameter`` for an unknown model, ``non_finite_output``.
+        """
+        marks = landmarks or [None] * len(faces)
+        asked = {name: self.checkpoint(name) for name in models}
+        distinct = {checkpoint.name: checkpoint for checkpoint in asked.values()}
+        tensor = torch.from_numpy(np.array(faces))
+        answers = {name: self._explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
+        return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))]
+
+    def _explain_with(
+        self, checkpoint: Checkpoint, faces: Tensor, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+    ) -> list[Explanation]:
+        predictor = self.predictors.get(checkpoint.name) if method is MapMethod.CAM else None
+        with metrics.stage("forward"):
+            views = _forward(checkpoint, faces, predictor)
+        with metrics.stage("maps"):
+            return _read(checkpoint, views, method, gauge, landmarks)
+
+
+def _named(explanation: Explanation, name: str) -> Explanation:
+    return replace(explanation, maps=replace(explanation.maps, name=name))
+
+
+@torch.inference_mode()
+def _forward(checkpoint: Checkpoint, faces: Tensor, predictor: Predictor | None) -> _Views:
+    """One pass on faces ``(N, 48, 48)`` and their mirror images, in the trained gauge; with ``predictor``, without features.
+
+    The batch is filled up to a power of two, so that few shapes occur and their kernels are reused.
+    """
+    images = network_input(faces, checkpoint.metadata.input_size)
+    both = torch.cat([images, images.flip(-1)])
+    metrics.BATCH_IMAGES.observe(len(both))
+    missing = (1 << (len(both) - 1).bit_length()) - len(both)
+    filled = torch.cat([both, both[:1].expand(missing, -1, -1, -1)])
+    features = None if predictor else checkpoint.classifier.network(filled)
+    prediction: Prediction = predictor(filled) if predictor else checkpoint.classifier.head(features)
+    if not (prediction.maps.isfinite().all() and prediction.logits.isfinite().all()):
+        raise Problem(ErrorCode.NON_FINITE_OUTPUT)
+
+    def by_view(values: Tensor) -> Tensor:
+        return values[: len(both)].view(2, len(faces), *values.shape[1:])
+
+    return _Views(by_view(prediction.logits), by_view(prediction.maps), None if features is None else by_view(features))
+
+
+def _read(
+    checkpoint: Checkpoint, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+) -> list[Explanation]:
+    """Explanations of the faces, one each, under the checkpoint's own name."""
+    metadata = checkpoint.metadata
+    bias: Tensor = checkpoint.classifier.head.bias
+    logits, exact = views.logits, views.maps
+    if gauge is Gauge.CENTRED:
+        logits, exact, bias = centred(logits, 2), centred(exact, 2), centred(bias, 0)
+    if method is MapMethod.CAM:
+        maps, paper_maps = exact, views.maps
+    else:
+        assert views.features is not None
+        flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge is Gauge.CENTRED)
+        maps = paper_maps = flat.view(exact.shape)
+    consistency = _consistency(maps, paper_maps)
+    cues = _cues(checkpoint, centred(views.maps, 2), landmarks)
+    return [
+        Explanation(
+            ModelMaps(
+                name=checkpoint.name,
+                checkpoint=checkpoint.name,
+                minor_classes=metadata.minor_classes,
+                grid=metadata.grid,
+                bias=bias.numpy(),
+                logits=logits[:, index].numpy(),
+                maps=maps[:, index].numpy(),
+            ),
+            consistency[index],
+            cues[index],
+        )
+        for index in range(logits.shape[1])
+    ]
+
+
+def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, Consistency]]:
+    """Consistency of each face by class, of maps ``(2, N, L, h, w)``."""
+    seen, mirrored = maps[0], flip_back(maps[1])
+    seen_paper, mirrored_paper = paper_maps[0], flip_back(paper_maps[1])
+    numbers = torch.stack(
+        [
+            flip_consistency(seen, mirrored),
+            paper_flip_error(seen_paper, mirrored_paper),
+            relative_flip_error(seen_paper, mirrored_paper),
+            top_cells_iou(seen, mirrored),
+        ],
+        -1,
+    )
+    return [
+        {name: Consistency(*(None if math.isnan(value) else value for value in row)) for name, row in zip(EXPRESSIONS, face, strict=True)}
+        for face in numbers.tolist()
+    ]
+
+
+def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | None]) -> list[tuple[Cue, ...]]:
+    """Cues of each face's minor classes, from centred maps ``(2, N, L, h, w)``."""
+    metadata = checkpoint.metadata
+    minor = [metadata.classes.index(name) for name in metadata.minor_classes]
+    cues = find_cues(maps[0, :, minor], flip_back(maps[1, :, minor]))
+    found, peaks, evidence, agrees = (values.tolist() for values in cues)
+    return [
+        tuple(
+            Cue(name, _place(template, metadata.grid, peak), value, (peak[0], peak[1]), mirror)
+            if here
+            else Cue(name, None, 0.0, None, False)
+            for name, here, peak, value, mirror in zip(
+                metadata.minor_classes, found[face], peaks[face], evidence[face], agrees[face], strict=True
+            )
+        )
+        for face, template in enumerate(_template(marks, metadata.geometry) for marks in landmarks)
+    ]
+
+
+def _template(landmarks: Landmarks | None, geometry: FaceGeometry) -> FittedTemplate:
+    mean = geometry.landmarks
+    try:
+        return fit_template(mean if landmarks is None else dict(landmarks), mean)
+    except ValueError:  # a detector that puts all five points on one spot has not seen a face's parts
+        return fit_template(mean, mean)
+
+
+def _place(template: FittedTemplate, grid: Grid, peak: list[int]) -> str:
+    row, column = peak
+    # pixel p covers p..p+1: its centre is at p + 0.5
+    return template.place(((grid.centre(column) + 0.5) / grid.input, (grid.centre(row) + 0.5) / grid.input))

@@ -1,0 +1,96 @@
+"""What is read from disk once: checkpoints and the face detector; torch is imported when called, so that the service answers first."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.errors import ErrorCode, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+
+    from app.detection.find import FaceDetector
+    from app.explaining.explainer import Explainer, Predictor
+    from app.settings import Settings
+    from model.checkpoints import Checkpoint
+
+
+def loaded_explainer(request: Request) -> Explainer:
+    """The explainer of the application.
+
+    Raises:
+        Problem: ``not_ready`` while the models are still loading.
+    """
+    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
+    if explainer is None:
+        raise Problem(ErrorCode.NOT_READY)
+    return explainer
+
+
+def load_explainer(settings: Settings) -> Explainer:
+    """The checkpoints of the manifest, each checked against it, and the extra ones the settings name.
+
+    Raises:
+        CheckpointError: one of them cannot be used; the message names the file and the reason.
+    """
+    _have_temporary_folder()
+    import torch
+
+    # with torch these take half a second, which the first request should not wait for, nor hold the event loop
+    from app.drawing import figure  # noqa: F401
+    from app.explaining import pipeline  # noqa: F401
+    from app.explaining.explainer import Explainer
+    from app.pages import without_javascript as still_page  # noqa: F401
+    from model.checkpoints import CheckpointError, load_checkpoint, load_manifest
+
+    torch.set_num_threads(settings.compute_threads)
+    manifest = load_manifest(settings.checkpoint_dir)
+    checkpoints: dict[str, Checkpoint] = {
+        # under the manifest's names: two files in different folders may have one
+        name: replace(load_checkpoint(settings.checkpoint_dir / entry.file, entry), name=name)
+        for name, entry in manifest.checkpoints.items()
+    }
+    for path in settings.extra_checkpoints:
+        if path.stem in checkpoints:
+            raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
+        checkpoints[path.stem] = load_checkpoint(path)
+    return Explainer(checkpoints, manifest.ours, _exported(settings, checkpoints.values()))
+
+
+def _exported(settings: Settings, checkpoints: Iterable[Checkpoint]) -> dict[str, Predictor]:
+    """What runs in ONNX Runtime: the checkpoints with an exported graph in the folder the settings name."""
+    if settings.onnx_dir is None:
+        return {}
+    from model.checkpoints import CheckpointError
+    from model.onnx.classifier import OnnxClassifier
+
+    found: dict[str, Predictor] = {}
+    for checkpoint in checkpoints:
+        path = settings.onnx_dir / f"{checkpoint.name}.onnx"
+        if path.is_file():
+            found[checkpoint.name] = OnnxClassifier(path, checkpoint, settings.compute_threads)
+    if not found:
+        raise CheckpointError(f"{settings.onnx_dir}: holds no NAME.onnx of a checkpoint: make them with unturned export")
+    return found
+
+
+def load_detector(settings: Settings) -> FaceDetector:
+    """YuNet where the settings name its file, else MTCNN."""
+    import cv2
+
+    from app.detection.find import create_detector
+
+    cv2.setNumThreads(settings.compute_threads)  # a thread for each core, in every slot, would only get in the others' way
+    return create_detector(settings.yunet_path)
+
+
+def _have_temporary_folder() -> None:
+    """Matplotlib and PyTorch look for one when they are imported; a read-only container may have nothing but shared memory."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = "/dev/shm"  # noqa: S108 - in memory, for empty folders

@@ -1,0 +1,159 @@
+"""What the service holds while it runs: decoder processes, face detector, models, compute threads; how they start, reload and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from app import metrics
+from app.decoding.decoder import Decoder
+from app.errors import ErrorCode, Problem, one_line
+from app.explaining.compute import ComputePool
+from app.explaining.loading import load_detector, load_explainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from app.http.admission import Places
+    from app.settings import Settings
+
+logger = logging.getLogger("app.explaining.service")
+
+MOST_FIGURES = 6  # one being drawn, five waiting: the supplement's page asks for its five at once
+
+
+class Drawer(ThreadPoolExecutor):
+    """The thread that draws figures, one at a time.
+
+    Without the models' deadline: a figure of eight faces takes seconds, and cannot hang. So that those that wait do not fill the places
+    of uploads whose models are free, there are never more than six.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="drawer")
+        self._in_hand: set[Future[bytes]] = set()
+
+    async def draw(self, figure: Callable[[], bytes]) -> bytes:
+        """The file that ``figure`` draws; when the caller is cancelled while it still waits, it is never drawn.
+
+        Raises:
+            Problem: ``overloaded``.
+        """
+        if len(self._in_hand) >= MOST_FIGURES:
+            raise Problem(ErrorCode.OVERLOADED, f"{MOST_FIGURES} figures are being drawn or wait for it; try again soon.")
+        drawing = self.submit(figure)
+        self._in_hand.add(drawing)
+        # when it ends, not when its client leaves: one that is being drawn keeps the thread until then
+        drawing.add_done_callback(self._in_hand.discard)
+        return await asyncio.wrap_future(drawing)
+
+
+class Service:
+    """Start, readiness, reload and stop of one application.
+
+    ``state`` (the application's) gets ``executor`` and ``drawer`` at once, and ``decoder``, ``detector`` and ``explainer`` once they work;
+    each of these is replaced as a whole or not at all.
+    """
+
+    def __init__(self, state: Any, settings: Settings, places: Places) -> None:
+        self._state = state
+        self._settings = settings
+        self._places = places
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
+        self._draining = False
+        self.loaded = False
+        self.failure: str | None = None
+        state.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
+        state.drawer = Drawer()
+
+    @property
+    def answering(self) -> bool:
+        """Whether the models are loaded and answer in time."""
+        return self.loaded and bool(self._state.executor.healthy)
+
+    @property
+    def ready(self) -> bool:
+        """Whether new uploads should be sent here."""
+        return self.answering and not self._draining
+
+    def reason(self) -> str:
+        """Why the service is not ready, or ``ready``."""
+        if self._draining:
+            return "shutting down"
+        if not self.loaded:
+            return "loading"
+        return "ready" if self.answering else "models do not answer in time"
+
+    def start(self) -> None:
+        """Begin to load everything; returns at once."""
+        self._spawn(self._load())
+        self._spawn(_measure_loop_lag())
+
+    def drain(self) -> None:
+        """Take no new uploads; those already read are answered."""
+        self._draining = True
+        self._places.drain()
+
+    async def stop(self) -> None:
+        """End the decoders and the threads."""
+        for task in self._tasks:
+            task.cancel()
+        decoder = getattr(self._state, "decoder", None)
+        if decoder is not None:
+            await decoder.stop()
+        for pool in (self._state.executor, self._state.drawer):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def reload(self) -> None:
+        """Load the checkpoints again; keep the old ones when the new ones cannot be used."""
+        self._spawn(self._reload())
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self) -> None:
+        try:
+            self._state.decoder = Decoder.from_settings(self._settings, on_restart=metrics.DECODER_RESTARTS.inc)
+            await self._state.decoder.start()
+            self._state.detector = await asyncio.to_thread(load_detector, self._settings)
+            await self._replace_models()
+        except Exception as error:
+            self.failure = one_line(error)
+            logger.exception("cannot start")
+            return
+        self.loaded = True
+        logger.info("ready")
+
+    async def _reload(self) -> None:
+        async with self._reloading:
+            try:
+                await self._replace_models()
+            except Exception as error:
+                metrics.RELOAD_FAILURES.inc()
+                logger.exception("reload refused, the old models keep serving", extra={"fields": {"reason": one_line(error)}})
+            else:
+                logger.info("models reloaded")
+
+    async def _replace_models(self) -> None:
+        start = time.perf_counter()
+        self._state.explainer = explainer = await asyncio.to_thread(load_explainer, self._settings)
+        metrics.MODEL_LOAD.set(time.perf_counter() - start)
+        metrics.MODEL_INFO.clear()
+        metrics.MODEL_READY.clear()
+        for name, checkpoint in explainer.checkpoints.items():
+            metrics.MODEL_INFO.labels(name, checkpoint.sha256).set(1)
+            metrics.MODEL_READY.labels(name).set_function(lambda: self.ready)
+
+
+async def _measure_loop_lag() -> None:
+    while True:
+        due = time.monotonic() + 1
+        await asyncio.sleep(1)
+        metrics.LOOP_LAG.set(max(0.0, time.monotonic() - due))

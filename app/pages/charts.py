@@ -1,0 +1,149 @@
+"""Plots for the pages as coordinates: the templates make SVG of them without styles of its own, so that the theme colours them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.pages.numbers import decimal
+from model.claims.report import Measure, PointSet
+
+WIDTH = 400.0
+LABELS = 96.0  # left part of an interval plot that holds the models' names
+RIGHT = 26.0
+ROW = 24.0
+AXIS = 26.0  # height below the rows
+TOP = 6.0
+SIDE = 340.0  # of a scatter plot
+MARGIN = 52.0
+INTERVALS = 4  # between ticks, or a few more
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis and its text."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """One model's dot and whisker; ``low`` and ``high`` are None without an interval."""
+
+    name: str
+    y: float
+    dot: float
+    low: float | None
+    high: float | None
+    kind: str
+
+
+@dataclass(frozen=True)
+class IntervalPlot:
+    """Models below each other on one axis; ``reference`` is the place of a dashed line."""
+
+    width: float
+    height: float
+    bottom: float
+    left: float
+    right: float
+    rows: tuple[IntervalRow, ...]
+    ticks: tuple[Tick, ...]
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class ScatterPlot:
+    """Faces as dots, the baseline across and ours up, on equal axes; ``plain`` and ``marked`` are paths of dots."""
+
+    side: float
+    margin: float
+    size: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    plain: str
+    marked: str
+    low: float
+    high: float
+
+
+def interval_plot(measure: Measure, ours: str) -> IntervalPlot:
+    """A measure of all models: value and 95% interval of each."""
+    shown = [(name, estimate) for name, estimate in measure.models.items() if estimate.value is not None]
+    values = [value for _, estimate in shown for value in (estimate.value, *(estimate.interval or ()))]
+    numbers = [float(value) for value in values if value is not None]
+    if measure.reference is not None:
+        numbers.append(measure.reference)
+    ticks = tick_values(min(numbers, default=0.0), max(numbers, default=1.0))
+    left, right = LABELS, WIDTH - RIGHT
+    scale = _Scale(ticks[0], ticks[-1], left, right)
+    rows = []
+    for index, (name, estimate) in enumerate(shown):
+        assert estimate.value is not None
+        low, high = (scale(end) for end in estimate.interval) if estimate.interval else (None, None)
+        rows.append(IntervalRow(name, TOP + ROW * (index + 0.5), scale(estimate.value), low, high, "ours" if name == ours else ""))
+    bottom = TOP + ROW * len(rows)
+    return IntervalPlot(
+        width=WIDTH,
+        height=bottom + AXIS,
+        bottom=bottom,
+        left=left,
+        right=right,
+        rows=tuple(rows),
+        ticks=tuple(Tick(scale(value), tick_text(value, ticks)) for value in ticks),
+        reference=None if measure.reference is None else scale(measure.reference),
+    )
+
+
+def scatter_plot(points: PointSet) -> ScatterPlot:
+    """One dot a face; equal axes, so that dots above the diagonal are faces where ours has more."""
+    values = [*points.baseline, *points.ours]
+    ticks = tick_values(min(values, default=0.0), max(values, default=1.0))
+    across = _Scale(ticks[0], ticks[-1], MARGIN, MARGIN + SIDE)
+    up = _Scale(ticks[0], ticks[-1], TOP + SIDE, TOP)
+    marked = points.marked or (False,) * len(points.faces)
+    dots = [f"M{across(x):.1f} {up(y):.1f}h0" for x, y in zip(points.baseline, points.ours, strict=True)]
+    return ScatterPlot(
+        side=SIDE,
+        margin=MARGIN,
+        size=MARGIN + SIDE + RIGHT,
+        x_ticks=tuple(Tick(across(value), tick_text(value, ticks)) for value in ticks),
+        y_ticks=tuple(Tick(up(value), tick_text(value, ticks)) for value in ticks),
+        plain="".join(dot for dot, apart in zip(dots, marked, strict=True) if not apart),
+        marked="".join(dot for dot, apart in zip(dots, marked, strict=True) if apart),
+        low=ticks[0],
+        high=ticks[-1],
+    )
+
+
+def tick_values(low: float, high: float) -> list[float]:
+    """Round numbers, about five of them, the outer ones at or beyond both ends."""
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    raw = (high - low) / INTERVALS
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * magnitude for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * magnitude >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [index * step for index in range(first, last + 1)]
+
+
+def tick_text(value: float, ticks: Sequence[float]) -> str:
+    """A tick with as many digits as the ticks' distance needs."""
+    step = ticks[1] - ticks[0]
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+        digits += 1
+    return decimal(value + 0.0, digits)  # no minus before a zero
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)

@@ -1,0 +1,163 @@
+"""Pages of the FERPlus test faces; there are none unless the settings name the folder of the data set. Faces are sent with no-store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.responses import JSONResponse, Response
+
+from app.errors import ErrorCode, Problem
+from app.explaining.loading import loaded_explainer
+from app.pages.templating import PageRoute, render
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
+
+if TYPE_CHECKING:
+    from app.pages.face_browser import FaceBrowser
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
+
+OUTCOMES = {
+    "any": "any",
+    "second": "baseline wrong, ours right",
+    "first": "baseline right, ours wrong",
+    "neither": "both wrong",
+}
+
+
+class FaceNumber(IntegerConvertor):
+    """The number of a face in an address, ``{index:face}``: nine digits at most, since Python refuses to read thousands."""
+
+    regex = "[0-9]{1,9}"
+
+
+register_url_convertor("face", FaceNumber())
+
+
+@router.get("/faces")
+async def faces(
+    request: Request,
+    label: Annotated[str, Query()] = "",
+    seen: Annotated[str, Query()] = "",
+    outcome: Annotated[str, Query()] = "any",
+    page: Annotated[int, Query(ge=1, le=1000)] = 1,
+) -> Response:
+    """The test faces that meet the filters, a page of them."""
+    explainer = loaded_explainer(request)  # before the import, which is only quick once the models are loaded
+    from app.pages.face_browser import PAGE_FACES, Outcome, Wanted
+
+    if label not in ("", *EXPRESSIONS) or seen not in ("", *MINOR_CLASSES) or outcome not in OUTCOMES:
+        raise Problem(ErrorCode.INVALID_PARAMETER)
+    browser = await face_browser(request)
+    first, second = _compared(explainer)
+    wanted = Wanted(label or None, seen or None, Outcome(outcome))
+    waiting = None
+    if wanted.outcome is not Outcome.ANY:
+        waiting = _let_models_see(request, browser, (first, second))
+    found = browser.find(wanted, first, second)
+    start = (page - 1) * PAGE_FACES
+    shown = [_entry(browser, index, first, second) for index in found[start : start + PAGE_FACES]]
+    context = {
+        "section": "/",
+        "faces": shown,
+        "found": len(found),
+        "all": len(browser),
+        "page": page,
+        "pages": max(1, -(-len(found) // PAGE_FACES)),
+        "waiting": waiting,
+        "chosen": {"label": label, "seen": seen, "outcome": outcome},
+        "expressions": EXPRESSIONS,
+        "minor_classes": MINOR_CLASSES,
+        "outcomes": OUTCOMES,
+    }
+    headers = {"Refresh": "3"} if waiting is not None else None
+    return render(request, "faces.html", context, headers=headers)
+
+
+@router.get("/faces/{index:face}.png")
+async def face_picture(request: Request, index: int) -> Response:
+    """One test face."""
+    browser = await face_browser(request)
+    return Response(browser.picture(checked_index(browser, index)), media_type="image/png")
+
+
+@data_router.get("/faces/{index:face}.json")
+async def face_facts(request: Request, index: int) -> Response:
+    """What the annotators saw in one test face."""
+    browser = await face_browser(request)
+    return JSONResponse({"label": browser.label(checked_index(browser, index)), "votes": browser.votes(index)})
+
+
+async def face_browser(request: Request) -> FaceBrowser:
+    """The test faces, read on first use and then kept in the application's state.
+
+    Raises:
+        Problem: ``not_found`` where the settings name no data set, or none is there.
+    """
+    state = request.app.state
+    if state.settings.datasets is None:
+        raise Problem(ErrorCode.NOT_FOUND, "This server has no data set; UNTURNED_DATASETS names its folder.")
+    if not hasattr(state, "face_browser"):
+        state.face_browser = asyncio.ensure_future(asyncio.to_thread(_load, state.settings.datasets))
+    browser: FaceBrowser | None = await asyncio.shield(state.face_browser)
+    if browser is None:
+        raise Problem(ErrorCode.NOT_FOUND, "The folder that UNTURNED_DATASETS names holds no FERPlus test faces.")
+    return browser
+
+
+def _load(folder: Any) -> FaceBrowser | None:
+    from app.pages.face_browser import FaceBrowser
+    from model.data.ferplus import DatasetError
+
+    try:
+        return FaceBrowser.load(folder)
+    except DatasetError:
+        return None
+
+
+def checked_index(browser: FaceBrowser, index: int) -> int:
+    """The index of a face there is.
+
+    Raises:
+        Problem: ``sample_not_found``.
+    """
+    if not 0 <= index < len(browser):
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return index
+
+
+def _compared(explainer: Any) -> tuple[Any, Any]:
+    """Baseline and ours; a server without a baseline compares ours with itself."""
+    ours = explainer.checkpoints[explainer.ours]
+    return explainer.checkpoints.get("baseline", ours), ours
+
+
+def _let_models_see(request: Request, browser: FaceBrowser, checkpoints: tuple[Any, Any]) -> int | None:
+    """Start what is missing; the share done so far in per cent, None when all is known."""
+    state = request.app.state
+    done = min(browser.progress(checkpoint) for checkpoint in checkpoints)
+    if done == 1.0:
+        return None
+    if not hasattr(state, "face_tasks"):
+        state.face_tasks = set()
+    for checkpoint in checkpoints:
+        task = asyncio.ensure_future(browser.predict(checkpoint, state.executor))
+        state.face_tasks.add(task)
+        task.add_done_callback(state.face_tasks.discard)
+    return round(50 * sum(browser.progress(checkpoint) for checkpoint in checkpoints))
+
+
+def _entry(browser: FaceBrowser, index: int, first: Any, second: Any) -> dict[str, Any]:
+    return {
+        "index": index,
+        "label": browser.label(index),
+        "votes": ", ".join(f"{name} {count}" for name, count in browser.votes(index).items()),
+        "first": browser.prediction(index, first),
+        "second": browser.prediction(index, second),
+    }
+
+
+router.include_router(data_router)

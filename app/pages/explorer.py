@@ -1,0 +1,103 @@
+"""The explorer: its live page, and results drawn by the server for browsers without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from app.errors import ErrorCode, Problem
+from app.explaining.loading import loaded_explainer
+from app.explaining.mirror_floor import mirror_floor
+from app.http.security import RESULT_POLICY
+from app.http.uploads import read_upload
+from app.pages.dataset_faces import checked_index, face_browser
+from app.pages.templating import PageRoute, render
+from app.samples import sample_index, sample_pictures
+from model.expressions import EXPRESSIONS
+
+# the explorer may ask for the webcam, no other page may
+_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
+_STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
+# what the codes among an answer's warnings tell a visitor
+_WARNING_TEXTS = {
+    "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
+    "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
+    "icc_ignored": "The picture's colour profile is damaged and was ignored.",
+    "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
+}
+_METHOD_TITLES = {
+    "cam": "CAM (exact)",
+    "gradcam": "Grad-CAM",
+    "gradcam++": "Grad-CAM++",
+    "layercam": "Layer-CAM",
+    "hirescam": "HiRes-CAM",
+}
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+data_router = APIRouter(include_in_schema=False)  # what the explorer's script fetches: it reads problems as JSON
+
+
+@router.get("/")
+async def explorer(request: Request) -> Response:
+    """The explorer."""
+    return render(request, "explorer.html", _context(request) | {"live": True}, headers=_LIVE_HEADERS)
+
+
+@router.post("/explain")
+async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
+    """The form's answer without JavaScript."""
+    return await _still(request, await read_upload(request), crop)
+
+
+@router.get("/samples/{sample}")
+async def explain_sample(request: Request, sample: str) -> Response:
+    """A gallery picture explained by the server."""
+    entry = sample_index().get(sample)
+    if entry is None:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return await _still(request, sample_pictures()[sample], entry["crop"])
+
+
+@router.get("/faces/{index:face}")
+async def explain_face(request: Request, index: int) -> Response:
+    """A test face of the data set explained by the server."""
+    browser = await face_browser(request)
+    return await _still(request, browser.picture(checked_index(browser, index)), "whole")
+
+
+@data_router.get("/explorer/colour-maps.json")
+async def colour_maps(request: Request) -> Response:
+    """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
+    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
+    from app.choices import ColourMap
+    from app.drawing.colours import colour_table
+
+    return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
+
+
+async def _still(request: Request, data: bytes, crop: str) -> Response:
+    from app.explaining.pipeline import ExplainOptions, explain_picture
+    from app.pages.without_javascript import still_result
+
+    explainer = loaded_explainer(request)
+    state = request.app.state
+    picture = await explain_picture(state, data, ExplainOptions(faces=state.settings.max_faces, crop=crop))
+    floors = {name: mirror_floor(state.settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in explainer.checkpoints.items()}
+    drawn = await state.executor.run(lambda: still_result(picture, floors))
+    return render(request, "explorer.html", _context(request) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
+
+
+def _context(request: Request) -> dict[str, Any]:
+    return {
+        "section": "/",
+        "samples": list(sample_index().values()),
+        "dataset": request.app.state.settings.datasets is not None,
+        "expressions": EXPRESSIONS,
+        "warning_texts": _WARNING_TEXTS,
+        "methods": list(_METHOD_TITLES.items()),
+    }
+
+
+router.include_router(data_router)

@@ -1,0 +1,173 @@
+"""Pages of numbers, rendered from what was measured and committed: models, results, claims."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import Response
+
+from app.errors import ErrorCode, Problem, unusable_file
+from app.explaining.loading import loaded_explainer
+from app.pages.numbers import decimal, percent
+from app.pages.templating import PageRoute, render
+from model.expressions import EXPRESSIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.tables.layout import Table
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+SPLITS = {"test": "Test faces (PrivateTest)", "valid": "Validation faces (PublicTest)"}
+SHADES = 10
+
+SUMMARIES = {
+    "baseline": "The plain classifier: cross-entropy and nothing else.",
+    "cb": "Class-balanced loss: a face of a rare class counts for more, by the effective number of faces of its class.",
+    "scn": "Self-cure network: faces it finds uncertain weigh less in training, and the label of some is changed.",
+    "bbn": "Bilateral-branch network: one branch sees the faces as they come, one mostly the rare classes, which have the last word.",
+    "rul": "Relative uncertainty learning: it is trained on mixtures of two faces, weighted by how uncertain it finds each.",
+    "soft": "Soft labels: beside the label it learns from the smoothed prediction of an average of its own past weights.",
+    "eac": "Erasing attention consistency: the maps of a face, part of it erased, must agree with those of the mirror image.",
+    "mek": "Mine Extra Knowledge with the paper's loss: the maps of all classes must agree with those of the mirror image.",
+    "mek_sf": "Mine Extra Knowledge in a scale-free form: the maps' agreement is a correlation, which faint maps do not satisfy.",
+    "cac": "Contrastive consistency: the maps of a face must be those of its mirror image, and of no other face.",
+    "votes": "Trained on how the annotators' votes for a face are shared out, where the other methods see the majority's label alone.",
+    "mek_votes": "Mine Extra Knowledge, whose targets start from the annotators' votes instead of the majority's label.",
+}
+
+
+@router.get("/models")
+async def models(request: Request) -> Response:
+    """All checkpoints with their headline numbers."""
+    explainer = loaded_explainer(request)
+    cards = [_headline(name, checkpoint.metadata) for name, checkpoint in explainer.checkpoints.items()]
+    return render(request, "models.html", {"section": "/models", "models": cards, "ours": explainer.ours})
+
+
+@router.get("/models/{name}")
+async def model_card(request: Request, name: str) -> Response:
+    """One checkpoint's card, training counts, metrics and confusion matrices."""
+    explainer = loaded_explainer(request)
+    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    if checkpoint is None:
+        raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
+    card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256)
+    return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
+
+
+@router.get("/results")
+async def results(request: Request) -> Response:
+    """Tables 1 to 5, the paper's numbers beside ours."""
+    tables, runs = await asyncio.to_thread(_measured, request.app.state.settings.checkpoint_dir)
+    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs})
+
+
+def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
+    """The tables of the results there are, and of how many runs; never on the event loop, since this may be what imports torch.
+
+    Raises:
+        Problem: ``internal_error`` for a result file that cannot be used.
+    """
+    from model.measuring.results import RESULTS_FOLDER, ResultError
+
+    folder = checkpoint_dir / RESULTS_FOLDER
+    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
+    try:
+        return _tables(folder, files), sum(path.parent == folder for path, _ in files)
+    except ResultError as error:
+        remedy = "Restore it, or remove it: its run then counts as not measured."
+        raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
+
+
+@lru_cache(maxsize=1)
+def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
+    """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
+    from model.measuring.results import load_results, load_trials
+    from model.tables.formats import html_document
+    from model.tables.tables import build_tables, prevailing_protocol
+
+    runs = load_results(folder)
+    tables = build_tables(runs, prevailing_protocol(runs), load_trials(folder))
+    ordered = sorted(tables, key=_missing_share)  # stable: in the paper's order otherwise
+    # the table module escapes whatever it did not write itself
+    return Markup(html_document(ordered))  # noqa: S704
+
+
+def _missing_share(table: Table) -> float:
+    """The part of a table's own rows that was not measured yet."""
+    own = [row for group in table.groups for row in group.rows if row.source == "here"]
+    return sum(row.command is not None for row in own) / max(len(own), 1)
+
+
+def _headline(name: str, metadata: Any) -> dict[str, Any]:
+    test = metadata.metrics.get("test")
+    return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
+
+
+def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
+    grid = metadata.grid
+    facts = [
+        ("Method", metadata.method),
+        ("Network", f"{metadata.network}, input {metadata.input_size} × {metadata.input_size} pixels"),
+        ("Maps", f"cell centres at {grid.first} + {grid.step} i of {grid.input} pixels"),
+        ("Data", f"{metadata.dataset}, training set {metadata.imbalance}"),
+        ("Epochs, seed", f"{metadata.epochs}, seed {metadata.seed}"),
+        ("Rare classes", ", ".join(metadata.minor_classes)),
+        ("Code", metadata.revision),
+        ("File", f"sha256 {sha256}"),
+        ("Intended use", "Research on what classifiers look at. Not for judging employees, applicants, pupils or anybody else."),
+        (
+            "Limits",
+            "Grey faces of 48 × 48 pixels, labelled from the picture alone; few faces of fear and disgust.",
+        ),
+    ]
+    present = [split for split in SPLITS if metadata.metrics.get(split)]
+    return {
+        "name": name,
+        "summary": _summary(metadata),
+        "facts": facts,
+        "minor_classes": metadata.minor_classes,
+        "counts": [(expression, metadata.training_counts[expression]) for expression in metadata.classes],
+        "hyperparameters": _settings(metadata.hyperparameters),
+        "splits": [_split(metadata.metrics[split]) | {"title": SPLITS[split]} for split in present],
+    }
+
+
+def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Hyperparameters by name, the method's own after the shared ones."""
+    own = hyperparameters.get("settings")
+    shared = sorted((name, value) for name, value in hyperparameters.items() if name != "settings")
+    return shared + (sorted(own.items()) if isinstance(own, dict) else [])
+
+
+def _summary(metadata: Any) -> str:
+    return SUMMARIES.get(metadata.method, f"Trained by the method {metadata.method}.")
+
+
+def _split(metrics: dict[str, Any]) -> dict[str, Any]:
+    """A split's figures as text; parts that were not measured are left out."""
+    flip = metrics.get("flip_consistency") or {}
+    by_class = flip.get("per_class") or {}
+    confusion = [
+        {
+            "name": name,
+            "cells": [{"count": count, "shade": min(SHADES - 1, SHADES * count // max(sum(row), 1))} for count in row],
+            "accuracy": percent(metrics["per_class"][name]),
+            "flip": decimal(by_class.get(name)),
+        }
+        for name, row in zip(EXPRESSIONS, metrics.get("confusion") or (), strict=False)
+    ]
+    intervals = metrics.get("intervals") or {}
+    return {
+        "overall": percent(metrics["overall"], intervals.get("overall")),
+        "mean": percent(metrics["mean"], intervals.get("mean")),
+        "flip": decimal(flip["mean"]) if flip else None,
+        "faces": metrics.get("faces"),
+        "confusion": confusion,
+    }

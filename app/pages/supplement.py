@@ -1,0 +1,113 @@
+"""The supplement's figures as a page, where the settings name the folder of the data set; the faces are chosen on the first visit."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from app.choices import FIGURE_MEDIA_TYPES, FigureFormat
+from app.errors import ErrorCode, Problem
+from app.explaining.loading import loaded_explainer
+from app.pages.dataset_faces import face_browser
+from app.pages.templating import PageRoute, render
+
+if TYPE_CHECKING:
+    from app.drawing.supplement import SupplementFigure
+    from app.explaining.compute import ComputePool
+    from app.explaining.explainer import Explainer
+    from app.explaining.service import Drawer
+    from model.data.ferplus import FaceSet
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+class Supplement:
+    """The figures of the models now served: ``figures`` is None until all candidates are scored, ``progress`` the share done, 0..1."""
+
+    def __init__(self, explainer: Explainer) -> None:
+        self.explainer = explainer
+        self.models = [name for name in ("baseline", "ours") if name == "ours" or name in explainer.checkpoints]
+        self.figures: list[SupplementFigure] | None = None
+        self.progress = 0.0
+        self._drawings: dict[tuple[str, FigureFormat], asyncio.Future[bytes]] = {}
+
+    async def file_of(self, figure: SupplementFigure, file_format: FigureFormat, drawer: Drawer) -> bytes:
+        """A figure's file, drawn once for all visitors.
+
+        Raises:
+            Problem: ``overloaded``.
+        """
+        from app.drawing.figure import draw_figure
+
+        drawing = self._drawings.get((figure.stem, file_format))
+        if drawing is None or (drawing.done() and (drawing.cancelled() or drawing.exception() is not None)):
+            drawing = asyncio.ensure_future(drawer.draw(lambda: draw_figure(figure.explained, file_format)))
+            self._drawings[figure.stem, file_format] = drawing
+        return await asyncio.shield(drawing)
+
+    async def choose(self, faces: FaceSet, pool: ComputePool) -> None:
+        """Score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
+        import numpy as np
+        import torch
+
+        from app.drawing.supplement import BATCH, candidate_faces, chosen_figures, label_scores
+
+        candidates = candidate_faces(faces)
+        checkpoints = [self.explainer.checkpoint(name) for name in self.models]
+        total = sum(map(len, candidates.values()))
+        scores = {}
+        for expression, group in candidates.items():
+            parts = []
+            for images in torch.split(group.images, BATCH):
+                parts.append(await pool.run(partial(label_scores, checkpoints, images, expression)))
+                self.progress += len(images) / total
+            scores[expression] = np.concatenate(parts)
+        self.figures = await pool.run(partial(chosen_figures, self.explainer, self.models, candidates, scores))
+
+
+@router.get("/supplement")
+async def supplement(request: Request) -> Response:
+    """The five figures with the rule that chose their faces; while they are being chosen, how far that is."""
+    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
+    from app.drawing.supplement import RULE
+
+    chosen = await _supplement(request)
+    figures = [(figure.stem, figure.explained.faces[0].caption) for figure in chosen.figures or []]
+    waiting = None if chosen.figures is not None else round(100 * chosen.progress)
+    context = {"section": "/", "rule": RULE, "figures": figures, "waiting": waiting, "formats": list(FigureFormat)}
+    return render(request, "supplement.html", context, headers=None if waiting is None else {"Refresh": "3"})
+
+
+@router.get("/supplement/{stem}.{file_format}")
+async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")], file_format: FigureFormat) -> Response:
+    """One of the figures."""
+    chosen = await _supplement(request)
+    found = [figure for figure in chosen.figures or [] if figure.stem == stem]
+    if not found:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    data = await chosen.file_of(found[0], file_format, request.app.state.drawer)
+    headers = {"Content-Disposition": f'inline; filename="{stem}.{file_format}"'}
+    return Response(data, media_type=FIGURE_MEDIA_TYPES[file_format], headers=headers)
+
+
+async def _supplement(request: Request) -> Supplement:
+    """The figures for the models now served; begins to choose the faces where that has not begun, or has failed."""
+    browser = await face_browser(request)
+    explainer = loaded_explainer(request)
+    state: Any = request.app.state
+    kept: Supplement | None = getattr(state, "supplement", None)
+    if kept is None or kept.explainer is not explainer:
+        state.supplement = kept = Supplement(explainer)
+        state.supplement_task = asyncio.ensure_future(kept.choose(browser.faces, state.executor))
+        state.supplement_task.add_done_callback(partial(_forget_failure, state, kept))
+    return kept
+
+
+def _forget_failure(state: Any, failed: Supplement, task: asyncio.Future[None]) -> None:
+    """Let the next visit try again."""
+    if (task.cancelled() or task.exception() is not None) and state.supplement is failed:
+        state.supplement = None

@@ -1,0 +1,151 @@
+"""``unturned claims``: the paper's conclusions measured for all shipped checkpoints on every test face, written to ``claims.json``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.checkpoints import Checkpoint, load_checkpoint, load_manifest
+from model.claims.comparison import Comparison, ModelFigures
+from model.claims.faithfulness import measure_faithfulness, sample_faces
+from model.claims.measures import measure_accuracies, measure_claims
+from model.claims.report import ClaimsReport, MeasuredModel, save_claims
+from model.classifier import centred
+from model.data.ferplus import FaceSet, load_ferplus
+from model.files.atomic_write import make_room
+from model.files.revision import code_revision
+from model.maps.inner_face import inner_face_cover
+from model.maps.measures import flip_back, flip_consistency, minmax_overlap, overlap, periphery_share
+from model.measuring.bootstrap import DRAWS, draw_counts
+from model.measuring.evaluation import SplitOutputs, split_outputs
+
+BASELINE = "baseline"
+SPLIT = "test"
+PARTNER_SEED = 20231030
+
+
+def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, faithfulness: bool = True) -> int:
+    """``unturned claims``: measure every checkpoint of the manifest on the FERPlus test split.
+
+    Args:
+        data: folder or zip of FERPlus.
+        checkpoints: folder with the manifest.
+        out: JSON file to write; the service reads ``claims.json`` beside the manifest.
+        draws: bootstrap draws.
+        faithfulness: also measure ROAD of the baseline's and of ``ours``' maps.
+
+    Raises:
+        CheckpointError: a checkpoint is missing or damaged.
+        DatasetError: no FERPlus at ``data``.
+        ValueError: no baseline in the manifest.
+    """
+    from tqdm import tqdm
+
+    make_room(out)
+    revision = code_revision()
+    manifest = load_manifest(checkpoints)
+    if BASELINE not in manifest.checkpoints:
+        raise ValueError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
+    faces = load_ferplus(data, SPLIT).labelled()
+    loaded: dict[str, Checkpoint] = {}
+    figures: dict[str, ModelFigures] = {}
+    for name, entry in tqdm(manifest.checkpoints.items(), desc=f"{len(faces)} faces and their mirror images", unit="model"):
+        loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
+        figures[name] = model_figures(loaded[name], faces)
+    print(f"drawing the faces {draws} times")
+    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)))
+    report = ClaimsReport(
+        command=shlex.join(["unturned", *sys.argv[1:]]),
+        revision=revision,
+        dataset="ferplus",
+        split=SPLIT,
+        faces=len(faces),
+        draws=draws,
+        baseline=BASELINE,
+        ours=manifest.ours,
+        models={name: MeasuredModel(checkpoint=c.name, method=c.metadata.method, sha256=c.sha256) for name, c in loaded.items()},
+        claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy()),
+        accuracies=measure_accuracies(comparison, faces.labels.numpy()),
+        faithfulness=None,
+    )
+    save_claims(out, report)
+    print(verdict_lines(report))
+    if faithfulness:
+        print("removing pixels (ROAD)")
+        road = measure_faithfulness({name: loaded[name] for name in (BASELINE, manifest.ours)}, sample_faces(faces))
+        save_claims(out, report.model_copy(update={"faithfulness": road}))
+    print(f"written to {out}")
+    return 0
+
+
+def verdict_lines(report: ClaimsReport) -> str:
+    """A line a claim, with the verdict for ``ours`` and the differences it rests on."""
+    lines = []
+    for claim in report.claims:
+        lines.append(f"{claim.statement} {report.ours} against {report.baseline}: {claim.verdicts[report.ours]}")
+        for measure in claim.measures:
+            difference = measure.differences[report.ours]
+            if measure.decides and difference.value is not None and difference.interval is not None:
+                low, high = difference.interval
+                lines.append(f"  {measure.title}: {difference.value:+.4f} [{low:+.4f}, {high:+.4f}], {measure.better} is expected")
+    return "\n".join(lines)
+
+
+def model_figures(checkpoint: Checkpoint, faces: FaceSet) -> ModelFigures:
+    """All figures of a checkpoint on labelled faces; maps in the gauge they are served in."""
+    outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
+    cells = outputs.maps.shape[-1]
+    area, outside = inner_face_cover(checkpoint.metadata.grid, cells, checkpoint.metadata.geometry.ellipse)
+    return figures_of(outputs, area, outside)
+
+
+def figures_of(outputs: SplitOutputs, area: Tensor, outside: Tensor) -> ModelFigures:
+    """The figures of a model's outputs.
+
+    Args:
+        area, outside: ``(h, w)``, as :func:`model.maps.inner_face.inner_face_cover` gives them.
+    """
+    maps, mapped_back = centred(outputs.maps), flip_back(centred(outputs.mirrored_maps))
+    predicted = outputs.logits.argmax(1)
+    partner = partners(predicted)
+    floor = flip_consistency(maps, mapped_back[partner.clamp_min(0)])
+    floor[partner < 0] = torch.nan
+    pairs = torch.triu_indices(maps.shape[1], maps.shape[1], offset=1)
+    return ModelFigures(
+        predicted=predicted.numpy(),
+        consistency=_floats(flip_consistency(maps, mapped_back)),
+        floor=_floats(floor),
+        overlap=_floats(overlap(maps)[:, pairs[0], pairs[1]]),
+        minmax_overlap=_floats(minmax_overlap(maps)[:, pairs[0], pairs[1]]),
+        periphery=_floats(periphery_share(maps, area, outside)),
+        log_odds=_floats(log_odds(outputs.logits)),
+    )
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """``log p / (1 - p)`` of every class, ``(N, L)``: its logit less the log-sum-exp of the others'."""
+    classes = logits.shape[1]
+    others = [torch.logsumexp(logits[:, [k for k in range(classes) if k != index]].double(), 1) for index in range(classes)]
+    return logits.double() - torch.stack(others, 1)
+
+
+def partners(predicted: Tensor) -> Tensor:
+    """For each face ``(N,)`` another face of the same predicted class: the next one in a random circle of them; -1 if there is none."""
+    generator = torch.Generator().manual_seed(PARTNER_SEED)
+    partner = torch.full_like(predicted, -1)
+    for index in range(int(predicted.max()) + 1):
+        members = torch.nonzero(predicted == index).flatten()
+        if len(members) > 1:
+            circle = members[torch.randperm(len(members), generator=generator)]
+            partner[circle] = circle.roll(1)
+    return partner
+
+
+def _floats(values: Tensor) -> NDArray[np.float64]:
+    return values.double().numpy()

@@ -1,0 +1,125 @@
+"""Models against a baseline on the same faces: statistics with bootstrap intervals, paired differences, verdicts, points to plot.
+
+A statistic is a function of a model's figures and of bootstrap draws ``(R, N)``; all models are drawn alike, so differences are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.claims.report import Estimate, Measure, PointSet, Verdict, combine, decide
+from model.measuring.bootstrap import Floats, Labels, percentile_interval
+
+POINT_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """One model on N labelled faces. NaN where undefined.
+
+    ``predicted`` (N,); ``consistency`` and ``floor`` (N, L): flip correlation of a face's maps, and of its maps with those of the
+    mirror image of another face of the same predicted class; ``overlap`` and ``minmax_overlap`` (N, L (L - 1) / 2) of each pair
+    of classes; ``periphery`` (N, L): share of a map outside the inner face, less a uniform map's; ``log_odds`` (N, L).
+    """
+
+    predicted: Labels
+    consistency: Floats
+    floor: Floats
+    overlap: Floats
+    minmax_overlap: Floats
+    periphery: Floats
+    log_odds: Floats
+
+
+Statistic = Callable[[ModelFigures, Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The figures of every model, the baseline's name among them, and that of the model the points are drawn for."""
+
+    figures: dict[str, ModelFigures]
+    baseline: str
+    ours: str
+    draws: tuple[Floats, ...]
+
+    @property
+    def faces(self) -> int:
+        return len(self.figures[self.baseline].predicted)
+
+    @property
+    def others(self) -> list[str]:
+        return [name for name in self.figures if name != self.baseline]
+
+    def measure(
+        self,
+        key: str,
+        title: str,
+        better: Literal["higher", "lower"],
+        statistic: Statistic,
+        *,
+        decides: bool = False,
+        expression: str | None = None,
+        reference: tuple[str, float] | None = None,
+    ) -> Measure:
+        """A statistic of every model with its interval, its difference from the baseline, and what the difference decides."""
+        whole = np.ones((1, self.faces))
+        reference_title, reference_value = reference or (None, np.nan)
+        values = {name: float(statistic(figures, whole)[0]) for name, figures in self.figures.items()}
+        drawn = {name: np.concatenate([statistic(figures, counts) for counts in self.draws]) for name, figures in self.figures.items()}
+        differences = {name: _estimate(values[name] - values[self.baseline], drawn[name] - drawn[self.baseline]) for name in self.others}
+        return Measure(
+            key=key,
+            title=title,
+            expression=expression,
+            better=better,
+            decides=decides,
+            models={name: _estimate(values[name], drawn[name]) for name in values},
+            differences=differences,
+            verdicts={name: decide(difference, better) for name, difference in differences.items()},
+            reference=None if np.isnan(reference_value) else reference_value,
+            reference_title=reference_title,
+        )
+
+    def verdicts(self, measures: tuple[Measure, ...]) -> dict[str, Verdict]:
+        """A claim's verdict for every model but the baseline, from the measures that decide it."""
+        return {name: combine([measure.verdicts[name] for measure in measures if measure.decides]) for name in self.others}
+
+    def points(
+        self,
+        key: str,
+        title: str,
+        quantity: str,
+        value: Callable[[ModelFigures], Floats],
+        marked: tuple[str, NDArray[np.bool_]] | None = None,
+    ) -> PointSet:
+        """A value ``(N,)`` of the baseline against that of ``ours``, for the faces where both have one."""
+        across, up = value(self.figures[self.baseline]), value(self.figures[self.ours])
+        faces = np.flatnonzero(~np.isnan(across) & ~np.isnan(up))
+        return PointSet(
+            key=key,
+            title=title,
+            quantity=quantity,
+            faces=tuple(faces.tolist()),
+            baseline=tuple(across[faces].round(POINT_DECIMALS).tolist()),
+            ours=tuple(up[faces].round(POINT_DECIMALS).tolist()),
+            marked=None if marked is None else tuple(marked[1][faces].tolist()),
+            marked_title=None if marked is None else marked[0],
+        )
+
+
+def row_mean(values: Floats) -> Floats:
+    """Mean of each row over its defined values; NaN for a row without any."""
+    defined = ~np.isnan(values)
+    count = defined.sum(1)
+    mean: Floats = np.divide(np.where(defined, values, 0.0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
+    return mean
+
+
+def _estimate(value: float, drawn: Floats) -> Estimate:
+    return Estimate(value=None if np.isnan(value) else value, interval=percentile_interval(drawn))

@@ -1,0 +1,191 @@
+"""``checkpoints/claims.json``: the paper's three conclusions as measurements, with a verdict computed from the intervals.
+
+Rates and correlations are fractions; faces are numbered as in the labelled faces of the test split, in the order of the dataset's files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model.files.atomic_write import replace_file
+from model.files.first_error import first_error
+
+CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ClaimsError(Exception):
+    """The report is missing or malformed; the message is one line, ``file: reason``."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Record):
+    """A figure and its 95% interval from the bootstrap over the faces; null where it is undefined."""
+
+    value: Number | None
+    interval: tuple[Number, Number] | None
+
+
+class Measure(_Record):
+    """One figure for every model, and its difference from the baseline (model minus baseline on the same draws of faces).
+
+    ``better`` is the direction the claim expects; ``decides`` tells whether the claim's verdict rests on this measure, or it is
+    only reported. ``reference`` is what needs no classifier, such as a bare rule. ``verdicts`` has every model but the baseline.
+    """
+
+    key: str
+    title: str
+    expression: str | None = None
+    better: Literal["higher", "lower"]
+    decides: bool
+    models: dict[str, Estimate]
+    differences: dict[str, Estimate]
+    verdicts: dict[str, Verdict]
+    reference: Number | None = None
+    reference_title: str | None = None
+
+
+class PointSet(_Record):
+    """A scatter plot, one point a face: the baseline's value across, that of ``ours`` up; ``marked`` faces are drawn apart."""
+
+    key: str
+    title: str
+    quantity: str
+    faces: tuple[int, ...]
+    baseline: tuple[Number, ...]
+    ours: tuple[Number, ...]
+    marked: tuple[bool, ...] | None = None
+    marked_title: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_value_a_face(self) -> Self:
+        if {len(self.baseline), len(self.ours), len(self.marked or self.faces)} != {len(self.faces)}:
+            raise ValueError(f"{self.key}: every face needs one value a model")
+        return self
+
+
+class Claim(_Record):
+    """One conclusion of the paper's section 3: ``statement`` in this project's words, how it is measured, and what came out.
+
+    ``verdicts`` has every model but the baseline; ``samples`` says how many faces each figure rests on.
+    """
+
+    key: str
+    statement: str
+    method: str
+    samples: dict[str, int]
+    measures: tuple[Measure, ...]
+    verdicts: dict[str, Verdict]
+    points: tuple[PointSet, ...]
+
+
+class MeasuredModel(_Record):
+    """A model of the report."""
+
+    checkpoint: str
+    method: str
+    sha256: str
+
+
+class FaceMean(_Record):
+    """Mean over faces with its 95% interval."""
+
+    mean: Number
+    interval: tuple[Number, Number]
+
+
+class RoadFigures(_Record):
+    """ROAD of a model's maps, in changes of the predicted class's probability; ``gain`` is ``map`` less ``random``, face by face.
+
+    ``map`` is half of ``removing_lowest`` less ``removing_highest``, and so is ``random`` for maps of random numbers.
+    """
+
+    checkpoint: str
+    map: FaceMean
+    random: FaceMean
+    gain: FaceMean
+    removing_highest: FaceMean
+    removing_lowest: FaceMean
+
+
+class Faithfulness(_Record):
+    """ROAD on a sample of the faces: by model, and the other models' gain less the first one's."""
+
+    rule: str
+    faces: int
+    models: dict[str, RoadFigures]
+    differences: dict[str, FaceMean]
+
+
+class ClaimsReport(_Record):
+    """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.claims.faithfulness`` measures.
+
+    ``accuracies`` are overall and mean accuracy on the same draws, which no claim rests on.
+    """
+
+    format: Literal["unturned-claims-1"] = "unturned-claims-1"
+    command: str
+    revision: str
+    dataset: str
+    split: str
+    faces: int
+    draws: int
+    baseline: str
+    ours: str
+    models: dict[str, MeasuredModel]
+    claims: tuple[Claim, ...]
+    accuracies: tuple[Measure, ...] = ()
+    faithfulness: Faithfulness | None
+
+    @model_validator(mode="after")
+    def _names_its_models(self) -> Self:
+        measures = [*self.accuracies, *(measure for claim in self.claims for measure in claim.measures)]
+        unknown = {self.baseline, self.ours}.union(*(measure.models for measure in measures)) - set(self.models)
+        if unknown:
+            raise ValueError(f"models does not have {', '.join(sorted(unknown))}")
+        return self
+
+
+def decide(difference: Estimate, better: Literal["higher", "lower"]) -> Verdict:
+    """What an interval of the difference says: wholly on the expected side of 0, wholly on the other, or neither."""
+    if difference.interval is None:
+        return "undecided"
+    low, high = difference.interval if better == "higher" else (-difference.interval[1], -difference.interval[0])
+    if low > 0:
+        return "holds"
+    return "does not hold" if high < 0 else "undecided"
+
+
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """A claim of several parts: holds if all do, does not if one does not, otherwise undecided."""
+    if "does not hold" in verdicts:
+        return "does not hold"
+    return "holds" if verdicts and set(verdicts) == {"holds"} else "undecided"
+
+
+def save_claims(path: Path, report: ClaimsReport) -> None:
+    """Write the report atomically."""
+    replace_file(path, f"{report.model_dump_json()}\n".encode())
+
+
+def load_claims(directory: Path) -> ClaimsReport:
+    """Read the report.
+
+    Raises:
+        ClaimsError: missing or malformed.
+    """
+    path = directory / CLAIMS_FILE
+    try:
+        return ClaimsReport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ClaimsError(f"{path}: cannot be read ({error.strerror}); `unturned claims` makes it") from error
+    except ValidationError as error:
+        raise ClaimsError(f"{path}: {first_error(error)}") from error

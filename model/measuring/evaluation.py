@@ -1,0 +1,135 @@
+"""What a classifier gives for every face of a split, and how good that is: accuracies, average precision, flip consistency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from model.classifier import ExpressionClassifier, centred
+from model.data.ferplus import FaceSet
+from model.expressions import EXPRESSIONS
+from model.maps.measures import flip_back, flip_consistency
+from model.measuring.bootstrap import accuracy_intervals, mean_intervals
+from model.measuring.results import Accuracies, FlipConsistency, Intervals, Predictions, SplitMetrics
+from model.methods.base import log_prior
+from model.preprocessing import network_input
+
+EVALUATION_BATCH = 128
+ADJUSTMENTS = (0.5, 1.0)  # tau of the post-hoc rows: half of the log prior taken out, and all of it
+
+
+@dataclass(frozen=True)
+class SplitOutputs:
+    """Logits ``(N, L)`` and maps ``(N, L, h, w)`` of every face, and the maps of its mirror image as seen (not mapped back)."""
+
+    logits: Tensor
+    maps: Tensor
+    mirrored_maps: Tensor
+
+
+@torch.inference_mode()
+def split_logits(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> Tensor:
+    """Logits ``(N, L)`` of every face of a split, without mirror images."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    parts = [classifier(network_input(part.to(device), input_size)).logits.cpu() for part in torch.split(faces.images, EVALUATION_BATCH)]
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> SplitOutputs:
+    """Logits and trained-gauge maps of every face of a split and of its mirror image."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    seen, mirrored = [], []
+    for part in torch.split(faces.images, EVALUATION_BATCH):
+        images = network_input(part.to(device), input_size)
+        seen.append(classifier(images))
+        mirrored.append(classifier(images.flip(-1)).maps)
+    return SplitOutputs(
+        torch.cat([prediction.logits for prediction in seen]).cpu(),
+        torch.cat([prediction.maps for prediction in seen]).cpu(),
+        torch.cat(mirrored).cpu(),
+    )
+
+
+def confusion_matrix(predicted: Tensor, labels: Tensor) -> Tensor:
+    """Counts ``(L, L)``: row is the label, column the prediction."""
+    classes = len(EXPRESSIONS)
+    return torch.bincount(labels * classes + predicted, minlength=classes * classes).view(classes, classes)
+
+
+def accuracies(predicted: Tensor, labels: Tensor) -> dict[str, Any]:
+    """``overall``, ``mean`` (unweighted over the classes) and ``per_class`` accuracy, fractions in 0..1."""
+    confusion = confusion_matrix(predicted, labels)
+    per_class = confusion.diagonal() / confusion.sum(1)
+    return {
+        "overall": (predicted == labels).float().mean().item(),
+        "mean": per_class.mean().item(),
+        "per_class": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
+    }
+
+
+def macro_average_precision(logits: Tensor, labels: Tensor) -> float:
+    """Mean over the classes of the average precision of the class's probability, one class against the others."""
+    probabilities = logits.softmax(1)
+    scores = [average_precision_score(labels == index, probabilities[:, index]) for index in range(len(EXPRESSIONS))]
+    return float(sum(scores) / len(scores))
+
+
+def learning_curve_point(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> dict[str, Any]:
+    """Accuracies and macro average precision on a split: what the log keeps after every epoch."""
+    logits = split_logits(classifier, faces, input_size)
+    return accuracies(logits.argmax(1), faces.labels) | {"macro_average_precision": macro_average_precision(logits, faces.labels)}
+
+
+def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[str, int]) -> SplitMetrics:
+    """Everything a result file keeps of a split.
+
+    Args:
+        labels: ``(N,)``.
+        training_counts: faces a class in the training set, for the rows with the prior taken out of the logits.
+    """
+    predicted = outputs.logits.argmax(1)
+    # of the maps in the centred gauge, as served
+    consistency = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
+    prior = log_prior([training_counts[name] for name in EXPRESSIONS])
+    adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * prior).argmax(1), labels) for tau in ADJUSTMENTS}
+    return SplitMetrics(
+        **accuracies(predicted, labels),
+        faces=len(labels),
+        macro_average_precision=macro_average_precision(outputs.logits, labels),
+        confusion=tuple(tuple(row) for row in confusion_matrix(predicted, labels).tolist()),
+        flip_consistency=_consistency(consistency),
+        logit_adjusted={tau: Accuracies(**values) for tau, values in adjusted.items()},
+        intervals=_intervals(predicted, labels, consistency),
+    )
+
+
+def split_predictions(outputs: SplitOutputs, labels: Tensor) -> Predictions:
+    """Label and prediction of every face of a split, for comparisons face by face."""
+    return Predictions(labels="".join(map(str, labels.tolist())), predicted="".join(map(str, outputs.logits.argmax(1).tolist())))
+
+
+def _consistency(values: Tensor) -> FlipConsistency:
+    """Flip consistency ``(N, L)`` averaged over the faces where it is defined."""
+    per_class = [column[~column.isnan()] for column in values.T]
+    means = [column.mean().item() if len(column) else None for column in per_class]
+    defined = [mean for mean in means if mean is not None]
+    overall = sum(defined) / len(defined) if defined else None
+    return FlipConsistency(mean=overall, per_class=dict(zip(EXPRESSIONS, means, strict=True)))
+
+
+def _intervals(predicted: Tensor, labels: Tensor, consistency: Tensor) -> Intervals:
+    accuracies_of = torch.where(
+        labels.unsqueeze(1) == torch.arange(len(EXPRESSIONS)), (predicted == labels).double().unsqueeze(1), torch.nan
+    )
+    return Intervals(
+        **accuracy_intervals((predicted == labels).double().unsqueeze(1).numpy(), labels.numpy())[0],
+        per_class=dict(zip(EXPRESSIONS, mean_intervals(accuracies_of.numpy()), strict=True)),
+        flip_consistency=dict(zip(EXPRESSIONS, mean_intervals(consistency.double().numpy()), strict=True)),
+    )

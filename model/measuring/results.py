@@ -1,0 +1,238 @@
+"""What a training run leaves behind to be compared: one JSON file a run, checked on writing and on reading.
+
+Every rate is a fraction in 0..1, never a percentage; classes are keyed by the names of ``EXPRESSIONS``. Undefined numbers are null.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from model.expressions import EXPRESSIONS
+from model.files.atomic_write import replace_file
+from model.files.first_error import first_error
+
+RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
+TRIALS_FOLDER = "trials"  # inside the folder of the results
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "kornia", "scikit-learn", "safetensors")
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
+Digits = Annotated[str, Field(pattern="^[0-6]+$")]
+Confusion = tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
+
+
+class ResultError(Exception):
+    """A result file cannot be used; the message is one line, ``file: reason``."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Accuracies(_Record):
+    """``overall`` is correct over all faces, ``mean`` the unweighted mean over the classes of ``per_class``."""
+
+    overall: Fraction
+    mean: Fraction
+    per_class: dict[str, Fraction]
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.per_class)
+        return self
+
+
+class FlipConsistency(_Record):
+    """Pearson correlation of a map and its mirror image's map, averaged over the faces; ``mean`` over the classes that have a value."""
+
+    mean: Correlation | None
+    per_class: dict[str, Correlation | None]
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.per_class)
+        return self
+
+
+class Intervals(_Record):
+    """Percentile bootstrap 95% intervals over the faces of the split."""
+
+    overall: tuple[Fraction, Fraction]
+    mean: tuple[Fraction, Fraction]
+    per_class: dict[str, tuple[Fraction, Fraction] | None] | None = None
+    flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
+
+
+class SplitMetrics(Accuracies):
+    """A model on one split.
+
+    ``confusion`` has the label as its row and the prediction as its column; ``logit_adjusted`` holds, by tau, the accuracies of
+    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021).
+    """
+
+    faces: int = Field(gt=0)
+    macro_average_precision: Fraction
+    confusion: Confusion
+    flip_consistency: FlipConsistency | None
+    logit_adjusted: dict[str, Accuracies]
+    intervals: Intervals
+
+    @model_validator(mode="after")
+    def _counts_every_face(self) -> Self:
+        if len(self.confusion) != len(EXPRESSIONS) or any(len(row) != len(EXPRESSIONS) for row in self.confusion):
+            raise ValueError(f"confusion is not {len(EXPRESSIONS)} x {len(EXPRESSIONS)}")
+        counted = sum(map(sum, self.confusion))
+        if counted != self.faces:
+            raise ValueError(f"confusion counts {counted} faces of {self.faces}")
+        return self
+
+
+class Predictions(_Record):
+    """Every face of a split in the data set's order, a digit each: index in ``EXPRESSIONS`` of its label and of what the model says."""
+
+    labels: Digits
+    predicted: Digits
+
+    @model_validator(mode="after")
+    def _has_as_many(self) -> Self:
+        if len(self.labels) != len(self.predicted):
+            raise ValueError(f"{len(self.labels)} labels and {len(self.predicted)} predictions")
+        return self
+
+    def counts(self) -> Confusion:
+        """The confusion matrix of these predictions."""
+        pairs = Counter(zip(self.labels, self.predicted, strict=True))
+        digits = [str(index) for index in range(len(EXPRESSIONS))]
+        return tuple(tuple(pairs[label, said] for said in digits) for label in digits)
+
+
+class Machine(_Record):
+    """Where a run was done: processor, threads the run used, accelerator if any."""
+
+    cpu: str
+    threads: int
+    accelerator: str | None
+
+
+class RunResult(_Record):
+    """One finished run.
+
+    ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has
+    one entry an epoch: validation figures and what the method reports of itself, such as labels changed. ``revision`` is that of the
+    code, several with commas between them where a run was continued with another; ``versions`` and ``machine`` are those of its end.
+    ``test_predictions`` is null for runs from before they were kept.
+    """
+
+    format: Literal["unturned-result-1"] = "unturned-result-1"
+    command: str
+    method: str
+    dataset: str
+    imbalance: str
+    network: str
+    input_size: int
+    epochs: int
+    batch: int
+    seed: int
+    revision: str
+    seconds: float = Field(ge=0)
+    versions: dict[str, str]
+    machine: Machine
+    training_counts: dict[str, int]
+    hyperparameters: dict[str, JsonValue]
+    learning_curve: tuple[dict[str, JsonValue], ...]
+    valid: SplitMetrics | None
+    test: SplitMetrics
+    test_predictions: Predictions | None = None
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        _require_classes(self.training_counts)
+        return self
+
+    @model_validator(mode="after")
+    def _agrees_with_its_predictions(self) -> Self:
+        if self.test_predictions is not None and self.test_predictions.counts() != self.test.confusion:
+            raise ValueError("test_predictions are not those that the confusion matrix of the test split counts")
+        return self
+
+
+def _require_classes(values: Iterable[str]) -> None:
+    if set(values) != set(EXPRESSIONS):
+        raise ValueError(f"the classes must be {', '.join(EXPRESSIONS)}")
+
+
+def result_path(folder: Path, method: str, dataset: str, imbalance: str, seed: int) -> Path:
+    """File of a run: ``<dataset>-<imbalance>-<method>-seed<seed>.json``."""
+    return folder / f"{dataset}-{imbalance}-{method}-seed{seed}.json"
+
+
+def save_result(folder: Path, result: RunResult) -> Path:
+    """Write a result atomically; returns its path."""
+    path = result_path(folder, result.method, result.dataset, result.imbalance, result.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(path, f"{result.model_dump_json(indent=1)}\n".encode())
+    return path
+
+
+def load_result(path: Path) -> RunResult:
+    """Read one result.
+
+    Raises:
+        ResultError: missing, malformed, or stored under another run's name.
+    """
+    result = _read_result(path)
+    expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
+    if path != expected:
+        raise ResultError(f"{path}: holds the run of {expected.name}")
+    return result
+
+
+def load_results(folder: Path) -> list[RunResult]:
+    """Every result of a folder, in the order of the file names; none where the folder does not exist."""
+    return [load_result(path) for path in sorted(folder.glob("*.json"))]
+
+
+def load_trials(folder: Path) -> list[RunResult]:
+    """Every trial beside the results of a folder, in the order of the file names, which say after the run's name what was tried.
+
+    Raises:
+        ResultError: a file is malformed.
+    """
+    return [_read_result(path) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
+
+
+def _read_result(path: Path) -> RunResult:
+    try:
+        return RunResult.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise ResultError(f"{path}: {first_error(error)}") from error
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries whose arithmetic a run depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_PACKAGES}
+
+
+def this_machine() -> Machine:
+    """Processor name, threads of this process, and the accelerator torch would use."""
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return Machine(cpu=_cpu_model(), threads=torch.get_num_threads(), accelerator=accelerator)
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

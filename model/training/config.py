@@ -1,0 +1,61 @@
+"""What a training run is told, checked before anything is read: every choice that shapes its weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from model.networks import LARGEST_INPUT, smallest_input
+from model.training.runs import Protocol
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Every choice of a run that shapes its weights; the defaults are the protocol of the tables.
+
+    ``lr`` is the network's peak learning rate, the head's is ten times that. A batch is seen in ``parts`` parts a process, their
+    gradients added up; parts are of equal size, so that every face counts alike.
+
+    Raises:
+        ValueError: a choice that cannot be trained with; the message names it and what would do.
+    """
+
+    method: str
+    network: str = Protocol.network
+    input_size: int = Protocol.input_size
+    epochs: int = Protocol.epochs
+    batch: int = Protocol.batch
+    lr: float = Protocol.lr
+    weight_decay: float = Protocol.weight_decay
+    seed: int = 1
+    precision: str = "bf16-mixed"
+    parts: int = Protocol.parts
+    settings: tuple[tuple[str, str], ...] = ()
+    resnet18_weights: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "parts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"--seed must be 0 or more, not {self.seed}")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ValueError(f"--lr must be a number above 0, not {self.lr:g}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"--weight-decay must be a number of 0 or more, not {self.weight_decay:g}")
+        smallest = smallest_input(self.network)
+        if not smallest <= self.input_size <= LARGEST_INPUT:
+            raise ValueError(f"--input-size of {self.network} is {smallest} to {LARGEST_INPUT} pixels, not {self.input_size}")
+        if self.resnet18_weights is not None and self.network != "resnet18":
+            raise ValueError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
+
+    def check_shares(self, processes: int) -> None:
+        """Whether ``processes`` processes can take equal parts of every batch.
+
+        Raises:
+            ValueError: they cannot, or a part would have a single face, which BatchNorm cannot be trained on.
+        """
+        shares = self.parts * processes
+        if self.batch % shares or self.batch // shares < 2:
+            parts = f"{self.parts} parts on each of {processes} processes" if processes > 1 else f"{self.parts} parts"
+            raise ValueError(f"--batch {self.batch} cannot be seen in {parts}: it takes equal parts of two faces or more")

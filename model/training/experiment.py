@@ -1,0 +1,211 @@
+"""One experiment from data to shipped file: load, train, measure on both splits, record, and, if asked, ship."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from model.checkpoints import CheckpointMetadata, save_checkpoint
+from model.classifier import ExpressionClassifier, PositionalHead
+from model.data.ferplus import DatasetError, FaceSet, load_ferplus
+from model.data.imbalance import thin_to_protocol
+from model.data.rafdb import load_rafdb
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.files.folder_lock import folder_lock
+from model.geometry import ferplus_geometry
+from model.measuring.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
+from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
+from model.methods import find_method
+from model.methods.base import Method, parse_settings
+from model.training.config import TrainingConfig
+from model.training.loop import Run, fit, launched_fabric, prepare_run
+from model.training.shipping import ship_checkpoint
+from model.training.state import Progress, read_log
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train and test
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run."""
+
+    config: TrainingConfig
+    dataset: str
+    data: Path
+    imbalance: str
+    directory: Path
+    results: Path
+    ship_to: Path | None
+    limit: int | None
+    command: str
+
+
+def load_labelled_faces(dataset: str, data: Path, split: str) -> FaceSet:
+    """The faces of a split that have a label, some of every expression.
+
+    Raises:
+        DatasetError: the data is not there, or an expression is not in it; the message says what is expected.
+    """
+    faces = (load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)).labelled()
+    missing = [name for name, count in zip(EXPRESSIONS, faces.counts(), strict=True) if count == 0]
+    if missing:
+        raise DatasetError(f"{data}: no face in the {split} split is labelled {', '.join(missing)}, but each expression needs one")
+    return faces
+
+
+def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
+    """Train to the end, measure, ship, record.
+
+    Raises:
+        Interrupted: asked to stop; the state is saved.
+        FolderBusyError: another process works on this run.
+        DatasetError, ResultError, StateError, ValueError: wrong input; the message says what to do.
+    """
+    with (
+        launched_fabric(experiment.config.precision) as fabric,
+        folder_lock(experiment.directory) if fabric.is_global_zero else nullcontext(),
+    ):
+        return _run(experiment, fabric, resume)
+
+
+def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
+    config = experiment.config
+    _refuse_to_replace_another_run(experiment)
+    train = _training_faces(experiment)
+    valid_split = VALIDATION_SPLITS[experiment.dataset]
+    valid = None if valid_split is None else _measured_faces(experiment, valid_split)
+    test = _measured_faces(experiment, "test")  # what is wrong with it should show before hours of training
+    counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
+    _refuse_to_replace_another_run(experiment, counts)
+    run = prepare_run(config, train)
+    progress = _fit(experiment, run, valid, fabric, resume)
+    classifier = run.method.inference()
+    outputs = split_outputs(classifier, test, config.input_size)
+    result = RunResult(
+        command=experiment.command,
+        method=config.method,
+        dataset=experiment.dataset,
+        imbalance=experiment.imbalance,
+        network=config.network,
+        input_size=config.input_size,
+        epochs=config.epochs,
+        batch=config.batch,
+        seed=config.seed,
+        revision=", ".join(progress.revisions),
+        seconds=progress.seconds,
+        versions=installed_versions(),
+        machine=this_machine(),
+        training_counts=counts,
+        hyperparameters=_hyperparameters(config),
+        learning_curve=_learning_curve(experiment.directory),
+        valid=None if valid is None else split_metrics(split_outputs(classifier, valid, config.input_size), valid.labels, counts),
+        test=split_metrics(outputs, test.labels, counts),
+        test_predictions=split_predictions(outputs, test.labels),
+    )
+    if fabric.is_global_zero:
+        _save_classifier(experiment, run, result, classifier)
+        save_result(experiment.results, result)  # last: whoever finds it takes the run for finished
+    return result
+
+
+def _refuse_to_replace_another_run(experiment: Experiment, counts: dict[str, int] | None = None) -> None:
+    """A result is replaced only by the same run done again, on the same training faces where their ``counts`` are known already."""
+    config = experiment.config
+    path = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
+    if not path.is_file():
+        return
+    there = load_result(path)
+    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | _hyperparameters(config)
+    if counts is not None:
+        wanted["training_counts"] = counts
+    found = there.model_dump() | there.hyperparameters
+    differing = sorted(name for name, value in wanted.items() if found.get(name) != value)
+    if differing:
+        raise ValueError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
+
+
+def _training_faces(experiment: Experiment) -> FaceSet:
+    faces = load_labelled_faces(experiment.dataset, experiment.data, "train")
+    return _limited(thin_to_protocol(faces, experiment.dataset, experiment.imbalance), experiment.limit)
+
+
+def _measured_faces(experiment: Experiment, split: str) -> FaceSet:
+    return _limited(load_labelled_faces(experiment.dataset, experiment.data, split), experiment.limit)
+
+
+def _limited(faces: FaceSet, limit: int | None) -> FaceSet:
+    """``limit`` faces, taken from every class in turn as long as it has any: the first 250 faces of FERPlus show no disgust."""
+    if limit is None:
+        return faces
+    if limit < len(EXPRESSIONS):
+        raise ValueError(f"--limit must be at least {len(EXPRESSIONS)}, a face of each expression, not {limit}")
+    turns = torch.zeros_like(faces.labels)
+    for label in range(len(EXPRESSIONS)):
+        members = faces.labels == label
+        turns[members] = torch.arange(int(members.sum()))
+    return faces.subset(turns.argsort(stable=True)[:limit].sort().values)
+
+
+def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric, resume: bool) -> Progress:
+    total = run.steps_per_epoch * experiment.config.epochs
+    with tqdm(total=total, unit="step", desc=experiment.directory.name, disable=not fabric.is_global_zero, mininterval=5) as bar:
+
+        def on_step(progress: Progress, losses: dict[str, float]) -> None:
+            done = progress.epoch * run.steps_per_epoch + progress.step
+            if bar.n == 0:
+                bar.initial = done  # steps from before a kill count for the position, not for the speed
+            bar.n = done
+            bar.set_postfix({"epoch": progress.epoch + 1, **{name: f"{value:.3f}" for name, value in losses.items()}})
+
+        def on_epoch(_epoch: int, method: Method) -> dict[str, Any]:
+            if valid is None:
+                return {}
+            point = learning_curve_point(method.inference(), valid, experiment.config.input_size)
+            tqdm.write(f"{experiment.directory.name}: valid overall {point['overall']:.4f}, mean {point['mean']:.4f}")
+            return {"valid": point}
+
+        return fit(run, fabric, experiment.directory, resume, on_step, on_epoch)
+
+
+def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
+    chosen = asdict(config)
+    recorded = {name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights")}
+    settings = parse_settings(find_method(config.method), dict(config.settings))
+    return recorded | {"settings": asdict(settings)}
+
+
+def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:
+    """The log's entries at the ends of epochs; an epoch done again after a kill counts once."""
+    return tuple({entry["epoch"]: entry for entry in read_log(directory) if entry.get("finished")}.values())
+
+
+def _save_classifier(experiment: Experiment, run: Run, result: RunResult, classifier: ExpressionClassifier) -> None:
+    splits = {"valid": result.valid, "test": result.test}
+    metadata = CheckpointMetadata(
+        method=result.method,
+        network=result.network,
+        tails=run.method.tails,
+        head="positional" if isinstance(classifier.head, PositionalHead) else "pooled",
+        dataset=result.dataset,
+        imbalance=result.imbalance,
+        classes=EXPRESSIONS,
+        training_counts=result.training_counts,
+        minor_classes=MINOR_CLASSES,
+        input_size=result.input_size,
+        geometry=ferplus_geometry(),
+        seed=result.seed,
+        epochs=result.epochs,
+        hyperparameters=result.hyperparameters | {"batch": result.batch},
+        metrics={name: None if split is None else split.model_dump(mode="json") for name, split in splits.items()},
+        revision=result.revision,
+    )
+    save_checkpoint(experiment.directory / CHECKPOINT_FILE, classifier, metadata)
+    if experiment.ship_to is not None:
+        ship_checkpoint(experiment.ship_to, classifier, metadata)

@@ -1,0 +1,129 @@
+"""The runs that Tables 1 to 3 are made of, and the command that does each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from model.data.imbalance import ORIGINAL
+from model.measuring.results import RunResult, result_path
+from model.methods import find_method
+from model.paper import paper_tables, published_counts
+
+# Rows that the paper does not have, by table. Tables 1 and 2 are printed without plain training, from which the others must be told.
+BEYOND_THE_PAPER = {1: ("baseline", "mek_sf"), 2: ("baseline", "mek_sf"), 3: ("mek_sf", "votes", "mek_votes")}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, AdamW's settings, the parts a
+    batch is seen in, over which BatchNorm takes its statistics, and the file a ResNet-18 starts from, if any."""
+
+    network: str = "dlib_resnet"
+    input_size: int = 99
+    epochs: int = 10
+    batch: int = 64
+    lr: float = 2e-4
+    weight_decay: float = 1e-3
+    parts: int = 1
+    resnet18_weights: str | None = None
+
+    @classmethod
+    def of(cls, result: RunResult) -> Self:
+        """The protocol a result was measured under."""
+        chosen = result.hyperparameters
+        lr, weight_decay = (float(str(chosen[name])) for name in ("lr", "weight_decay"))
+        weights = chosen.get("resnet18_weights")
+        return cls(
+            result.network,
+            result.input_size,
+            result.epochs,
+            result.batch,
+            lr,
+            weight_decay,
+            int(str(chosen["parts"])),
+            None if weights is None else str(weights),
+        )
+
+    def matches(self, result: RunResult) -> bool:
+        """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces."""
+        constants = asdict(find_method(result.method).Settings())
+        published = published_counts(result.dataset, result.imbalance)
+        whole = published is None or result.training_counts == published
+        return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One run: a method on a dataset under an imbalance protocol with a seed."""
+
+    method: str
+    dataset: str
+    imbalance: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The run's name, as its result file and folder have it."""
+        return result_path(Path(), self.method, self.dataset, self.imbalance, self.seed).stem
+
+    @property
+    def ships(self) -> bool:
+        """Whether the run's checkpoint is one of those the application serves: Table 3, first seed."""
+        return self.dataset == "ferplus" and self.imbalance == ORIGINAL and self.seed == 1
+
+    def arguments(self, data: str, protocol: Protocol) -> list[str]:
+        """Arguments of ``unturned`` that do the run, or continue it."""
+        shared: dict[str, str | int] = {
+            "method": self.method,
+            "dataset": self.dataset,
+            "imbalance": self.imbalance,
+            "seed": self.seed,
+            "data": data,
+            "network": protocol.network,
+            "input-size": protocol.input_size,
+            "epochs": protocol.epochs,
+            "batch": protocol.batch,
+            "lr": f"{protocol.lr:g}",
+            "weight-decay": f"{protocol.weight_decay:g}",
+        }
+        if protocol.parts != Protocol.parts:
+            shared["parts"] = protocol.parts
+        if protocol.resnet18_weights is not None:
+            shared["resnet18-weights"] = protocol.resnet18_weights
+        options = [part for name, value in shared.items() for part in (f"--{name}", str(value))]
+        return ["train", *options, "--resume", *(["--ship"] if self.ships else [])]
+
+    def command(self, data: str, protocol: Protocol) -> str:
+        """The same as one line for a shell."""
+        return shlex.join(["unturned", *self.arguments(data, protocol)])
+
+
+def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | None = None) -> list[TableCell]:
+    """The runs of Table 1, 2 or 3, seed by seed in the order of its rows, then this project's own rows.
+
+    Args:
+        methods: only these; all by default.
+
+    Raises:
+        ValueError: no such table, or a method that the table or this program does not have.
+    """
+    table = paper_tables().accuracy_table(number)
+    beyond = BEYOND_THE_PAPER[number]
+    rows = [(s.imbalance, method) for s in table.sections for method in [*(row.method for row in s.rows), *beyond]]
+    known = {method for _, method in rows}
+    unknown = set(methods or ()) - known
+    if unknown:
+        raise ValueError(f"Table {number} has no row {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
+    wanted = known if methods is None else set(methods)
+    return [TableCell(method, table.dataset, imbalance, seed) for seed in seeds for imbalance, method in rows if method in wanted]
+
+
+def training_faces(cell: TableCell) -> int:
+    """Size of a run's training set, as Tables 4 and 5 have it."""
+    counts = published_counts(cell.dataset, cell.imbalance)
+    assert counts is not None
+    return sum(counts.values())

@@ -1,0 +1,100 @@
+"""From a trained classifier to a shipped file: metadata, manifest, and the generated ``checkpoints/README.md``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint, save_checkpoint
+from model.classifier import ExpressionClassifier
+from model.files.atomic_write import replace_file
+from model.files.folder_lock import folder_lock
+from model.measuring.results import RESULTS_FOLDER
+
+MANIFEST_FILE = "manifest.json"
+README_FILE = "README.md"
+OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
+
+
+def shipping_folder(results: Path) -> Path:
+    """The folder of the checkpoints whose results are in ``results``; its manifest and README are replaced when one ships.
+
+    Raises:
+        ValueError: the folder above ``results`` does not look like one of checkpoints, so its README may be anybody's.
+    """
+    if results.name != RESULTS_FOLDER:
+        raise ValueError(
+            f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
+        )
+    if (results.parent / README_FILE).exists() and not (results.parent / MANIFEST_FILE).exists():
+        raise ValueError(f"{results.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
+    return results.parent
+
+
+def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:
+    """Put a checkpoint under its method's name into a directory and renew the manifest; waits for another run that does so.
+
+    Raises:
+        CheckpointError: a file of the directory is damaged.
+    """
+    with folder_lock(directory, wait=True):
+        save_checkpoint(directory / f"{metadata.method}.safetensors", classifier, metadata)
+        renew_manifest(directory)
+
+
+def renew_manifest(directory: Path) -> Manifest | None:
+    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the better form of MEK, write manifest and README.
+
+    Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them. While neither form of
+    MEK is there, nothing can be served: then no manifest is written and None returned.
+
+    Raises:
+        CheckpointError: a file is damaged.
+    """
+    loaded = [load_checkpoint(path) for path in sorted(directory.glob("*.safetensors"))]
+    entries = {
+        checkpoint.name: ManifestEntry(
+            file=f"{checkpoint.name}.safetensors",
+            sha256=checkpoint.sha256,
+            golden_logits=tuple(golden_logits(checkpoint.classifier, checkpoint.metadata.input_size).tolist()),
+        )
+        for checkpoint in loaded
+    }
+    metadata = {checkpoint.name: checkpoint.metadata for checkpoint in loaded}
+    forms = {name: _valid_score(metadata[name]) for name in OURS if name in metadata}
+    if not forms:
+        return None
+    manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
+    replace_file(directory / MANIFEST_FILE, f"{manifest.model_dump_json(indent=2)}\n".encode())
+    replace_file(directory / README_FILE, _readme(manifest, metadata).encode())
+    return manifest
+
+
+def _valid_score(metadata: CheckpointMetadata) -> float:
+    valid = metadata.metrics["valid"]
+    return float(valid["overall"] + valid["mean"]) / 2
+
+
+def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
+    lines = [
+        "# Checkpoints",
+        "",
+        "Generated from the files' own metadata by `unturned train --ship`; do not edit.",
+        "",
+        f"`ours` stands for `{manifest.ours}`, the form of MEK with the higher average of overall and mean accuracy on validation.",
+        "",
+        "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map",
+        "and its mirror counterpart over all classes and faces of the test split.",
+        "",
+        "| checkpoint | network | input | maps | epochs | seed | valid | test | flip consistency | settings | revision |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, data in metadata.items():
+        valid, test = data.metrics["valid"], data.metrics["test"]
+        side = data.grid.cells
+        settings = ", ".join(f"{key} {value}" for key, value in data.hyperparameters["settings"].items()) or "none"
+        accuracies = " | ".join(f"{100 * split['overall']:.2f} / {100 * split['mean']:.2f}" for split in (valid, test))
+        lines.append(
+            f"| {name} | {data.network} | {data.input_size} px | {side}x{side} | {data.epochs} | {data.seed} | {accuracies} "
+            f"| {test['flip_consistency']['mean']:.3f} | {settings} | `{data.revision[:10]}` |"
+        )
+    return "\n".join([*lines, ""])

@@ -1,0 +1,93 @@
+"""The API keeps to its own document, whatever is sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from app.errors import ErrorCode
+from app.http.limits import UPLOAD_PATHS
+from app.main import create_app
+from app.settings import Settings
+from tests.live_server import LiveServer
+
+# A document cannot ask for a picture with a face in it, so a valid form may still be refused for its picture.
+CONFIGURATION = "".join(
+    f"""
+[[operations]]
+include-path = "{path}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "415", "422"]
+"""
+    for path in sorted(UPLOAD_PATHS)
+)
+
+
+@pytest.fixture(scope="module")
+def application() -> FastAPI:
+    return create_app(Settings())
+
+
+@pytest.mark.slow
+def test_requests_as_documented_and_not(random_checkpoints: Path, tmp_path: Path) -> None:
+    """All checks of schemathesis: only documented statuses and bodies, bad requests refused, methods not documented not allowed."""
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints) as server:
+        address = f"http://127.0.0.1:{server.wait_until_ready().port}/openapi.json"
+        tool = Path(sys.executable).with_name("schemathesis")
+        command: list[str | Path] = [
+            tool,
+            "--config-file",
+            tmp_path / "schemathesis.toml",
+            "run",
+            address,
+            "--checks",
+            "all",
+            "--seed",
+            "1",
+            "--max-examples",
+            "10",
+        ]
+        ran = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        assert ran.returncode == 0, ran.stdout[-6000:]
+        assert "generated" in ran.stdout
+        assert not [line for line in server.lines if line["level"] == "error"]
+
+
+def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:
+    document = application.openapi()
+    assert set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(ErrorCode)
+    described = "".join(
+        response["description"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for response in operation["responses"].values()
+    )
+    assert [code for code in ErrorCode if f"`{code}`" not in described] == []
+
+
+def test_a_key_is_documented_where_one_is_set(application: FastAPI) -> None:
+    assert "securitySchemes" not in application.openapi()["components"]
+    document = create_app(Settings(api_key="0123456789abcdef")).openapi()  # type: ignore[arg-type]
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    open_paths = {path for path, methods in document["paths"].items() for method in methods.values() if "security" not in method}
+    assert open_paths == {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+
+
+def test_every_upload_is_admitted_like_one(application: FastAPI) -> None:
+    """A route that takes a body is known to the layers that bound it."""
+    posts = {path for path, methods in _routes(application.routes) if "POST" in methods}
+    assert posts == set(UPLOAD_PATHS)
+
+
+def _routes(routes: Any) -> Any:
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from _routes(route.original_router.routes)
+        elif not isinstance(route, Mount):
+            yield route.path, route.methods

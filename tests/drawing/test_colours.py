@@ -1,0 +1,122 @@
+"""Colours and places of maps, against 2x2 maps worked out by hand."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.drawing.colours import (
+    ColourMap,
+    Scale,
+    Style,
+    as_webp,
+    colour_limits,
+    colour_table,
+    colours,
+    enlarged,
+    overlay,
+)
+from model.maps.picture import place_cells
+from model.networks import Grid
+
+# Cells at input pixels 1 and 5 of 7: pixel 3 is half way; pixels 0 and 6 lie beyond the centres.
+GRID = Grid(first=1, step=4, input=7)
+CELLS = np.array([[0.0, 4.0], [8.0, -4.0]])
+
+
+def test_a_map_is_linear_between_the_centres_and_constant_beyond() -> None:
+    placed = place_cells(CELLS, GRID, 7)
+    np.testing.assert_allclose(placed[1], [0, 0, 1, 2, 3, 4, 4])  # the upper row of cells
+    np.testing.assert_allclose(placed[:, 5], [4, 4, 2, 0, -2, -4, -4])  # the right column
+    np.testing.assert_allclose(placed[3, 3], 2.0)  # the mean of the four
+    np.testing.assert_allclose(placed[[0, 0, 6, 6], [0, 6, 0, 6]], [0, 4, 8, -4])  # corners repeat the outer cells
+
+
+def test_a_larger_picture_keeps_the_places() -> None:
+    # At three picture pixels an input pixel, input pixel p is centred at picture pixel 3 p + 1.
+    np.testing.assert_allclose(place_cells(CELLS, GRID, 21)[1::3, 1::3], place_cells(CELLS, GRID, 7))
+
+
+def test_placing_commutes_with_the_mirror_on_a_centred_grid() -> None:
+    np.testing.assert_allclose(place_cells(CELLS[:, ::-1], GRID, 20), place_cells(CELLS, GRID, 20)[:, ::-1])
+
+
+def test_one_limit_a_model_by_default_choice_and_per_map_and_for_all() -> None:
+    weak = np.stack([CELLS / 8.0, -np.ones((2, 2))])  # maxima 1 and (none)
+    strong = CELLS[None]  # maximum 8
+    assert [limits.tolist() for limits in colour_limits([weak, strong], Scale.MODEL, signed=False)] == [[1.0, 1.0], [8.0]]
+    assert [limits.tolist() for limits in colour_limits([weak, strong], Scale.ALL, signed=False)] == [[8.0, 8.0], [8.0]]
+    assert [limits.tolist() for limits in colour_limits([weak, strong], Scale.MAP, signed=False)] == [[1.0, 0.0], [8.0]]
+
+
+def test_signed_limits_count_negative_values_by_size() -> None:
+    (limits,) = colour_limits([np.array([[[1.0, -3.0], [0.0, 2.0]]])], Scale.MAP, signed=True)
+    assert limits.tolist() == [3.0]
+
+
+def test_unsigned_colours_start_at_zero() -> None:
+    table = colour_table(ColourMap.VIRIDIS)
+    drawn = colours(np.array([-5.0, 0.0, 1.0, 2.0, 9.0]), 2.0, ColourMap.VIRIDIS)
+    np.testing.assert_array_equal(drawn, table[[0, 0, 128, 255, 255]])
+
+
+def test_signed_colours_keep_zero_in_the_middle() -> None:
+    drawn = colours(np.array([-2.0, 0.0, 2.0, 1.0]), 2.0, ColourMap.DIVERGING).astype(int)
+    assert drawn[0, 2] > drawn[0, 0]  # negative: blue
+    assert drawn[2, 0] > drawn[2, 2]  # positive: red
+    assert drawn[1].min() >= 245  # zero: near white
+    assert drawn[3].tolist() == colour_table(ColourMap.DIVERGING)[191].tolist()
+
+
+def test_a_map_without_evidence_is_drawn_as_zero_everywhere() -> None:
+    drawn = colours(np.array([-1.0, -0.5, 1e-9]), 0.0, ColourMap.INFERNO)
+    np.testing.assert_array_equal(drawn, np.repeat(colour_table(ColourMap.INFERNO)[:1], 3, axis=0))
+
+
+@pytest.mark.parametrize("colour_map", [ColourMap.VIRIDIS, ColourMap.INFERNO])
+def test_the_default_kind_of_colour_map_gets_steadily_lighter(colour_map: ColourMap) -> None:
+    linear = (colour_table(colour_map) / 255.0) ** 2.2
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(luminance[::8]) > 0).all()
+
+
+def test_jet_does_not() -> None:
+    luminance = (colour_table(ColourMap.JET) / 255.0) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(luminance[::8]) < 0).any()
+
+
+def test_the_blend_is_the_weighted_mean_and_is_not_rescaled() -> None:
+    face = np.full((48, 48), 100, dtype=np.uint8)
+    blended = overlay(face, CELLS, GRID, 8.0, Style(ColourMap.VIRIDIS, opacity=0.25), 7)
+    at_zero, at_peak = colour_table(ColourMap.VIRIDIS)[[0, 255]]
+    np.testing.assert_array_equal(blended[1, 1], np.rint(75 + 0.25 * at_zero))
+    np.testing.assert_array_equal(blended[5, 1], np.rint(75 + 0.25 * at_peak))
+    assert blended.dtype == np.uint8
+    dark = overlay(np.zeros((48, 48), np.uint8), CELLS, GRID, 8.0, Style(ColourMap.VIRIDIS, opacity=0.25), 7)
+    assert int(dark.max()) == round(0.25 * int(colour_table(ColourMap.VIRIDIS)[255].max()))
+
+
+def test_opacity_nought_is_the_face_and_one_is_the_map() -> None:
+    face = np.arange(48 * 48 * 3, dtype=np.uint32).reshape(48, 48, 3).astype(np.uint8)
+    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=0.0), 48), face)
+    expected = colours(place_cells(CELLS, GRID, 48), 8.0, ColourMap.JET)
+    np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=1.0), 48), expected)
+
+
+def test_a_grey_face_has_three_equal_channels() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    picture = enlarged(grey, 99)
+    assert picture.shape == (99, 99, 3)
+    np.testing.assert_array_equal(picture[:, :, 0], picture[:, :, 2])
+
+
+def test_encoded_pictures_keep_red_red() -> None:
+    picture = np.zeros((32, 32, 3), dtype=np.uint8)
+    picture[:, :, 0] = 200
+    picture[:, :, 1] = 60
+    with Image.open(io.BytesIO(as_webp(picture))) as decoded:
+        assert decoded.format == "WEBP"
+        np.testing.assert_allclose(np.asarray(decoded.convert("RGB"), dtype=int), picture, atol=12)

@@ -1,0 +1,89 @@
+"""The threads of the models: when they count as answering in time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from app.errors import ErrorCode, Problem
+from app.explaining.compute import TIMEOUTS_UNTIL_UNREADY, ComputePool
+
+TIMEOUT_SECONDS = 1.0
+
+
+@pytest.fixture
+def pool() -> Iterator[ComputePool]:
+    with ComputePool(1, TIMEOUT_SECONDS) as running:
+        yield running
+
+
+async def overrun(pool: ComputePool) -> None:
+    """As many calls time out as make the pool unhealthy; all but the first wait for its slot and never get it."""
+    calls = [pool.run(lambda: None) for _ in range(TIMEOUTS_UNTIL_UNREADY)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [outcome.code for outcome in outcomes if isinstance(outcome, Problem)] == [ErrorCode.INFERENCE_TIMEOUT] * len(calls)
+    assert not pool.healthy
+
+
+def test_calls_that_never_got_a_slot_do_not_close_the_pool_for_ever(pool: ComputePool) -> None:
+    """Their ends, which will not come, are not waited for: after a deadline the next call may try."""
+    end = threading.Event()
+
+    async def use() -> None:
+        pool.submit(end.wait)  # as a figure takes a slot, without a deadline
+        await overrun(pool)
+        await asyncio.sleep(TIMEOUT_SECONDS)
+        assert pool.healthy
+        end.set()
+        await pool.run(lambda: None)
+
+    try:
+        asyncio.run(use())
+    finally:
+        end.set()
+    assert pool.healthy
+
+
+def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
+    end = threading.Event()
+
+    def refuse() -> None:
+        raise Problem(ErrorCode.NO_FACE)
+
+    async def use() -> None:
+        blocking = pool.submit(end.wait)
+        await overrun(pool)
+        end.set()
+        await asyncio.wrap_future(blocking)
+        with pytest.raises(Problem, match="no_face"):
+            await pool.run(refuse)
+        assert pool.healthy
+
+    try:
+        asyncio.run(use())
+    finally:
+        end.set()
+
+
+def test_a_late_end_lets_the_next_call_try(pool: ComputePool) -> None:
+    end, again = threading.Event(), threading.Event()
+
+    async def use() -> None:
+        with pytest.raises(Problem, match="inference_timeout"):
+            await pool.run(end.wait)
+        await overrun(pool)
+        end.set()
+        await asyncio.wrap_future(pool.submit(lambda: None))
+        assert pool.healthy
+        with pytest.raises(Problem, match="inference_timeout"):  # that one, and no more
+            await pool.run(again.wait)
+        assert not pool.healthy
+
+    try:
+        asyncio.run(use())
+    finally:
+        end.set()
+        again.set()

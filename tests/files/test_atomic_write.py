@@ -1,0 +1,41 @@
+"""Files that are either as they were or complete, and the folders they need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.files.atomic_write import make_room, replace_file
+
+
+def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
+    target = tmp_path / "absent" / "figures.json"
+    with pytest.raises(FileNotFoundError) as caught:
+        replace_file(target, b"x")
+    assert caught.value.filename == str(target)
+
+
+def test_what_was_there_survives_a_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "figures.json"
+    target.write_bytes(b"old")
+
+    def full_disk(_path: Path, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(target, b"new")
+    monkeypatch.undo()
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_room_is_made_before_the_work(tmp_path: Path) -> None:
+    make_room(tmp_path / "new" / "folder" / "claims.json")
+    assert (tmp_path / "new" / "folder").is_dir()
+
+
+def test_a_folder_in_the_place_of_the_file_is_found_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="a file is needed here"):
+        make_room(tmp_path)

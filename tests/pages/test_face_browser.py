@@ -1,0 +1,58 @@
+"""The browser of test faces: what its filters find, and its predictions against the explainer's."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.explaining.compute import ComputePool
+from app.explaining.explainer import Explainer
+from app.pages.face_browser import FaceBrowser, Outcome, Wanted
+from model.checkpoints import load_checkpoint
+from model.data.ferplus import VOTE_COLUMNS, FaceSet
+from model.expressions import EXPRESSIONS
+
+
+def make_faces() -> FaceSet:
+    """Three faces: surprise with two fear votes, surprise with one, fear itself."""
+    votes = torch.zeros(3, len(VOTE_COLUMNS), dtype=torch.int64)
+    for row, counts in enumerate([{"surprise": 7, "fear": 2}, {"surprise": 9, "fear": 1}, {"fear": 8, "surprise": 2}]):
+        for name, count in counts.items():
+            votes[row, VOTE_COLUMNS.index(name)] = count
+    labels = torch.tensor([EXPRESSIONS.index(name) for name in ("surprise", "surprise", "fear")])
+    images = torch.randint(0, 256, (3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return FaceSet(images, labels, votes, ("a", "b", "c"))
+
+
+def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: Path) -> None:
+    explainer = Explainer({name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")}, "mek_sf")
+    first, second = explainer.checkpoints.values()
+    browser = FaceBrowser(make_faces())
+    assert browser.find(Wanted(seen="fear"), first, second) == [0]
+    assert browser.find(Wanted(label="surprise"), first, second) == [0, 1]
+    assert browser.find(Wanted(outcome=Outcome.NEITHER), first, second) == []  # nothing is known of the models yet
+    pool = ComputePool(1, 60.0)
+    for checkpoint in (first, second):
+        asyncio.run(browser.predict(checkpoint, pool))
+    pool.shutdown()
+    for index in range(3):
+        answers = explainer.explain(make_faces().images[index : index + 1].numpy(), ("baseline", "mek_sf"))[0]
+        assert browser.prediction(index, first) == answers["baseline"].predicted
+        assert browser.prediction(index, second) == answers["mek_sf"].predicted
+        right = {name: answer.predicted == browser.label(index) for name, answer in answers.items()}
+        only_second = index in browser.find(Wanted(outcome=Outcome.SECOND_ONLY), first, second)
+        assert only_second == (right["mek_sf"] and not right["baseline"])
+    assert browser.votes(0) == {"surprise": 7, "fear": 2}
+
+
+@pytest.mark.dataset
+def test_ferplus_browser_has_the_faces_annotators_disagreed_on(ferplus_zip: Path) -> None:
+    browser = FaceBrowser.load(ferplus_zip)
+    unused: Any = None
+    assert len(browser) == 3137
+    assert len(browser.find(Wanted(seen="disgust"), unused, unused)) == 41
+    assert browser.picture(0).startswith(b"\x89PNG")

@@ -1,0 +1,264 @@
+"""Pages without a browser: what they say, and what they never contain."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.drawing.colours import colour_table
+from app.errors import install_error_handlers
+from app.explaining.explainer import Cue, Explainer
+from app.http.security import SecurityHeaders
+from app.pages import router as pages
+from app.pages.models_and_results import SUMMARIES
+from app.pages.templating import STATIC, problem_page
+from app.pages.without_javascript import cue_sentence
+from model.checkpoints import load_checkpoint, load_manifest
+from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
+from model.methods import METHODS
+from tests.api_calls import code
+from tests.live_server import ROOT
+
+PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about")
+
+
+def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
+    """The pages alone, with loaded models and no data set; ``tmp_path`` is the folder that measurements are read from."""
+    manifest = load_manifest(checkpoints)
+    loaded = {name: load_checkpoint(checkpoints / entry.file) for name, entry in manifest.checkpoints.items()}
+    app = FastAPI()
+    app.include_router(pages.router)
+    install_error_handlers(app, problem_page)
+    app.add_middleware(SecurityHeaders)
+    app.state.settings = SimpleNamespace(datasets=None, checkpoint_dir=tmp_path, max_faces=8, body_limit_bytes=10 << 20)
+    app.state.explainer = Explainer(loaded, manifest.ours)
+    return TestClient(app)
+
+
+@pytest.fixture
+def client(random_checkpoints: Path, tmp_path: Path) -> TestClient:
+    return make_client(random_checkpoints, tmp_path)
+
+
+def make_report(shift: float) -> ClaimsReport:
+    """Claims of made-up figures, in which ``ours`` has ``shift`` more flip consistency than the baseline, on 40 faces."""
+    random = np.random.default_rng(5)
+    verdict: Verdict = "holds" if shift > 0 else "does not hold"
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(value=value, interval=(value - 0.02, value + 0.02))
+
+    def measure(key: str, title: str, *, decides: bool) -> Measure:
+        models = {"baseline": estimate(0.5), "ours": estimate(0.5 + shift)}
+        differences = {"ours": estimate(shift)}
+        return Measure(
+            key=key, title=title, better="higher", decides=decides, models=models, differences=differences, verdicts={"ours": verdict}
+        )
+
+    baseline = random.uniform(0.2, 0.6, 40)
+    points = PointSet(
+        key="faces",
+        title="Each face",
+        quantity="flip consistency",
+        faces=tuple(range(40)),
+        baseline=tuple(baseline.tolist()),
+        ours=tuple((baseline + shift + random.normal(0, 0.02, 40)).tolist()),
+    )
+    claim = Claim(
+        key="flip_consistency",
+        statement="Maps agree.",
+        method="Correlation.",
+        samples={"faces": 40},
+        measures=(measure("consistency", "Mean flip consistency", decides=True),),
+        verdicts={"ours": verdict},
+        points=(points,),
+    )
+    return ClaimsReport(
+        command="unturned claims --data X",
+        revision="abc",
+        dataset="ferplus",
+        split="test",
+        faces=40,
+        draws=50,
+        baseline="baseline",
+        ours="ours",
+        models={name: MeasuredModel(checkpoint=name, method=name, sha256=f"of {name}") for name in ("baseline", "ours")},
+        claims=(claim,),
+        accuracies=(measure("overall", "Overall accuracy", decides=False),),
+        faithfulness=None,
+    )
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_needs_what_its_policy_forbids(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "'unsafe-inline'" not in answer.headers["content-security-policy"]
+    assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:", answer.text)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", answer.text)
+    assert not re.search(r"""(src|href|action)=["'](https?:)?//""", answer.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_static_file_a_page_names_is_there_with_its_fingerprint(client: TestClient, path: str) -> None:
+    named = re.findall(r'"/static/([^"?]+)(\?v=[0-9a-f]{12})?"', client.get(path).text)
+    assert named
+    for name, fingerprint in named:
+        assert (STATIC / name).is_file()
+        assert fingerprint
+
+
+def test_only_the_explorer_may_ask_for_the_camera(client: TestClient) -> None:
+    assert "camera=(self)" in client.get("/").headers["permissions-policy"]
+    assert "camera=()" in client.get("/about").headers["permissions-policy"]
+
+
+def test_the_purpose_and_the_promise_are_on_the_page(client: TestClient) -> None:
+    text = client.get("/").text
+    assert "not for judging employees or pupils" in text
+    assert "never stored" in text
+
+
+def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -> None:
+    index = json.loads((STATIC / "samples" / "index.json").read_bytes())
+    about = client.get("/about").text
+    for sample in index:
+        assert re.fullmatch(r"[a-z0-9-]{1,64}", sample["id"])
+        assert (STATIC / "samples" / sample["file"]).stat().st_size < 64 << 10
+        assert not (STATIC / "samples" / sample["file"]).is_symlink()
+        assert sample["credit"] in about
+        assert sample["licence"].startswith("Public domain")
+    assert {path.name for path in (STATIC / "samples").glob("*.jpg")} == {sample["file"] for sample in index}
+
+
+def test_colour_tables_are_the_renderers(client: TestClient) -> None:
+    tables = client.get("/explorer/colour-maps.json").json()
+    assert set(tables) == {"viridis", "inferno", "jet", "diverging"}
+    for name, coded in tables.items():
+        assert bytes.fromhex(coded) == colour_table(name).tobytes()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/models/nope", 404), ("/samples/nope", 404), ("/faces", 404), ("/faces/1.png", 404)])
+def test_problems_are_pages_with_their_status(client: TestClient, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "Go to the explorer" in answer.text
+
+
+def test_models_that_still_load_give_503_with_retry_after(client: TestClient) -> None:
+    del client.app.state.explainer  # type: ignore[attr-defined]
+    answer = client.get("/models")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert code(client.get("/explorer/colour-maps.json")) == (503, "not_ready")  # by which the explorer knows to try again
+
+
+# Serves pages before anything is loaded, in which torch cannot be imported, and prints where that was tried: on the loop, or beside it.
+IMPORTS = """
+import asyncio, sys, threading
+import httpx
+from app.main import create_app
+from app.settings import Settings
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            tried.append((page, "loop" if threading.current_thread() is threading.main_thread() else "beside"))
+            raise ImportError
+
+async def ask():
+    global page
+    transport = httpx.ASGITransport(create_app(Settings()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for page in sys.argv[1:]:
+            await client.get(page)
+
+tried = []
+sys.meta_path.insert(0, Watch())
+asyncio.run(ask())
+print(tried)
+"""
+
+
+def test_no_page_imports_torch_on_the_event_loop() -> None:
+    """That takes seconds, in which nothing else would be answered."""
+    paths = [*PAGES, "/explorer/colour-maps.json", "/faces", "/faces/1", "/supplement", "/supplement/anger.png"]
+    command = [sys.executable, "-c", IMPORTS, *paths]
+    output = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert output.splitlines()[-1] == "[('/results', 'beside')]"
+
+
+def test_unmeasured_pages_name_the_command(client: TestClient) -> None:
+    assert "unturned claims" in client.get("/claims").text
+    assert "unturned reproduce" in client.get("/results").text
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.3, "holds"), (-0.3, "does not hold")])
+def test_claims_page_says_what_was_measured_either_way(client: TestClient, tmp_path: Path, shift: float, verdict: str) -> None:
+    report = make_report(shift)
+    save_claims(tmp_path / CLAIMS_FILE, report)
+    text = client.get("/claims").text
+    first = re.search(r'href="#flip_consistency".*?<span class="badge \w+">([^<]+)<', text, re.DOTALL)
+    assert first is not None
+    assert first[1] == verdict
+    value = report.claims[0].measures[0].models["ours"].value
+    assert value is not None
+    assert f"ours {value:.3f} [" in text
+    assert "ROAD) was not measured yet" in text
+
+
+def test_a_plots_faces_are_served_for_the_browser(client: TestClient, tmp_path: Path) -> None:
+    report = make_report(0.1)
+    save_claims(tmp_path / CLAIMS_FILE, report)
+    points = report.claims[0].points[0]
+    drawn = client.get(f"/claims/points/flip_consistency/{points.key}.json").json()
+    assert drawn["faces"] == list(points.faces)
+    assert client.get("/claims/points/flip_consistency/nope.json").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["", ".png", ".json"])
+def test_numbers_of_thousands_of_digits_are_no_faces(client: TestClient, kind: str) -> None:
+    assert code(client.get(f"/faces/{'1' * 5000}{kind}")) == (404, "not_found")
+
+
+def test_every_method_is_described() -> None:
+    assert set(SUMMARIES) == set(METHODS)
+
+
+def test_model_page_shows_confusion_counts_and_training_counts(client: TestClient) -> None:
+    metadata: Any = client.app.state.explainer.checkpoints["baseline"].metadata  # type: ignore[attr-defined]
+    text = client.get("/models/baseline").text
+    assert f"{metadata.training_counts['happiness']:,}" in text
+    for count in metadata.metrics["test"]["confusion"][0]:
+        assert f">{count}</td>" in text
+
+
+@pytest.mark.parametrize(
+    ("cue", "sentence"),
+    [
+        (
+            Cue("fear", "mouth", 1.31, (3, 2), True),
+            "ours finds 1.3 logits of evidence of fear at the mouth, and at the same place in the mirror image.",
+        ),
+        (
+            Cue("disgust", "left brow", 0.04, (0, 1), False),
+            "ours finds 0.04 logits of evidence of disgust at the left brow, but not at the same place in the mirror image.",
+        ),
+        (Cue("fear", None, 0.0, None, False), "ours finds no evidence of fear."),
+    ],
+)
+def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
+    outcome = "" if cue.place is None else " The whole face scores −1.1, a probability of <0.1\u00a0%."
+    assert cue_sentence("ours", cue, -1.06, 0.0004) == sentence + outcome

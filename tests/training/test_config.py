@@ -1,0 +1,42 @@
+"""Choices that cannot be trained with are refused before anything is read, by a line that says what would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model.training.config import TrainingConfig
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"input_size": 34}, "--input-size of dlib_resnet is 35 to 512 pixels, not 34"),
+        ({"input_size": 513}, "35 to 512 pixels, not 513"),
+        ({"network": "resnet18", "input_size": 31}, "--input-size of resnet18 is 32 to 512 pixels, not 31"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"batch": 0}, "--batch must be at least 1"),
+        ({"parts": 0}, "--parts must be at least 1"),
+        ({"lr": 0.0}, "--lr must be a number above 0"),
+        ({"lr": float("nan")}, "--lr must be a number above 0"),
+        ({"weight_decay": -1.0}, "--weight-decay must be a number of 0 or more"),
+        ({"seed": -1}, "--seed must be 0 or more"),
+        ({"resnet18_weights": "weights.safetensors"}, "--resnet18-weights are for --network resnet18"),
+        ({"network": "vgg"}, "choose one of dlib_resnet, resnet18"),
+    ],
+)
+def test_a_choice_that_cannot_do_is_refused(choices: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TrainingConfig(method="baseline", **choices)
+
+
+@pytest.mark.parametrize(("batch", "parts", "processes"), [(64, 24, 1), (10, 4, 1), (8, 8, 1), (64, 3, 2), (6, 2, 2)])
+def test_parts_of_a_batch_are_equal_and_have_two_faces_or_more(batch: int, parts: int, processes: int) -> None:
+    with pytest.raises(ValueError, match="equal parts of two faces or more"):
+        TrainingConfig(method="baseline", batch=batch, parts=parts).check_shares(processes)
+
+
+@pytest.mark.parametrize(("batch", "parts", "processes"), [(64, 1, 1), (64, 32, 1), (64, 4, 2), (7, 1, 1)])
+def test_equal_parts_will_do(batch: int, parts: int, processes: int) -> None:
+    TrainingConfig(method="baseline", batch=batch, parts=parts).check_shares(processes)

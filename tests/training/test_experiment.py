@@ -1,0 +1,175 @@
+"""A run from data to shipped file, through the command, on a small made FERPlus in its two-file form."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.cli import main
+from model.checkpoints import load_checkpoint, load_manifest
+from model.data.ferplus import PIXELS_FILE, VOTE_COLUMNS, VOTES_FILE, load_ferplus
+from model.expressions import EXPRESSIONS
+from model.files.folder_lock import folder_lock
+from model.measuring.results import load_result
+from model.training.reproduce import RUN_ELSEWHERE
+from model.training.state import read_log
+
+USAGES = {"Training": 21, "PublicTest": 14, "PrivateTest": 14}
+
+
+@pytest.fixture(scope="module")
+def ferplus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Faces of noise, as many of each class and one class after another, all ten votes for it."""
+    folder = tmp_path_factory.mktemp("ferplus")
+    generator = torch.Generator().manual_seed(3)
+    with (folder / PIXELS_FILE).open("w", newline="") as pixels, (folder / VOTES_FILE).open("w", newline="") as votes:
+        pixel_rows, vote_rows = csv.writer(pixels), csv.writer(votes)
+        pixel_rows.writerow(["emotion", "pixels", "Usage"])
+        vote_rows.writerow(["Usage", "Image name", *VOTE_COLUMNS])
+        for usage, count in USAGES.items():
+            for number in range(count):
+                face = torch.randint(0, 256, (48 * 48,), generator=generator).tolist()
+                pixel_rows.writerow([0, " ".join(map(str, face)), usage])
+                expression = EXPRESSIONS[number * len(EXPRESSIONS) // count]
+                vote_rows.writerow([usage, f"{usage}-{number}.png", *(10 * (column == expression) for column in VOTE_COLUMNS)])
+    return folder
+
+
+def command(data: Path, *more: str, method: str = "mek_sf") -> list[str]:
+    small = ["--input-size", "67", "--epochs", "2", "--batch", "7", "--precision", "32-true"]
+    return ["train", "--method", method, "--data", str(data), *small, *more]
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_is_measured_shipped_and_recorded(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder, "--ship")) == 0
+
+    result = load_result(inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json")
+    assert result.training_counts == dict.fromkeys(EXPRESSIONS, 3)
+    assert result.valid is not None
+    assert (result.valid.faces, result.test.faces) == (14, 14)
+    assert [entry["epoch"] for entry in result.learning_curve] == [1, 2]
+    assert result.test_predictions is not None
+    assert [int(digit) for digit in result.test_predictions.labels] == load_ferplus(ferplus_folder, "test").labelled().labels.tolist()
+    manifest = load_manifest(inside / "checkpoints")
+    shipped = load_checkpoint(inside / "checkpoints/mek_sf.safetensors", manifest.checkpoints["mek_sf"])
+    assert manifest.ours == "mek_sf"
+    assert shipped.metadata.metrics["test"] == result.test.model_dump(mode="json")
+
+
+def test_a_finished_run_is_only_measured_again(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder)) == 0
+    path = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+    first = json.loads(path.read_text())
+    path.unlink()  # as if it had been killed before it could write it
+    assert main(command(ferplus_folder, "--resume")) == 0
+    again = json.loads(path.read_text())
+    assert (again["seconds"], again["test"], again["learning_curve"]) == (first["seconds"], first["test"], first["learning_curve"])
+
+
+def test_a_dry_run_touches_nothing_of_the_whole_one(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder, "--limit", "16")) == 0
+    assert [path.name for path in inside.iterdir()] == ["runs"]
+    dry = load_result(inside / "runs/ferplus-original-mek_sf-seed1-limit16/ferplus-original-mek_sf-seed1.json")
+    assert (sum(dry.training_counts.values()), dry.test.faces) == (16, 14)
+    assert set(dry.training_counts.values()) == {2, 3}  # the first sixteen of the set show no disgust
+
+
+def test_a_dry_run_needs_a_face_of_each_expression(inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(ferplus_folder, "--limit", "6")) == 2
+    assert "--limit must be at least 7" in capsys.readouterr().err
+
+
+def test_a_test_split_without_an_expression_is_refused_before_training(
+    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / PIXELS_FILE).write_bytes((ferplus_folder / PIXELS_FILE).read_bytes())
+    votes = (ferplus_folder / VOTES_FILE).read_text().splitlines()
+    (inside / VOTES_FILE).write_text("\n".join(votes[:-2] + 2 * [votes[-3]]))  # the last two are those of the last expression
+    assert main(command(inside)) == 2
+    assert f"no face in the test split is labelled {EXPRESSIONS[-1]}, but" in capsys.readouterr().err
+    assert not list(inside.glob("runs/*/log.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [(["--set", "consistency=5"], "settings"), (["--lr", "0.1"], "lr"), (["--epochs", "1"], "epochs"), (["--imbalance", "2"], None)],
+)
+def test_a_result_is_not_replaced_by_another_run(
+    more: list[str], named: str | None, inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder)) == 0
+    recorded = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+    before = recorded.read_bytes()
+    status = main(command(ferplus_folder, *more, "--out", str(inside / "other")))
+    assert status == (0 if named is None else 2)
+    assert named is None or f"holds a run that differs in {named}" in capsys.readouterr().err
+    assert recorded.read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [["--seed", "2"], ["--imbalance", "50"], ["--limit", "14"]])
+def test_only_runs_of_table_3_ship(more: list[str], inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(ferplus_folder, "--ship", *more)) == 2
+    assert "--ship is for the runs of Table 3" in capsys.readouterr().err
+    assert list(inside.iterdir()) == []
+
+
+def test_a_run_has_one_process(inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with folder_lock(inside / "runs/ferplus-original-mek_sf-seed1"):
+        assert main(command(ferplus_folder)) == RUN_ELSEWHERE
+    assert "another process works in this folder" in capsys.readouterr().err
+    assert read_log(inside / "runs/ferplus-original-mek_sf-seed1") == []
+
+
+def test_the_digest_of_faces_knows_their_names_order_and_labels(ferplus_folder: Path) -> None:
+    faces = load_ferplus(ferplus_folder, "train")
+    assert faces.digest() == load_ferplus(ferplus_folder, "train").digest()
+    assert faces.digest() != faces.subset(torch.arange(20)).digest()
+    assert faces.digest() != faces.subset(torch.arange(20, -1, -1)).digest()
+    faces.labels[0] = 6
+    assert faces.digest() != load_ferplus(ferplus_folder, "train").digest()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--input-size", "515"], "35 to 512 pixels"),
+        (["--parts", "3"], "equal parts of two faces or more"),
+        (["--set", "pair_share=2"], "pair_share of method mek_sf must be above 0 and at most 1"),
+        (["--set", "smoothing=1.5"], "setting smoothing must be 0 to 1, not 1.5"),
+        (["--set", "consistency=nan"], "setting consistency must be 0 or more, not nan"),
+        (["--ship", "--results", "mine"], "whose name must be results, as in mine/results"),
+        (["--lr", "1e30"], "choose a smaller --lr"),
+    ],
+)
+def test_what_cannot_be_trained_ends_with_one_line(
+    more: list[str], reason: str, inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder, *more)) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unturned: ")]
+    assert reason in line
+    assert not (inside / "checkpoints").exists()
+
+
+def test_another_run_in_the_way_is_found_before_the_data_is_read(
+    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder)) == 0
+    assert main(command(inside / "absent", "--lr", "0.1")) == 2
+    assert "holds a run that differs in lr" in capsys.readouterr().err
+
+
+def test_a_protocol_is_thinned_before_the_dry_run_takes_its_faces(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder, "--limit", "7", "--imbalance", "3")) == 0
+    (path,) = inside.glob("runs/*/ferplus-3-*.json")
+    assert load_result(path).training_counts == dict.fromkeys(EXPRESSIONS, 1)

@@ -1,0 +1,47 @@
+"""Which form of MEK ``ours`` stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.checkpoints import load_manifest, save_checkpoint
+from model.training.shipping import renew_manifest, shipping_folder
+from tests.made_checkpoints import make_metadata, random_classifier
+
+
+def ship(folder: Path, method: str, overall: float, mean: float) -> None:
+    """A checkpoint with these accuracies on the validation split, and the reverse on the test split."""
+    made = make_metadata(method)
+    splits = {"valid": made.metrics["valid"] | {"overall": overall, "mean": mean}}
+    splits["test"] = made.metrics["test"] | {"overall": 1 - overall, "mean": 1 - mean}
+    save_checkpoint(folder / f"{method}.safetensors", random_classifier(1), made.model_copy(update={"metrics": splits}))
+
+
+@pytest.mark.parametrize(("mean_of_mek", "ours"), [(0.75, "mek_sf"), (0.79, "mek")])
+def test_ours_is_the_form_with_the_higher_average_of_both_accuracies_on_validation(tmp_path: Path, mean_of_mek: float, ours: str) -> None:
+    ship(tmp_path, "baseline", 0.99, 0.99)  # whatever its score, it is not ours
+    ship(tmp_path, "mek", 0.87, mean_of_mek)
+    ship(tmp_path, "mek_sf", 0.86, 0.785)
+    manifest = renew_manifest(tmp_path)
+    assert manifest == load_manifest(tmp_path)
+    assert manifest.ours == ours
+    assert set(manifest.checkpoints) == {"baseline", "mek", "mek_sf"}
+
+
+def test_nobodys_readme_is_replaced(tmp_path: Path) -> None:
+    assert shipping_folder(tmp_path / "results") == tmp_path
+    with pytest.raises(ValueError, match="whose name must be results"):
+        shipping_folder(tmp_path / "mine")
+    (tmp_path / "README.md").write_text("of a project")
+    with pytest.raises(ValueError, match="would be replaced"):
+        shipping_folder(tmp_path / "results")
+    (tmp_path / "manifest.json").write_text("{}")
+    assert shipping_folder(tmp_path / "results") == tmp_path
+
+
+def test_without_a_form_of_mek_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    ship(tmp_path, "baseline", 0.9, 0.9)
+    assert renew_manifest(tmp_path) is None
+    assert not (tmp_path / "manifest.json").exists()
