@@ -1,4 +1,4 @@
-"""The paper's tables as data: their layout, the printed values at hand, and the misprints known. Printed values are kept as printed."""
+"""The paper's tables as data: their layout, the printed values, and the misprints known. Printed values are kept as printed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class _Record(BaseModel):
 
 
 class PaperRow(_Record):
-    """A method's printed accuracies in per cent: the classes in the table's order, then overall and mean; None where not at hand.
+    """A method's printed accuracies in per cent: the classes in the table's order, then overall and mean.
 
     ``flags`` says by column what is known to be wrong with a printed value.
     """
 
     method: str
-    values: tuple[float | None, ...]
+    values: tuple[float, ...]
     flags: dict[str, str] = Field(default_factory=dict)
 
 

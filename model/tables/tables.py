@@ -139,7 +139,6 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
         "Brackets: 95% bootstrap interval over the test faces of a single run; ±: standard deviation over seeds.",
         "Macro AP: macro average precision, in per cent. Flip r: mean flip consistency of the attention maps.",
         f"Here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; in the paper: ResNet-18.",
-        "An empty paper cell: the printed value was not at hand.",
         *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number]),
         *([ADJUSTED_NOTE] if any(run.test.logit_adjusted for run in used) else []),
         *table.notes,
@@ -165,10 +164,7 @@ def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:
-    values = [
-        None if value is None else Value(value, note=printed.flags.get(column))
-        for column, value in zip(table.columns, printed.values, strict=True)
-    ]
+    values = [Value(value, note=printed.flags.get(column)) for column, value in zip(table.columns, printed.values, strict=True)]
     return Row(METHOD_TITLES[printed.method], "paper", (*values, None, None, None))
 
 
