@@ -203,7 +203,7 @@ def test_every_make_target_the_documents_name_exists() -> None:
 
 def test_every_program_that_make_runs_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    modules = re.findall(r"\$\(bin\)/python -m ((?:benchmarks|tests)\.\w+)", makefile)
+    modules = re.findall(r"\$\(bin\)/python -m ((?:benchmarks|tests)(?:\.\w+)+)", makefile)
     scripts = re.findall(r"\$\(bin\)/python (\S+\.py)", makefile)
     assert {"tests.decoding.fuzz_decoding", "benchmarks.bench_load"} <= set(modules)
     assert [path for path in [*scripts, *(f"{module.replace('.', '/')}.py" for module in modules)] if not (ROOT / path).is_file()] == []
