@@ -1,7 +1,7 @@
 # What can be done with this repository: make help
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint format fuzz bench lock upgrade licences
+.PHONY: help serve test lint format fuzz bench lock upgrade licences architecture
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -10,7 +10,7 @@ bin := $(VENV)/bin
 export VENV PYTHON
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: $(VENV)/serve.stamp ## serve on http://127.0.0.1:8000 with the checkpoints of this repository
 	@exec $(bin)/unturned serve
@@ -45,6 +45,9 @@ upgrade: $(VENV)/test.stamp ## requirements.lock with the newest versions that f
 
 licences: $(VENV)/test.stamp ## docs/licences.md from what is installed
 	$(bin)/python .ci/licences.py
+
+architecture: ## the drawing of the imports in docs/architecture.md
+	$(PYTHON) docs/draw_architecture.py
 
 $(VENV)/%.stamp: requirements.lock pyproject.toml .ci/install
 	.ci/install $*

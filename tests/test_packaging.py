@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN_PACKAGES = {"app", "model", "tests", "benchmarks"}
+OWN_PACKAGES = {"app", "model", "tests", "benchmarks", "docs"}
 ALWAYS = {
     *("pyproject.toml", "requirements.lock", "Makefile", ".ci", "Dockerfile", ".dockerignore", ".gitignore", "README.md", "LICENSE"),
     *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
