@@ -21,13 +21,13 @@ from model.data.ferplus import FaceSet, load_ferplus
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision
 from model.maps.inner_face import inner_face_cover
-from model.maps.measures import flip_back, flip_consistency, minmax_overlap, overlap, periphery_share
+from model.maps.measures import minmax_overlap, overlap, periphery_share
 from model.measuring.bootstrap import DRAWS, draw_counts
-from model.measuring.evaluation import SplitOutputs, split_outputs
+from model.measuring.evaluation import split_outputs
+from model.measuring.mirror import SplitOutputs, mirror_figures
 
 BASELINE = "baseline"
 SPLIT = "test"
-PARTNER_SEED = 20231030
 
 
 def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, faithfulness: bool = True) -> int:
@@ -88,7 +88,7 @@ def verdict_lines(report: ClaimsReport) -> str:
     """A line a claim, with the verdict for ``ours`` and the differences it rests on."""
     lines = []
     for claim in report.claims:
-        lines.append(f"{claim.statement} {report.ours} against {report.baseline}: {claim.verdicts[report.ours]}")
+        lines.append(f"{claim.statement} {report.ours} against {report.baseline}: {claim.verdict_of(report.ours)}")
         for measure in claim.measures:
             difference = measure.differences[report.ours]
             if measure.decides and difference.value is not None and difference.interval is not None:
@@ -111,16 +111,12 @@ def figures_of(outputs: SplitOutputs, area: Tensor, outside: Tensor) -> ModelFig
     Args:
         area, outside: ``(h, w)``, as :func:`model.maps.inner_face.inner_face_cover` gives them.
     """
-    maps, mapped_back = centred(outputs.maps), flip_back(centred(outputs.mirrored_maps))
-    predicted = outputs.logits.argmax(1)
-    partner = partners(predicted)
-    floor = flip_consistency(maps, mapped_back[partner.clamp_min(0)])
-    floor[partner < 0] = torch.nan
+    maps = centred(outputs.maps)
     pairs = torch.triu_indices(maps.shape[1], maps.shape[1], offset=1)
     return ModelFigures(
-        predicted=predicted.numpy(),
-        consistency=_floats(flip_consistency(maps, mapped_back)),
-        floor=_floats(floor),
+        predicted=outputs.logits.argmax(1).numpy(),
+        predicted_by_two=outputs.two_view_logits.argmax(1).numpy(),
+        mirror=mirror_figures(outputs),
         overlap=_floats(overlap(maps)[:, pairs[0], pairs[1]]),
         minmax_overlap=_floats(minmax_overlap(maps)[:, pairs[0], pairs[1]]),
         periphery=_floats(periphery_share(maps, area, outside)),
@@ -133,18 +129,6 @@ def log_odds(logits: Tensor) -> Tensor:
     classes = logits.shape[1]
     others = [torch.logsumexp(logits[:, [k for k in range(classes) if k != index]].double(), 1) for index in range(classes)]
     return logits.double() - torch.stack(others, 1)
-
-
-def partners(predicted: Tensor) -> Tensor:
-    """For each face ``(N,)`` another face of the same predicted class: the next one in a random circle of them; -1 if there is none."""
-    generator = torch.Generator().manual_seed(PARTNER_SEED)
-    partner = torch.full_like(predicted, -1)
-    for index in range(int(predicted.max()) + 1):
-        members = torch.nonzero(predicted == index).flatten()
-        if len(members) > 1:
-            circle = members[torch.randperm(len(members), generator=generator)]
-            partner[circle] = circle.roll(1)
-    return partner
 
 
 def _floats(values: Tensor) -> NDArray[np.float64]:

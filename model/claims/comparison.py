@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.claims.report import Estimate, Measure, PointSet, Verdict, combine, decide
 from model.measuring.bootstrap import Floats, Labels, percentile_interval
+from model.measuring.mirror import MirrorFigures
 
 POINT_DECIMALS = 4
 
@@ -22,14 +23,14 @@ POINT_DECIMALS = 4
 class ModelFigures:
     """One model on N labelled faces. NaN where undefined.
 
-    ``predicted`` (N,); ``consistency`` and ``floor`` (N, L): flip correlation of a face's maps, and of its maps with those of the
-    mirror image of another face of the same predicted class; ``overlap`` and ``minmax_overlap`` (N, L (L - 1) / 2) of each pair
-    of classes; ``periphery`` (N, L): share of a map outside the inner face, less a uniform map's; ``log_odds`` (N, L).
+    ``predicted`` and, of the two views' averaged logits, ``predicted_by_two`` (N,); ``mirror``: what changes in the mirror; ``overlap``
+    and ``minmax_overlap`` (N, L (L - 1) / 2) of each pair of classes; ``periphery`` (N, L): share of a map outside the inner face,
+    less a uniform map's; ``log_odds`` (N, L).
     """
 
     predicted: Labels
-    consistency: Floats
-    floor: Floats
+    predicted_by_two: Labels
+    mirror: MirrorFigures
     overlap: Floats
     minmax_overlap: Floats
     periphery: Floats
@@ -111,14 +112,6 @@ class Comparison:
             marked=None if marked is None else tuple(marked[1][faces].tolist()),
             marked_title=None if marked is None else marked[0],
         )
-
-
-def row_mean(values: Floats) -> Floats:
-    """Mean of each row over its defined values; NaN for a row without any."""
-    defined = ~np.isnan(values)
-    count = defined.sum(1)
-    mean: Floats = np.divide(np.where(defined, values, 0.0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
 
 
 def _estimate(value: float, drawn: Floats) -> Estimate:

@@ -75,7 +75,8 @@ class PointSet(_Record):
 class Claim(_Record):
     """One conclusion of the paper's section 3: ``statement`` in this project's words, how it is measured, and what came out.
 
-    ``verdicts`` has every model but the baseline; ``samples`` says how many faces each figure rests on.
+    ``verdicts`` has every model but the baseline, ``qualifications`` what some of them are to be read with; ``samples`` says how many
+    faces each figure rests on.
     """
 
     key: str
@@ -84,7 +85,12 @@ class Claim(_Record):
     samples: dict[str, int]
     measures: tuple[Measure, ...]
     verdicts: dict[str, Verdict]
+    qualifications: dict[str, str] = {}
     points: tuple[PointSet, ...]
+
+    def verdict_of(self, model: str) -> str:
+        """A model's verdict in words, with what it is to be read with."""
+        return ", ".join([self.verdicts[model], *(text for name, text in self.qualifications.items() if name == model)])
 
 
 class MeasuredModel(_Record):

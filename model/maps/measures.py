@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FLAT = 1e-6  # a map that varies by less than this standard deviation has no correlation
+RETRIEVAL_FACES = 100  # whose mirror images a map is looked for among
 TOP_SHARE = 0.2  # part of the cells that count as a map's hottest
 
 
@@ -34,6 +35,42 @@ def flip_consistency(maps: Tensor, mapped_back: Tensor) -> Tensor:
     spread_a, spread_b = a.square().mean(-1).sqrt(), b.square().mean(-1).sqrt()
     correlation = (a * b).mean(-1) / (spread_a * spread_b)
     return torch.where((spread_a < FLAT) | (spread_b < FLAT), torch.nan, correlation.clamp(-1, 1)).float()
+
+
+def own_symmetry(maps: Tensor) -> Tensor:
+    """Pearson correlation of a map with its own mirror image, ``(...)``; NaN where it is flat.
+
+    A map that is symmetric agrees with any mirror: flip consistency is read beside this.
+    """
+    return flip_consistency(maps, maps.flip(-1))
+
+
+def own_mirror_found(maps: Tensor, mapped_back: Tensor, among: int = RETRIEVAL_FACES) -> Tensor:
+    """Whether a map's nearest map among the mirror images of ``among`` faces, same class, is its own: 1 or 0, ``(N, L)``; NaN where flat.
+
+    Nearest is by the cosine of maps ``(N, L, h, w)`` centred over the cells. Faces are taken in their order, ``among`` at a time; the last
+    ones among the last ``among`` of all. Chance is ``1 / among``.
+    """
+    seen, mirrored = _directions(maps), _directions(mapped_back)  # (L, N, h w)
+    found = torch.empty(seen.shape[:2])
+    for start in range(0, len(maps), among):
+        first = max(0, min(start, len(maps) - among))
+        block = slice(first, first + among)
+        nearest = (seen[:, start : start + among] @ mirrored[:, block].transpose(1, 2)).argmax(2)
+        own = torch.arange(start, start + nearest.shape[1]) - first
+        found[:, start : start + among] = (nearest == own).float()
+    return torch.where(spread(maps) < FLAT, torch.nan, found.T)
+
+
+def _directions(maps: Tensor) -> Tensor:
+    """Maps ``(N, L, h, w)``, centred over the cells and of unit length, as ``(L, N, h w)``."""
+    flat = maps.flatten(2).transpose(0, 1)
+    return F.normalize(flat - flat.mean(2, keepdim=True), dim=2)
+
+
+def total_variation(probabilities: Tensor, mirrored: Tensor) -> Tensor:
+    """Half the sum over the classes of ``|p - p'|``, ``(...)`` for ``(..., L)``: 0 where two views have the same answer, at most 1."""
+    return (probabilities - mirrored).abs().sum(-1) / 2
 
 
 def paper_flip_error(maps: Tensor, mapped_back: Tensor) -> Tensor:

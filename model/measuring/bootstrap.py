@@ -49,6 +49,19 @@ def weighted_mean(values: Floats, counts: Floats) -> Floats:
     return np.divide(summed, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
+def row_mean(values: Floats) -> Floats:
+    """Mean of each row over its defined values; NaN for a row without any."""
+    defined = ~np.isnan(values)
+    count = defined.sum(1)
+    mean: Floats = np.divide(np.where(defined, values, 0.0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
+    return mean
+
+
+def class_mean(values: Floats, counts: Floats) -> Floats:
+    """Mean of ``values`` (N, L) over the faces, class by class, then over the classes that have one, in every draw ``(R, N)``: (R,)."""
+    return row_mean(np.stack([weighted_mean(column, counts) for column in values.T], axis=1))
+
+
 def drawn_accuracies(correct: Floats, labels: Labels, counts: Floats) -> dict[str, Floats]:
     """Overall and mean accuracy in every draw ``(R, N)``, (R, K), for each column of ``correct`` (N, K): 1 where a face is named right.
 

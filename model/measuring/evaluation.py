@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from model.classifier import ExpressionClassifier, centred
+from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
-from model.maps.measures import flip_back, flip_consistency
-from model.measuring.bootstrap import accuracy_intervals, mean_intervals
-from model.measuring.results import Accuracies, FlipConsistency, Intervals, Predictions, SplitMetrics
+from model.measuring.bootstrap import (
+    Floats,
+    accuracy_intervals,
+    class_mean,
+    draw_counts,
+    mean_intervals,
+    percentile_interval,
+    weighted_mean,
+)
+from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
+from model.measuring.results import (
+    Accuracies,
+    FlipConsistency,
+    FrontierPoint,
+    Intervals,
+    MirrorMetrics,
+    Predictions,
+    SplitMean,
+    SplitMetrics,
+    TwoViews,
+)
 from model.methods.base import log_prior
 from model.preprocessing import network_input
 
 EVALUATION_BATCH = 128
 ADJUSTMENTS = (0.5, 1.0)  # tau of the post-hoc rows: half of the log prior taken out, and all of it
-
-
-@dataclass(frozen=True)
-class SplitOutputs:
-    """Logits ``(N, L)`` and maps ``(N, L, h, w)`` of every face, and the maps of its mirror image as seen (not mapped back)."""
-
-    logits: Tensor
-    maps: Tensor
-    mirrored_maps: Tensor
+FRONTIER = tuple(step / 10 for step in range(11))  # tau of the exchange of overall for mean accuracy
 
 
 @torch.inference_mode()
@@ -49,11 +60,12 @@ def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: 
     for part in torch.split(faces.images, EVALUATION_BATCH):
         images = network_input(part.to(device), input_size)
         seen.append(classifier(images))
-        mirrored.append(classifier(images.flip(-1)).maps)
+        mirrored.append(classifier(images.flip(-1)))
     return SplitOutputs(
-        torch.cat([prediction.logits for prediction in seen]).cpu(),
-        torch.cat([prediction.maps for prediction in seen]).cpu(),
-        torch.cat(mirrored).cpu(),
+        logits=torch.cat([prediction.logits for prediction in seen]).cpu(),
+        maps=torch.cat([prediction.maps for prediction in seen]).cpu(),
+        mirrored_maps=torch.cat([prediction.maps for prediction in mirrored]).cpu(),
+        mirrored_logits=torch.cat([prediction.logits for prediction in mirrored]).cpu(),
     )
 
 
@@ -95,8 +107,7 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
         training_counts: faces a class in the training set, for the rows with the prior taken out of the logits.
     """
     predicted = outputs.logits.argmax(1)
-    # of the maps in the centred gauge, as served
-    consistency = flip_consistency(centred(outputs.maps), flip_back(centred(outputs.mirrored_maps)))
+    mirror = mirror_figures(outputs)
     prior = log_prior([training_counts[name] for name in EXPRESSIONS])
     adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * prior).argmax(1), labels) for tau in ADJUSTMENTS}
     return SplitMetrics(
@@ -104,9 +115,12 @@ def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[s
         faces=len(labels),
         macro_average_precision=macro_average_precision(outputs.logits, labels),
         confusion=tuple(tuple(row) for row in confusion_matrix(predicted, labels).tolist()),
-        flip_consistency=_consistency(consistency),
+        flip_consistency=_consistency(torch.from_numpy(mirror.consistency)),
         logit_adjusted={tau: Accuracies(**values) for tau, values in adjusted.items()},
-        intervals=_intervals(predicted, labels, consistency),
+        intervals=_intervals(predicted, labels, mirror.consistency),
+        mirror=_mirror_metrics(mirror),
+        two_views=_two_views(outputs.two_view_logits, labels, prior),
+        frontier=_frontier(outputs.logits, labels, prior),
     )
 
 
@@ -124,12 +138,49 @@ def _consistency(values: Tensor) -> FlipConsistency:
     return FlipConsistency(mean=overall, per_class=dict(zip(EXPRESSIONS, means, strict=True)))
 
 
-def _intervals(predicted: Tensor, labels: Tensor, consistency: Tensor) -> Intervals:
+def _two_views(logits: Tensor, labels: Tensor, prior: Tensor) -> TwoViews:
+    predicted = logits.argmax(1)
+    return TwoViews(
+        **accuracies(predicted, labels),
+        macro_average_precision=macro_average_precision(logits, labels),
+        intervals=_accuracy_intervals(predicted, labels),
+        frontier=_frontier(logits, labels, prior),
+    )
+
+
+def _frontier(logits: Tensor, labels: Tensor, prior: Tensor) -> tuple[FrontierPoint, ...]:
+    found = [(tau, accuracies((logits - tau * prior).argmax(1), labels)) for tau in FRONTIER]
+    return tuple(FrontierPoint(tau=tau, overall=values["overall"], mean=values["mean"]) for tau, values in found)
+
+
+def _mirror_metrics(figures: MirrorFigures) -> MirrorMetrics:
+    return MirrorMetrics(
+        own_symmetry=_mean(figures.symmetry, class_mean),
+        other_faces=_mean(figures.floor, class_mean),
+        own_mirror_found=_mean(figures.found, class_mean),
+        changed_answers=_mean(figures.changed, weighted_mean),
+        total_variation=_mean(figures.variation, weighted_mean),
+    )
+
+
+def _mean(values: Floats, statistic: Callable[[Floats, Floats], Floats]) -> SplitMean:
+    whole = float(statistic(values, np.ones((1, len(values))))[0])
+    drawn = np.concatenate([statistic(values, counts) for counts in draw_counts(len(values))])
+    return SplitMean(value=None if np.isnan(whole) else whole, interval=percentile_interval(drawn))
+
+
+def _accuracy_intervals(predicted: Tensor, labels: Tensor) -> Intervals:
+    found = accuracy_intervals((predicted == labels).double().unsqueeze(1).numpy(), labels.numpy())[0]
+    return Intervals(overall=found["overall"], mean=found["mean"])
+
+
+def _intervals(predicted: Tensor, labels: Tensor, consistency: Floats) -> Intervals:
     accuracies_of = torch.where(
         labels.unsqueeze(1) == torch.arange(len(EXPRESSIONS)), (predicted == labels).double().unsqueeze(1), torch.nan
     )
-    return Intervals(
-        **accuracy_intervals((predicted == labels).double().unsqueeze(1).numpy(), labels.numpy())[0],
-        per_class=dict(zip(EXPRESSIONS, mean_intervals(accuracies_of.numpy()), strict=True)),
-        flip_consistency=dict(zip(EXPRESSIONS, mean_intervals(consistency.double().numpy()), strict=True)),
+    return _accuracy_intervals(predicted, labels).model_copy(
+        update={
+            "per_class": dict(zip(EXPRESSIONS, mean_intervals(accuracies_of.numpy()), strict=True)),
+            "flip_consistency": dict(zip(EXPRESSIONS, mean_intervals(consistency), strict=True)),
+        }
     )

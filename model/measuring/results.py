@@ -71,11 +71,50 @@ class Intervals(_Record):
     flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
 
+class SplitMean(_Record):
+    """A mean over the faces of a split, of correlations or shares, with its 95% bootstrap interval; null where it is nowhere defined."""
+
+    value: Correlation | None
+    interval: tuple[Correlation, Correlation] | None
+
+
+class MirrorMetrics(_Record):
+    """What is read beside flip consistency, as :class:`model.measuring.mirror.MirrorFigures` defines it.
+
+    The first three are means over the faces, then over the classes: a map's correlation with itself mirrored, that with the mirror
+    image's map of another face of the same predicted class, and the share of maps that find their own mirror image among 100. The last two
+    are means over the faces: the share whose prediction changes in the mirror, and the total variation of the two answers.
+    """
+
+    own_symmetry: SplitMean
+    other_faces: SplitMean
+    own_mirror_found: SplitMean
+    changed_answers: SplitMean
+    total_variation: SplitMean
+
+
+class FrontierPoint(_Record):
+    """Accuracies with ``tau`` times the log prior taken out of the logits."""
+
+    tau: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    overall: Fraction
+    mean: Fraction
+
+
+class TwoViews(Accuracies):
+    """A model that averages its logits of the face and of its mirror image."""
+
+    macro_average_precision: Fraction
+    intervals: Intervals
+    frontier: tuple[FrontierPoint, ...]
+
+
 class SplitMetrics(Accuracies):
     """A model on one split.
 
     ``confusion`` has the label as its row and the prediction as its column; ``logit_adjusted`` holds, by tau, the accuracies of
-    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021).
+    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021), ``frontier`` the same for more values of tau. ``mirror`` and
+    ``two_views`` are null, and ``frontier`` is empty, for runs from before they were measured.
     """
 
     faces: int = Field(gt=0)
@@ -84,6 +123,9 @@ class SplitMetrics(Accuracies):
     flip_consistency: FlipConsistency | None
     logit_adjusted: dict[str, Accuracies]
     intervals: Intervals
+    mirror: MirrorMetrics | None = None
+    two_views: TwoViews | None = None
+    frontier: tuple[FrontierPoint, ...] = ()
 
     @model_validator(mode="after")
     def _counts_every_face(self) -> Self:

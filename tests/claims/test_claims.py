@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import combinations
 from pathlib import Path
@@ -15,14 +16,14 @@ from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
 from model.checkpoints import Checkpoint
-from model.claims.command import figures_of, log_odds, partners, run_claims, verdict_lines
+from model.claims.command import figures_of, log_odds, run_claims, verdict_lines
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
 from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import draw_counts
-from model.measuring.evaluation import SplitOutputs
+from model.measuring.mirror import MirrorFigures, SplitOutputs, partners
 
 CLASSES = len(EXPRESSIONS)
 NEUTRAL, SURPRISE, ANGER, FEAR, DISGUST = (EXPRESSIONS.index(name) for name in ("neutral", "surprise", "anger", "fear", "disgust"))
@@ -66,7 +67,7 @@ def made_outputs() -> SplitOutputs:
     logits = torch.zeros(2, CLASSES)
     logits[:, NEUTRAL] = 1.0
     # the mirror image of each face gives mirrored maps, so every map agrees with its own
-    return SplitOutputs(logits, maps, maps.flip(-1))
+    return SplitOutputs(logits, maps, maps.flip(-1), logits)
 
 
 def test_figures_of_two_faces_by_hand() -> None:
@@ -75,11 +76,11 @@ def test_figures_of_two_faces_by_hand() -> None:
 
     # Both cells of face 0 hold 4 in all, so centring takes 4/7 from every class: neutral (24/7, -4/7), surprise (-4/7, 24/7), others flat
     assert figures.predicted.tolist() == [NEUTRAL, NEUTRAL]
-    assert figures.consistency[0, [NEUTRAL, SURPRISE]] == pytest.approx([1.0, 1.0])
-    assert np.isnan(figures.consistency[0, [ANGER, FEAR]]).all()
+    assert figures.mirror.consistency[0, [NEUTRAL, SURPRISE]] == pytest.approx([1.0, 1.0])
+    assert np.isnan(figures.mirror.consistency[0, [ANGER, FEAR]]).all()
     # against the other face, neutral's map points the other way and no other class varies in both
-    assert figures.floor[:, NEUTRAL] == pytest.approx([-1.0, -1.0])
-    assert np.isnan(np.delete(figures.floor, NEUTRAL, axis=1)).all()
+    assert figures.mirror.floor[:, NEUTRAL] == pytest.approx([-1.0, -1.0])
+    assert np.isnan(np.delete(figures.mirror.floor, NEUTRAL, axis=1)).all()
     # the positive parts of neutral and surprise share no cell; flat negative maps have no positive part
     pair = list(combinations(range(CLASSES), 2)).index((NEUTRAL, SURPRISE))
     assert figures.overlap.shape == (2, 21)
@@ -92,11 +93,14 @@ def test_figures_of_two_faces_by_hand() -> None:
 
 def made_figures(seed: int, faces: int, **fields: Any) -> ModelFigures:
     generator = np.random.default_rng(seed)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("consistency", "floor", "periphery", "log_odds"), (faces, CLASSES))
-    shapes |= dict.fromkeys(("overlap", "minmax_overlap"), (faces, 21))
-    values: dict[str, Any] = {name: generator.uniform(0.2, 0.4, size=shape) for name, shape in shapes.items()}
-    values["predicted"] = generator.integers(0, CLASSES, faces)
-    return ModelFigures(**(values | fields))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("consistency", "floor", "symmetry", "found", "periphery", "log_odds"), (faces, CLASSES)
+    )
+    shapes |= dict.fromkeys(("overlap", "minmax_overlap"), (faces, 21)) | dict.fromkeys(("changed", "variation"), (faces,))
+    values: dict[str, Any] = {name: generator.uniform(0.2, 0.4, size=shape) for name, shape in shapes.items()} | fields
+    values["predicted"] = values["predicted_by_two"] = values.get("predicted", generator.integers(0, CLASSES, faces))
+    of_mirror = {field.name: values.pop(field.name) for field in dataclasses.fields(MirrorFigures)}
+    return ModelFigures(**values, mirror=MirrorFigures(**of_mirror))
 
 
 def compare(figures: dict[str, ModelFigures], *, draws: int, baseline: str = "a", ours: str = "b") -> Comparison:
@@ -124,7 +128,7 @@ def test_a_model_better_in_everything_fulfils_the_claims_and_a_worse_one_does_no
     better = made_figures(
         1,
         140,
-        consistency=plain.consistency + 0.5,
+        consistency=plain.mirror.consistency + 0.5,
         overlap=plain.overlap - 0.2,
         minmax_overlap=plain.minmax_overlap - 0.2,
         periphery=plain.periphery + 0.2,
@@ -148,7 +152,7 @@ def test_accuracies_and_their_differences_by_hand() -> None:
     labels = np.array([NEUTRAL] * 8 + [FEAR] * 2)
     plain = made_figures(1, 10, predicted=np.full(10, NEUTRAL))
     ours = made_figures(1, 10, predicted=np.array([NEUTRAL] * 6 + [FEAR] * 4))
-    overall, mean = measure_accuracies(compare({"a": plain, "b": ours}, draws=300), labels)
+    overall, mean, *_ = measure_accuracies(compare({"a": plain, "b": ours}, draws=300), labels)
 
     # plain: 8 of 10; neutral 1, fear 0. ours: 8 of 10; neutral 6/8, fear 1. Classes without a face do not count.
     assert [overall.models[name].value for name in "ab"] == pytest.approx([0.8, 0.8])
@@ -209,12 +213,25 @@ def test_undefined_figures_are_null_and_left_out_of_points() -> None:
     assert claim.points[0].baseline == (0.3, 0.6)
 
 
+def test_agreement_that_comes_with_more_symmetry_is_called_by_its_name() -> None:
+    plain = made_figures(1, 60)
+    agreeing = plain.mirror.consistency + 0.5
+    symmetric = made_figures(1, 60, consistency=agreeing, symmetry=plain.mirror.symmetry + 0.3)
+    specific = made_figures(1, 60, consistency=agreeing, symmetry=plain.mirror.symmetry - 0.3)
+    labels, votes = made_votes(60)
+    figures = {"plain": plain, "symmetric": symmetric, "specific": specific}
+    claim = measure_claims(compare(figures, baseline="plain", ours="specific", draws=100), labels, votes)[0]
+    assert claim.verdicts == {"symmetric": "holds", "specific": "holds"}
+    assert claim.verdict_of("symmetric") == "holds, mostly through symmetry"
+    assert claim.verdict_of("specific") == "holds"
+
+
 def test_models_are_drawn_alike() -> None:
     faces = 200
     noise = np.random.default_rng(0).normal(size=(faces, CLASSES))
     plain, shifted = made_figures(1, faces, consistency=noise), made_figures(1, faces, consistency=noise + 0.01)
     comparison = Comparison({"a": plain, "b": shifted}, "a", "b", tuple(draw_counts(faces, 100)))
-    measure = comparison.measure("k", "t", "higher", lambda figures, counts: counts @ figures.consistency[:, 0] / faces)
+    measure = comparison.measure("k", "t", "higher", lambda figures, counts: counts @ figures.mirror.consistency[:, 0] / faces)
 
     low, high = measure.models["a"].interval or (0.0, 0.0)
     assert high - low > 0.1

@@ -16,11 +16,14 @@ from model.maps.measures import (
     flip_consistency,
     minmax_overlap,
     overlap,
+    own_mirror_found,
+    own_symmetry,
     paper_flip_error,
     periphery_share,
     relative_flip_error,
     top_cells,
     top_cells_iou,
+    total_variation,
 )
 from model.networks import Grid
 
@@ -184,3 +187,40 @@ def test_many_faces_at_once_give_what_each_gives_alone() -> None:
             ]  # fmt: skip
             for many, one in zip(together, alone, strict=True):
                 torch.testing.assert_close(many[face, name], one)
+
+
+def test_own_symmetry_of_hand_worked_maps() -> None:
+    # (1, 2, 1) is its own mirror image; (0, 1, 2) is turned about; (1, 2, 6): deviations -2, -1, 3 and 3, -1, -2: (-6 + 1 - 6) / 14.
+    maps = torch.tensor([[[1.0, 2.0, 1.0]], [[0.0, 1.0, 2.0]], [[1.0, 2.0, 6.0]], [[3.0, 3.0, 3.0]]])
+    found = own_symmetry(maps)
+    assert found[:3].tolist() == pytest.approx([1, -1, -11 / 14])
+    assert found[3].isnan()
+
+
+def test_a_face_finds_its_own_mirror_image_by_the_place_of_the_map_alone() -> None:
+    maps = random_maps(4, 2, 3, 3)
+    again = 3 * maps + 5  # stronger and higher, at the same places
+    assert own_mirror_found(maps, again).tolist() == [[1, 1]] * 4
+    again[:, 1] = again[[1, 0, 2, 3], 1]  # of the second class, faces 0 and 1 change places
+    assert own_mirror_found(maps, again).tolist() == [[1, 0], [1, 0], [1, 1], [1, 1]]
+
+
+def test_a_face_is_looked_for_among_so_many_in_their_order() -> None:
+    # Faces 0 and 2 have the same map; looked for two at a time they never meet, and the fifth face is held against the last two.
+    maps = random_maps(5, 1, 3, 3)
+    maps[2] = maps[0]
+    mirrored = maps.clone()
+    mirrored[0] = -maps[0]
+    assert own_mirror_found(maps, mirrored, among=2)[:, 0].tolist()[1:] == [1, 1, 1, 1]
+    assert own_mirror_found(maps, mirrored, among=5)[0, 0].item() == 0
+    assert own_mirror_found(torch.ones(3, 1, 2, 2), torch.ones(3, 1, 2, 2)).isnan().all()
+
+
+def test_maps_alike_on_every_face_find_their_mirror_image_at_chance() -> None:
+    maps = random_maps(1, 1, 4, 4).expand(50, 1, 4, 4)
+    assert own_mirror_found(maps, maps).mean().item() == pytest.approx(1 / 50)
+
+
+def test_total_variation_of_two_answers() -> None:
+    seen, mirrored = torch.tensor([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]]), torch.tensor([[0.4, 0.3, 0.3], [0.0, 1.0, 0.0]])
+    assert total_variation(seen, mirrored).tolist() == pytest.approx([0.1, 1.0])

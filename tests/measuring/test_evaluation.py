@@ -10,7 +10,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from model.expressions import EXPRESSIONS
-from model.measuring.evaluation import SplitOutputs, accuracies, confusion_matrix, macro_average_precision, split_metrics
+from model.measuring.evaluation import accuracies, confusion_matrix, macro_average_precision, split_metrics
+from model.measuring.mirror import SplitOutputs
 
 COUNTS = dict.fromkeys(EXPRESSIONS, 10)
 
@@ -18,7 +19,7 @@ COUNTS = dict.fromkeys(EXPRESSIONS, 10)
 def random_outputs(faces: int = 210) -> tuple[SplitOutputs, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     maps, mirrored = (torch.randn(faces, 7, 5, 5, generator=generator) for _ in range(2))
-    return SplitOutputs(maps.mean((2, 3)), maps, mirrored), torch.arange(faces) % 7
+    return SplitOutputs(maps.mean((2, 3)), maps, mirrored, mirrored.mean((2, 3))), torch.arange(faces) % 7
 
 
 def test_accuracies_and_confusion_agree_with_scikit_learn() -> None:
@@ -45,14 +46,14 @@ def test_average_precision_of_a_hand_worked_ranking() -> None:
 
 def test_maps_that_mirror_exactly_have_consistency_one_and_a_flat_class_has_none() -> None:
     outputs, labels = random_outputs()
-    mirrored = SplitOutputs(outputs.logits, outputs.maps, outputs.maps.flip(-1))
+    mirrored = SplitOutputs(outputs.logits, outputs.maps, outputs.maps.flip(-1), outputs.logits)
     consistency = split_metrics(mirrored, labels, COUNTS).flip_consistency
     assert consistency is not None
     assert consistency.mean == pytest.approx(1.0, abs=1e-5)
     flat = outputs.maps - outputs.maps.mean(1, keepdim=True)
     flat[:, 6] = 0
     flat[:, :6] -= flat[:, :6].mean(1, keepdim=True)  # centred over the classes, with disgust at zero everywhere
-    none = split_metrics(SplitOutputs(outputs.logits, flat, flat.flip(-1)), labels, COUNTS).flip_consistency
+    none = split_metrics(SplitOutputs(outputs.logits, flat, flat.flip(-1), outputs.logits), labels, COUNTS).flip_consistency
     assert none is not None
     assert none.per_class["disgust"] is None
 
@@ -65,7 +66,7 @@ def test_the_intervals_of_each_figure_stand_beside_it() -> None:
     maps, noise = (torch.randn(len(labels), 7, 5, 5, generator=generator) for _ in range(2))
     strength = torch.linspace(0, 3, 7).view(7, 1, 1)  # how little a class's map agrees with the mirror's
     logits = torch.eye(7)[predicted]
-    metrics = split_metrics(SplitOutputs(logits, maps, (maps + strength * noise).flip(-1)), labels, COUNTS)
+    metrics = split_metrics(SplitOutputs(logits, maps, (maps + strength * noise).flip(-1), logits), labels, COUNTS)
     assert metrics.intervals is not None
     assert metrics.flip_consistency is not None
     per_class = metrics.intervals.per_class
@@ -98,8 +99,32 @@ def test_the_prior_is_taken_out_of_the_logits() -> None:
     logits = torch.full((7, 7), -9.0)
     logits[:, 0], logits[:, 6] = 1.5, 0.0
     counts = dict.fromkeys(EXPRESSIONS, 1000) | {"disgust": round(1000 / math.e**2)}
-    metrics = split_metrics(SplitOutputs(logits, outputs.maps, outputs.maps), torch.arange(7), counts)
+    metrics = split_metrics(SplitOutputs(logits, outputs.maps, outputs.maps, logits), torch.arange(7), counts)
     assert metrics.per_class["neutral"] == 1
     assert metrics.logit_adjusted["0.5"].per_class["neutral"] == 1
     assert metrics.logit_adjusted["1"].per_class["neutral"] == 0
     assert metrics.logit_adjusted["1"].per_class["disgust"] == 1
+
+
+def test_two_views_are_judged_by_their_mean_logits() -> None:
+    # Face 0 is right as it is (margin 1) and wrong in the mirror (margin 3): wrong by two views. The other six are right in both.
+    outputs, _ = random_outputs(7)
+    labels = torch.arange(7)
+    logits, mirrored = 9.0 * torch.eye(7), 9.0 * torch.eye(7)
+    logits[0, :2], mirrored[0, :2] = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])
+    metrics = split_metrics(SplitOutputs(logits, outputs.maps, outputs.maps, mirrored), labels, COUNTS)
+    assert metrics.overall == 1
+    assert metrics.two_views is not None
+    assert metrics.two_views.overall == pytest.approx(6 / 7)
+    assert metrics.two_views.per_class["neutral"] == 0
+    assert metrics.mirror is not None
+    assert metrics.mirror.changed_answers.value == pytest.approx(1 / 7)
+
+
+def test_the_frontier_begins_as_trained_and_meets_the_adjusted_rows() -> None:
+    outputs, labels = random_outputs()
+    metrics = split_metrics(outputs, labels, dict(zip(EXPRESSIONS, (900, 700, 300, 300, 200, 50, 10), strict=True)))
+    found = {point.tau: (point.overall, point.mean) for point in metrics.frontier}
+    assert found[0.0] == (metrics.overall, metrics.mean)
+    for tau in (0.5, 1.0):
+        assert found[tau] == (metrics.logit_adjusted[f"{tau:g}"].overall, metrics.logit_adjusted[f"{tau:g}"].mean)

@@ -1,0 +1,86 @@
+"""What the mirror shows of a model: whether its maps and its answers agree there, and the controls without which agreement says little.
+
+A map that is symmetric agrees with any mirror, and one that looks alike on every face agrees with every face. So flip consistency is
+measured with three controls (own symmetry, the floor of other faces, whether a map's own mirror image is found among many), and the answers
+themselves are compared. Maps are in the centred gauge, as served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.classifier import centred
+from model.maps.measures import flip_back, flip_consistency, own_mirror_found, own_symmetry, total_variation
+from model.measuring.bootstrap import Floats
+
+PARTNER_SEED = 20231030
+
+
+@dataclass(frozen=True)
+class SplitOutputs:
+    """What a classifier gives for the N faces of a split: ``logits`` (N, L) and trained-gauge ``maps`` (N, L, h, w) of each face, and
+    ``mirrored_maps`` (as seen, not mapped back) and ``mirrored_logits`` of its mirror image."""
+
+    logits: Tensor
+    maps: Tensor
+    mirrored_maps: Tensor
+    mirrored_logits: Tensor
+
+    @property
+    def two_view_logits(self) -> Tensor:
+        """Logits of face and mirror image averaged, ``(N, L)``."""
+        return (self.logits + self.mirrored_logits) / 2
+
+
+@dataclass(frozen=True)
+class MirrorFigures:
+    """One model on N faces; NaN where undefined.
+
+    Of each class's map, (N, L): ``consistency``, its correlation with the mirror image's map, mapped back; ``floor``, the same with that of
+    another face of the same predicted class; ``symmetry``, with itself mirrored; ``found``, 1 where the own mirror image is the nearest
+    among 100 faces. Of the answers, (N,): ``changed``, 1 where the prediction is another in the mirror; ``variation``, total variation
+    of the two answers.
+    """
+
+    consistency: Floats
+    floor: Floats
+    symmetry: Floats
+    found: Floats
+    changed: Floats
+    variation: Floats
+
+
+def mirror_figures(outputs: SplitOutputs) -> MirrorFigures:
+    """The figures of a model's outputs."""
+    maps, mapped_back = centred(outputs.maps), flip_back(centred(outputs.mirrored_maps))
+    predicted = outputs.logits.argmax(1)
+    partner = partners(predicted)
+    floor = flip_consistency(maps, mapped_back[partner.clamp_min(0)])
+    floor[partner < 0] = torch.nan
+    return MirrorFigures(
+        consistency=_floats(flip_consistency(maps, mapped_back)),
+        floor=_floats(floor),
+        symmetry=_floats(own_symmetry(maps)),
+        found=_floats(own_mirror_found(maps, mapped_back)),
+        changed=_floats(predicted != outputs.mirrored_logits.argmax(1)),
+        variation=_floats(total_variation(outputs.logits.softmax(1), outputs.mirrored_logits.softmax(1))),
+    )
+
+
+def partners(predicted: Tensor) -> Tensor:
+    """For each face ``(N,)`` another face of the same predicted class: the next one in a random circle of them; -1 if there is none."""
+    generator = torch.Generator().manual_seed(PARTNER_SEED)
+    partner = torch.full_like(predicted, -1)
+    for index in range(int(predicted.max()) + 1):
+        members = torch.nonzero(predicted == index).flatten()
+        if len(members) > 1:
+            circle = members[torch.randperm(len(members), generator=generator)]
+            partner[circle] = circle.roll(1)
+    return partner
+
+
+def _floats(values: Tensor) -> Floats:
+    return values.double().numpy()
