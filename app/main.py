@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from app.api import health
 from app.api import openapi as documentation
 from app.api import routes as api
 from app.errors import install_error_handlers
+from app.explaining.loading import have_temporary_folder
 from app.explaining.service import Service
 from app.http.admission import Admission, Places
 from app.http.assets import Assets
@@ -32,6 +34,25 @@ DESCRIPTION = (
     "What facial expression classifiers look at: the attention map of each of seven expressions, on a face and on its mirror image. "
     + health.PURPOSE
 )
+
+# Modules that need PyTorch, Matplotlib or OpenCV. The service listens before it imports them: nothing that this module imports may name one
+# outside a function, and functions that do are called once the models are loaded, which are loaded after these.
+LATE_MODULES = (
+    "app.explaining.pipeline",
+    "app.drawing.figure",
+    "app.drawing.saved_maps",
+    "app.drawing.supplement",
+    "app.pages.face_browser",
+    "app.pages.without_javascript",
+    "model.tables.tables",
+)
+
+
+def import_late_modules() -> None:
+    """Import what requests need; takes about a second, which neither the start nor the first request should wait for."""
+    have_temporary_folder()
+    for name in LATE_MODULES:
+        import_module(name)
 
 
 @asynccontextmanager
@@ -66,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     places = Places(settings.compute_slots, settings.queue_length)
     app.state.settings = settings
     app.state.revision = code_revision()
-    app.state.service = service = Service(app.state, settings, places)
+    app.state.service = service = Service(app.state, settings, places, import_late_modules)
     install_error_handlers(app, problem_page)
     documentation.install_openapi(app)
     for module in (api, pages, health, documentation):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
-from app.pages.templating import STATIC
-
-FOLDER = STATIC / "samples"
+FOLDER = Path(__file__).resolve().parents[1] / "static" / "samples"
 MEDIA_TYPE = "image/jpeg"
 
 

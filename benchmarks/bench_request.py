@@ -14,6 +14,7 @@ import asyncio
 import numpy as np
 import torch
 
+from app.api.schemas import explanation_answer
 from app.decoding.decoder import Decoder
 from app.detection.find import find_faces
 from app.explaining.loading import load_detector, load_explainer
@@ -57,7 +58,7 @@ def main() -> None:
             "bare forward, two models": forward,
             "the same for two requests in one batch": lambda: forward(two_requests),
             "crop, explain and compare": lambda: explainer.explain(faces, options.models),
-            "serialise to JSON": lambda: explained.response("benchmark").model_dump_json(),
+            "serialise to JSON": lambda: explanation_answer(explained, "benchmark").model_dump_json(),
         }
         medians = interleaved_medians(steps, arguments.rounds)
         runner.run(decoder.stop())

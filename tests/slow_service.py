@@ -81,7 +81,9 @@ if __name__ == "__main__":
     loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
     _stand_in("app.api.routes", router=router)
     _stand_in("app.pages.router", router=pages)
+    from app import main as application
     from app.cli import main
 
+    application.import_late_modules = lambda: None
     sys.addaudithook(_watch_writes)
     sys.exit(main(["serve"]))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.cli import main
 from app.commands import figure as figure_command
-from app.explaining.maps import read_maps
+from app.drawing.saved_maps import read_maps
 
 COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "figure", "explain", "export")
 

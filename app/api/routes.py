@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.examples import EXPLANATION, MODELS
-from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, model_answer
+from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, explanation_answer, model_answer
 from app.choices import FIGURE_MEDIA_TYPES, MAX_FACES, ColourMap, FigureFormat, Gauge, MapMethod, Scale, Style, model_names
 from app.errors import ErrorCode, Problem
 from app.explaining.loading import loaded_explainer
@@ -123,7 +123,7 @@ async def explain(request: Request, query: Annotated[ExplanationQuery, Query()])
 
     picture = await _explained(request, query)
     with metrics.stage("encode"):
-        answer = picture.response(request.scope["state"]["request_id"], query.encoding)
+        answer = explanation_answer(picture, request.scope["state"]["request_id"], query.encoding)
         return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -160,7 +160,7 @@ async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Re
 )
 async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Response:
     """The raw maps as NPZ, with all that is needed to draw them again; `unturned figure` reads the file."""
-    from app.explaining.maps import save_maps
+    from app.drawing.saved_maps import save_maps
 
     explained = (await _explained(request, query)).as_faces()
     data = await request.app.state.executor.run(lambda: save_maps(explained))

@@ -18,6 +18,7 @@ from model.expressions import EXPRESSIONS
 if TYPE_CHECKING:
     from app.detection.find import FaceCrop
     from app.explaining.explainer import Explanation
+    from app.explaining.pipeline import ExplainedPicture
     from model.checkpoints import Checkpoint
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -177,8 +178,19 @@ class SampleList(_Answer):
     samples: list[Sample] = Field(description="All pictures.")
 
 
-def face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding: Encoding) -> Face:
-    """One face of an answer."""
+def explanation_answer(picture: ExplainedPicture, request_id: str, encoding: Encoding = Encoding.LIST) -> ExplanationResponse:
+    """The answer to a picture."""
+    pairs = zip(picture.found.faces, picture.explanations, strict=True)
+    return ExplanationResponse(
+        request_id=request_id,
+        image=ImageSize(width=picture.width, height=picture.height),
+        faces_found=picture.found.faces_found,
+        warnings=list(picture.warnings),
+        faces=[_face_answer(face, explanations, encoding) for face, explanations in pairs],
+    )
+
+
+def _face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding: Encoding) -> Face:
     return Face(
         box=face.box,
         score=face.score,

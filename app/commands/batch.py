@@ -1,7 +1,7 @@
 """Explaining a folder of pictures: resumable, and no picture stops the others.
 
 Every picture ``sub/photo.jpg`` of the source gives ``sub/photo.jpg.json`` (the API's answer) and ``sub/photo.jpg.npz`` (its maps, see
-:mod:`app.explaining.maps`) in the destination; ``index.csv`` lists all pictures, those that failed with their error code.
+:mod:`app.drawing.saved_maps`) in the destination; ``index.csv`` lists all pictures, those that failed with their error code.
 """
 
 from __future__ import annotations

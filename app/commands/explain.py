@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from app.commands.local_service import LocalService
-    from app.explaining.maps import save_maps
+    from app.drawing.saved_maps import save_maps
 
     options = explain_options(arguments)
     with LocalService() as service:

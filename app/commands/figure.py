@@ -118,7 +118,7 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
 
 
 def _read(path: Path) -> ExplainedFaces:
-    from app.explaining.maps import MAX_FILE_BYTES, SavedMapsError, read_maps
+    from app.drawing.saved_maps import MAX_FILE_BYTES, SavedMapsError, read_maps
 
     if path.stat().st_size > MAX_FILE_BYTES:
         raise SavedMapsError(f"{path.name}: more than {MAX_FILE_BYTES} bytes")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Self
 
+from app.api.schemas import explanation_answer
 from app.decoding.decoder import Decoder
 from app.errors import one_line
 from app.explaining.compute import ComputePool
@@ -101,7 +102,7 @@ class LocalService:
         """
         picture = self._runner.run(explain_picture(self._state, data, options))
         explained = picture.as_faces(caption)
-        return LocalAnswer(picture.response(REQUEST_ID).model_dump_json().encode(), explained)
+        return LocalAnswer(explanation_answer(picture, REQUEST_ID).model_dump_json().encode(), explained)
 
     def _close(self) -> None:
         self._runner.run(self._decoder.stop())

@@ -16,24 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.choices import ColourMap, Scale, Style
+from app.explaining.maps import Picture
 from model.maps.picture import Floats, place_cells
 from model.networks import Grid
-
-__all__ = [
-    "ColourMap",
-    "Picture",
-    "Scale",
-    "Style",
-    "as_webp",
-    "colour_limits",
-    "colour_table",
-    "colours",
-    "enlarged",
-    "is_signed",
-    "overlay",
-]
-
-Picture = NDArray[np.uint8]
 
 WEBP_QUALITY = 90  # of 100
 

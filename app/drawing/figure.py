@@ -18,9 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from app.choices import FigureFormat
-from app.drawing.colours import Picture, Scale, Style, colour_limits, colour_table, enlarged, is_signed, overlay
-from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
+from app.choices import FigureFormat, Scale, Style
+from app.drawing.colours import colour_limits, colour_table, enlarged, is_signed, overlay
+from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats

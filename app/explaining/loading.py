@@ -37,14 +37,10 @@ def load_explainer(settings: Settings) -> Explainer:
     Raises:
         CheckpointError: one of them cannot be used; the message names the file and the reason.
     """
-    _have_temporary_folder()
+    have_temporary_folder()
     import torch
 
-    # with torch these take half a second, which the first request should not wait for, nor hold the event loop
-    from app.drawing import figure  # noqa: F401
-    from app.explaining import pipeline  # noqa: F401
     from app.explaining.explainer import Explainer
-    from app.pages import without_javascript as still_page  # noqa: F401
     from model.checkpoints import CheckpointError, load_checkpoint, load_manifest
 
     torch.set_num_threads(settings.compute_threads)
@@ -88,8 +84,8 @@ def load_detector(settings: Settings) -> FaceDetector:
     return create_detector(settings.yunet_path)
 
 
-def _have_temporary_folder() -> None:
-    """Matplotlib and PyTorch look for one when they are imported; a read-only container may have nothing but shared memory."""
+def have_temporary_folder() -> None:
+    """Call it before Matplotlib or PyTorch is imported, which look for one; a read-only container may have nothing but shared memory."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:

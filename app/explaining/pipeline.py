@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import metrics
-from app.api.schemas import Encoding, ExplanationResponse, ImageSize, face_answer
 from app.choices import MAX_FACES, Gauge, MapMethod
 from app.detection.find import FaceCrop, FaceDetector, FoundFaces, find_faces
 from app.explaining.explainer import Explainer, Explanation, Landmarks
@@ -45,16 +44,6 @@ class ExplainedPicture:
     explanations: tuple[dict[str, Explanation], ...]
     warnings: tuple[str, ...]
     options: ExplainOptions
-
-    def response(self, request_id: str, encoding: Encoding = Encoding.LIST) -> ExplanationResponse:
-        """The answer of the REST API."""
-        return ExplanationResponse(
-            request_id=request_id,
-            image=ImageSize(width=self.width, height=self.height),
-            faces_found=self.found.faces_found,
-            warnings=list(self.warnings),
-            faces=[face_answer(face, said, encoding) for face, said in zip(self.found.faces, self.explanations, strict=True)],
-        )
 
     def as_faces(self, caption: str = "") -> ExplainedFaces:
         """What a figure or a file of maps needs; the pictures are the grey crops that the networks saw."""

@@ -57,12 +57,16 @@ class Service:
 
     ``state`` (the application's) gets ``executor`` and ``drawer`` at once, and ``decoder``, ``detector`` and ``explainer`` once they work;
     each of these is replaced as a whole or not at all.
+
+    Args:
+        import_code: imports what requests need and the start must not wait for; called in a thread, before the models are loaded.
     """
 
-    def __init__(self, state: Any, settings: Settings, places: Places) -> None:
+    def __init__(self, state: Any, settings: Settings, places: Places, import_code: Callable[[], None]) -> None:
         self._state = state
         self._settings = settings
         self._places = places
+        self._import_code = import_code
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._draining = False
@@ -122,6 +126,7 @@ class Service:
         try:
             self._state.decoder = Decoder.from_settings(self._settings, on_restart=metrics.DECODER_RESTARTS.inc)
             await self._state.decoder.start()
+            await asyncio.to_thread(self._import_code)
             self._state.detector = await asyncio.to_thread(load_detector, self._settings)
             await self._replace_models()
         except Exception as error:

@@ -11,9 +11,9 @@ import numpy as np
 
 from app.choices import Scale, Style
 from app.detection.find import FaceCrop
-from app.drawing.colours import Picture, as_webp, colour_limits, colours, enlarged, overlay
+from app.drawing.colours import as_webp, colour_limits, colours, enlarged, overlay
 from app.explaining.explainer import Cue, Explanation
-from app.explaining.maps import FLIPPED, ORIGINAL, logits_per_cell
+from app.explaining.maps import FLIPPED, ORIGINAL, Picture, logits_per_cell
 from app.explaining.pipeline import ExplainedPicture
 from app.pages.numbers import decimal, share_text
 from model.expressions import EXPRESSIONS

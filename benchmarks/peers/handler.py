@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.api.schemas import explanation_answer
 from app.decoding.decoder import decode_image, decode_limits
 from app.explaining.loading import load_detector, load_explainer
 from app.explaining.pipeline import ExplainOptions, explain_image
@@ -18,4 +19,5 @@ class Handler:
 
     def __call__(self, data: bytes) -> str:
         image = decode_image(data, self._limits)
-        return explain_image(image, self._detector, self._explainer, ExplainOptions()).response("peer").model_dump_json()
+        picture = explain_image(image, self._detector, self._explainer, ExplainOptions())
+        return explanation_answer(picture, "peer").model_dump_json()

@@ -19,9 +19,9 @@ from PIL import Image
 
 from app.api import examples as api_examples
 from app.api import routes as api
+from app.drawing.saved_maps import read_maps
 from app.explaining import service
 from app.explaining.explainer import Explainer
-from app.explaining.maps import read_maps
 from model.checkpoints import load_checkpoint, load_manifest
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS

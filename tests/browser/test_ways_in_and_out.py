@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Page, Route
 
-from app.explaining.maps import read_maps
+from app.drawing.saved_maps import read_maps
 from tests.browser.driving import (
     COLLINS,
     HOPPER,

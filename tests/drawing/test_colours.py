@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.drawing.colours import (
-    ColourMap,
-    Scale,
-    Style,
-    as_webp,
-    colour_limits,
-    colour_table,
-    colours,
-    enlarged,
-    overlay,
-)
+from app.choices import ColourMap, Scale, Style
+from app.drawing.colours import as_webp, colour_limits, colour_table, colours, enlarged, overlay
 from model.maps.picture import place_cells
 from model.networks import Grid
 

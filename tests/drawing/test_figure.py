@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.choices import FigureFormat
+from app.choices import ColourMap, FigureFormat, Scale, Style
 from app.drawing import figure
-from app.drawing.colours import ColourMap, Scale, Style
 from app.drawing.figure import draw_figure
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps
 from model.networks import Grid

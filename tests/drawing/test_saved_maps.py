@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.explaining import maps as face_maps
-from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, SavedMapsError, read_maps, save_maps
+from app.drawing.saved_maps import MAX_FILE_BYTES, SavedMapsError, read_maps, save_maps
+from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps
 from model.networks import Grid
 
 
@@ -122,7 +122,7 @@ def zip_of(name: str, content: bytes) -> bytes:
 
 
 def test_a_zip_bomb_is_refused_by_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = zip_of("format.npy", bytes(face_maps.MAX_FILE_BYTES + 1))
+    bomb = zip_of("format.npy", bytes(MAX_FILE_BYTES + 1))
     assert len(bomb) < 100_000
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(SavedMapsError, match="67108865 bytes when unpacked"):

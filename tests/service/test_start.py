@@ -285,8 +285,10 @@ def nowhere():
 
 tempfile._get_default_tempdir = nowhere
 from app.explaining.loading import load_explainer
+from app.main import import_late_modules
 from app.settings import Settings
 
+import_late_modules()
 print(sorted(load_explainer(Settings(checkpoint_dir=sys.argv[1])).checkpoints))
 """
 
