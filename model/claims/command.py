@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
         loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
         figures[name] = model_figures(loaded[name], faces)
     print(f"drawing the faces {draws} times")
-    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)))
+    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)), plain_peers(loaded))
     report = ClaimsReport(
         command=shlex.join(["unturned", *sys.argv[1:]]),
         revision=revision,
@@ -69,7 +70,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
         draws=draws,
         baseline=BASELINE,
         ours=manifest.ours,
-        models={name: MeasuredModel(checkpoint=c.name, method=c.metadata.method, sha256=c.sha256) for name, c in loaded.items()},
+        models={name: _measured_model(checkpoint, comparison) for name, checkpoint in loaded.items()},
         claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy()),
         accuracies=measure_accuracies(comparison, faces.labels.numpy()),
         faithfulness=None,
@@ -82,6 +83,23 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
         save_claims(out, report.model_copy(update={"faithfulness": road}))
     print(f"written to {out}")
     return 0
+
+
+def plain_peers(loaded: Mapping[str, Checkpoint]) -> dict[str, str]:
+    """For each checkpoint the name of one trained plainly for as many epochs, where there is one: longer training alone is a gain."""
+    plain = {checkpoint.metadata.epochs: name for name, checkpoint in loaded.items() if checkpoint.metadata.method == BASELINE}
+    return {name: plain[c.metadata.epochs] for name, c in loaded.items() if c.metadata.epochs in plain}
+
+
+def _measured_model(checkpoint: Checkpoint, comparison: Comparison) -> MeasuredModel:
+    peer = comparison.peer(checkpoint.name)
+    return MeasuredModel(
+        checkpoint=checkpoint.name,
+        method=checkpoint.metadata.method,
+        sha256=checkpoint.sha256,
+        epochs=checkpoint.metadata.epochs,
+        against=None if peer == checkpoint.name else peer,
+    )
 
 
 def verdict_lines(report: ClaimsReport) -> str:

@@ -6,7 +6,7 @@ A statistic is a function of a model's figures and of bootstrap draws ``(R, N)``
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -42,12 +42,16 @@ Statistic = Callable[[ModelFigures, Floats], Floats]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The figures of every model, the baseline's name among them, and that of the model the points are drawn for."""
+    """The figures of every model, the baseline's name among them, and that of the model the points are drawn for.
+
+    ``peers`` names, for the models that it has, the plain training of as many epochs that they are set against in place of the baseline.
+    """
 
     figures: dict[str, ModelFigures]
     baseline: str
     ours: str
     draws: tuple[Floats, ...]
+    peers: dict[str, str] = field(default_factory=dict)
 
     @property
     def faces(self) -> int:
@@ -55,7 +59,12 @@ class Comparison:
 
     @property
     def others(self) -> list[str]:
-        return [name for name in self.figures if name != self.baseline]
+        """Every model that is set against another."""
+        return [name for name in self.figures if self.peer(name) != name]
+
+    def peer(self, name: str) -> str:
+        """The plain training that a model is set against."""
+        return self.peers.get(name, self.baseline)
 
     def measure(
         self,
@@ -68,12 +77,13 @@ class Comparison:
         expression: str | None = None,
         reference: tuple[str, float] | None = None,
     ) -> Measure:
-        """A statistic of every model with its interval, its difference from the baseline, and what the difference decides."""
+        """A statistic of every model with its interval, its difference from its peer, and what the difference decides."""
         whole = np.ones((1, self.faces))
         reference_title, reference_value = reference or (None, np.nan)
         values = {name: float(statistic(figures, whole)[0]) for name, figures in self.figures.items()}
         drawn = {name: np.concatenate([statistic(figures, counts) for counts in self.draws]) for name, figures in self.figures.items()}
-        differences = {name: _estimate(values[name] - values[self.baseline], drawn[name] - drawn[self.baseline]) for name in self.others}
+        pairs = {name: self.peer(name) for name in self.others}
+        differences = {name: _estimate(values[name] - values[peer], drawn[name] - drawn[peer]) for name, peer in pairs.items()}
         return Measure(
             key=key,
             title=title,

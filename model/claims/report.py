@@ -94,11 +94,13 @@ class Claim(_Record):
 
 
 class MeasuredModel(_Record):
-    """A model of the report."""
+    """A model of the report; ``against`` is the model that it is set against, trained plainly for as many epochs where there is one."""
 
     checkpoint: str
     method: str
     sha256: str
+    epochs: int | None = None
+    against: str | None = None
 
 
 class FaceMean(_Record):

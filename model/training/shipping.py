@@ -12,22 +12,24 @@ from model.measuring.results import RESULTS_FOLDER
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"
-OURS = ("mek", "mek_sf")  # the two forms of the paper's method; `ours` is the better one on the validation split
+OURS = ("mek", "mek_sf", "cac")  # the forms of the paper's method; `ours` is the best one on the validation split
 
 
 def shipping_folder(results: Path) -> Path:
-    """The folder of the checkpoints whose results are in ``results``; its manifest and README are replaced when one ships.
+    """The folder of the checkpoints whose results are in ``results``, or in a folder of it for one protocol; its manifest and README are
+    replaced when one ships.
 
     Raises:
-        ValueError: the folder above ``results`` does not look like one of checkpoints, so its README may be anybody's.
+        ValueError: the folder above the results does not look like one of checkpoints, so its README may be anybody's.
     """
-    if results.name != RESULTS_FOLDER:
+    found = next((folder for folder in (results, results.parent) if folder.name == RESULTS_FOLDER), None)
+    if found is None:
         raise ValueError(
             f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
         )
-    if (results.parent / README_FILE).exists() and not (results.parent / MANIFEST_FILE).exists():
-        raise ValueError(f"{results.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
-    return results.parent
+    if (found.parent / README_FILE).exists() and not (found.parent / MANIFEST_FILE).exists():
+        raise ValueError(f"{found.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
+    return found.parent
 
 
 def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:
@@ -42,10 +44,10 @@ def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata:
 
 
 def renew_manifest(directory: Path) -> Manifest | None:
-    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the better form of MEK, write manifest and README.
+    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the best form of MEK, write manifest and README.
 
-    Better means the higher average of overall and mean accuracy on the validation split, as the metadata has them. While neither form of
-    MEK is there, nothing can be served: then no manifest is written and None returned.
+    Best means the highest average of overall and mean accuracy on the validation split, as the metadata has them. While no form of MEK
+    is there, nothing can be served: then no manifest is written and None returned.
 
     Raises:
         CheckpointError: a file is damaged.
@@ -80,7 +82,7 @@ def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
         "",
         "Generated from the files' own metadata by `unturned train --ship`; do not edit.",
         "",
-        f"`ours` stands for `{manifest.ours}`, the form of MEK with the higher average of overall and mean accuracy on validation.",
+        f"`ours` stands for `{manifest.ours}`, the form of MEK with the highest average of overall and mean accuracy on validation.",
         "",
         "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map",
         "and its mirror counterpart over all classes and faces of the test split.",

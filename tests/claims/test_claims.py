@@ -213,6 +213,15 @@ def test_undefined_figures_are_null_and_left_out_of_points() -> None:
     assert claim.points[0].baseline == (0.3, 0.6)
 
 
+def test_a_model_is_set_against_plain_training_of_its_own_length() -> None:
+    short, long = made_figures(1, 40), made_figures(2, 40)
+    figures = {"baseline": long, "baseline_10": short, "ours": long, "other": short}
+    comparison = Comparison(figures, "baseline", "ours", tuple(draw_counts(40, 50)), {"baseline_10": "baseline_10", "other": "baseline_10"})
+    measure = comparison.measure("k", "t", "higher", lambda f, counts: counts @ f.mirror.consistency[:, 0])
+    assert set(measure.differences) == {"ours", "other"}
+    assert measure.differences["other"] == measure.differences["ours"] == Estimate(value=0.0, interval=(0.0, 0.0))
+
+
 def test_agreement_that_comes_with_more_symmetry_is_called_by_its_name() -> None:
     plain = made_figures(1, 60)
     agreeing = plain.mirror.consistency + 0.5
