@@ -88,13 +88,10 @@ def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
 @lru_cache(maxsize=1)
 def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
     """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
-    from model.measuring.results import load_results, load_trials
     from model.tables.formats import html_document
-    from model.tables.tables import build_tables, prevailing_protocol
+    from model.tables.tables import tables_of_folder
 
-    runs = load_results(folder)
-    tables = build_tables(runs, prevailing_protocol(runs), load_trials(folder))
-    ordered = sorted(tables, key=_missing_share)  # stable: in the paper's order otherwise
+    ordered = sorted(tables_of_folder(folder), key=_missing_share)  # stable: in the paper's order otherwise
     # the table module escapes whatever it did not write itself
     return Markup(html_document(ordered))  # noqa: S704
 

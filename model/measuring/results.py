@@ -242,6 +242,16 @@ def load_results(folder: Path) -> list[RunResult]:
     return [load_result(path) for path in sorted(folder.glob("*.json"))]
 
 
+def load_other_protocols(folder: Path) -> list[list[RunResult]]:
+    """The results in each folder within one of results, but for the trials': a folder holds the runs of one protocol.
+
+    Raises:
+        ResultError: a file is malformed, or stored under another run's name.
+    """
+    inside = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != TRIALS_FOLDER)
+    return [runs for path in inside if (runs := load_results(path))]
+
+
 def load_trials(folder: Path) -> list[RunResult]:
     """Every trial beside the results of a folder, in the order of the file names, which say after the run's name what was tried.
 

@@ -11,7 +11,7 @@ from model.data.imbalance import ORIGINAL, decayed_counts
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import make_room, replace_file
 from model.measuring.bootstrap import Interval
-from model.measuring.results import Accuracies, RunResult, load_results, load_trials
+from model.measuring.results import Accuracies, RunResult, load_other_protocols, load_results, load_trials
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
@@ -28,6 +28,7 @@ from model.tables.layout import (
     protocol_title,
     seeds_text,
 )
+from model.tables.other_protocols import protocol_tables
 from model.tables.trials import trials_table
 from model.training.runs import BEYOND_THE_PAPER, Protocol, TableCell
 
@@ -75,6 +76,17 @@ def prevailing_protocol(results: Sequence[RunResult]) -> Protocol:
     return counted.most_common(1)[0][0] if counted else Protocol()
 
 
+def tables_of_folder(results: Path) -> list[Table]:
+    """Every table of a folder of results: those of the paper, and those of the runs under other protocols in the folders within.
+
+    Raises:
+        ResultError: a result file is damaged.
+    """
+    runs = load_results(results)
+    others = [table for of_one in load_other_protocols(results) for table in protocol_tables(of_one)]
+    return [*build_tables(runs, prevailing_protocol(runs), load_trials(results)), *others]
+
+
 def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -> int:
     """``unturned tables``: print the tables, or write them to a file.
 
@@ -94,8 +106,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
         raise ValueError(f"unknown format {form!r}: choose one of {', '.join(FORMATS)}")
     if not results.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder of result files", str(results))
-    runs = load_results(results)
-    text = FORMATS[form](build_tables(runs, prevailing_protocol(runs), load_trials(results)))
+    text = FORMATS[form](tables_of_folder(results))
     if out is None:
         print(text, end="")
     else:

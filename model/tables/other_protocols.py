@@ -1,0 +1,152 @@
+"""Runs under another protocol than the paper's tables, longer ones say: accuracy, what the mirror shows, what rebalancing trades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from model.expressions import EXPRESSIONS
+from model.measuring.results import FrontierPoint, MirrorMetrics, RunResult, SplitMetrics
+from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
+from model.training.runs import Protocol
+
+SPLITS: dict[str, Callable[[RunResult], SplitMetrics | None]] = {"validation": lambda run: run.valid, "test": lambda run: run.test}
+OF_MAPS = ("own_symmetry", "other_faces", "own_mirror_found")
+OF_ANSWERS = ("changed_answers", "total_variation")
+
+
+def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
+    """Three tables of runs that share one protocol; none where there is no run.
+
+    Raises:
+        ValueError: the runs are of several protocols.
+    """
+    protocols = {Protocol.of(run) for run in runs}
+    if len(protocols) > 1:
+        raise ValueError("runs of several protocols stand in one folder: each needs a folder of its own")
+    tables = [_accuracy_table(runs, protocol.epochs) for protocol in protocols]
+    tables += [_mirror_table(runs, protocol.epochs) for protocol in protocols]
+    tables += [_frontier_table(runs, protocol.epochs) for protocol in protocols]
+    return [table for table in tables if any(group.rows for group in table.groups)]
+
+
+def _accuracy_table(runs: Sequence[RunResult], epochs: int) -> Table:
+    def row(title: str, splits: Sequence[SplitMetrics]) -> Row:
+        single = splits[0].intervals if len(splits) == 1 else None
+        values = (
+            *(over_runs([100 * split.per_class[name] for split in splits]) for name in EXPRESSIONS),
+            over_runs([100 * split.overall for split in splits], interval=in_per_cent(single.overall) if single else None),
+            over_runs([100 * split.mean for split in splits], interval=in_per_cent(single.mean) if single else None),
+            over_runs([100 * split.macro_average_precision for split in splits]),
+            Value(len(splits), decimals=0),
+        )
+        return Row(title, "here", values)
+
+    return Table(
+        name=f"{epochs} epochs",
+        title="accuracy in per cent",
+        columns=(*EXPRESSIONS, "overall", "mean", "macro AP", "seeds"),
+        groups=_groups(runs, row),
+        notes=(
+            f"As in Table 3, but {epochs} epochs long: not to be compared with rows of another length.",
+            "Brackets: 95% bootstrap interval over the faces of a single run; ±: standard deviation over seeds.",
+        ),
+    )
+
+
+def _mirror_table(runs: Sequence[RunResult], epochs: int) -> Table:
+    def row(title: str, splits: Sequence[SplitMetrics]) -> Row | None:
+        mirrors = [split.mirror for split in splits if split.mirror is not None]
+        doubles = [split.two_views for split in splits if split.two_views is not None]
+        if not mirrors or not doubles:
+            return None
+        values = (
+            flip_consistency_over_runs(splits),
+            *(_mean(mirrors, name, 1) for name in OF_MAPS),
+            _mean(mirrors, OF_ANSWERS[0], 100),
+            _mean(mirrors, OF_ANSWERS[1], 1),
+            over_runs([100 * double.overall for double in doubles]),
+            over_runs([100 * double.mean for double in doubles]),
+        )
+        return Row(title, "here", values)
+
+    return Table(
+        name=f"{epochs} epochs: the mirror",
+        title="what flip consistency is to be read with",
+        columns=(
+            "flip consistency",
+            "own symmetry",
+            "other faces",
+            "own mirror found",
+            "changed answers, %",
+            "total variation",
+            "two views: overall",
+            "two views: mean",
+        ),
+        groups=_groups(runs, row),
+        notes=(
+            "Flip consistency: a map's correlation with the mirror image's map. Own symmetry: with itself mirrored.",
+            "Other faces: with the mirror image's map of another face of the same predicted class.",
+            "Own mirror found: share of maps whose nearest among the mirror images' maps of 100 faces is their own; chance is .01.",
+            "Two views: the logits of the face and of its mirror image averaged; accuracies in per cent.",
+        ),
+    )
+
+
+def _frontier_table(runs: Sequence[RunResult], epochs: int) -> Table:
+    taus = sorted({point.tau for run in runs for point in run.test.frontier})
+
+    def rows(views: str, frontier: Callable[[SplitMetrics], Sequence[FrontierPoint]]) -> Callable[..., list[Row]]:
+        def of(title: str, splits: Sequence[SplitMetrics]) -> list[Row]:
+            curves = [{point.tau: point for point in frontier(split)} for split in splits if frontier(split)]
+            if not curves:
+                return []
+            overall = tuple(over_runs([100 * curve[tau].overall for curve in curves]) for tau in taus)
+            mean = tuple(over_runs([100 * curve[tau].mean for curve in curves]) for tau in taus)
+            return [Row(f"{title}, {views}: overall", "here", overall), Row(f"{title}, {views}: mean", "here", mean)]
+
+        return of
+
+    single = rows("one view", lambda split: split.frontier)
+    double = rows("two views", lambda split: split.two_views.frontier if split.two_views else ())
+    groups = [
+        Group(title, tuple(row for method, of_split in of_method for row in (*single(method, of_split), *double(method, of_split))))
+        for title, of_method in _by_split(runs)
+    ]
+    return Table(
+        name=f"{epochs} epochs: the frontier",
+        title="overall against mean accuracy, per cent, with tau times the log prior taken out of the logits",
+        columns=tuple(f"tau {tau:g}" for tau in taus),
+        groups=tuple(group for group in groups if group.rows),
+        notes=("A gain is one of the frontier where both accuracies are higher at some tau of each.",),
+    )
+
+
+def _groups(runs: Sequence[RunResult], row: Callable[[str, Sequence[SplitMetrics]], Row | None]) -> tuple[Group, ...]:
+    groups = [
+        Group(title, tuple(made for method, splits in of_method if (made := row(method, splits)) is not None))
+        for title, of_method in _by_split(runs)
+    ]
+    return tuple(group for group in groups if group.rows)
+
+
+def _by_split(runs: Sequence[RunResult]) -> list[tuple[str, list[tuple[str, list[SplitMetrics]]]]]:
+    """For each set of training faces and each split its title, and the runs' figures by the method's title."""
+    found = []
+    for title, of_protocol in by_protocol(runs).items():
+        for split, read in SPLITS.items():
+            by_method = [
+                (METHOD_TITLES[method], [figures for run in of_protocol if run.method == method and (figures := read(run)) is not None])
+                for method in METHOD_TITLES
+            ]
+            found.append((f"{title}, {split} split", [(method, figures) for method, figures in by_method if figures]))
+    return found
+
+
+def _mean(mirrors: Sequence[MirrorMetrics], name: str, factor: float) -> Value | None:
+    means = [getattr(mirror, name) for mirror in mirrors]
+    values = [factor * mean.value for mean in means if mean.value is not None]
+    if not values:
+        return None
+    decimals = 1 if factor > 1 else 3
+    interval = means[0].interval if len(means) == 1 else None
+    return over_runs(values, decimals, None if interval is None else (factor * interval[0], factor * interval[1]))

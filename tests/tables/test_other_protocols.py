@@ -1,0 +1,69 @@
+"""Runs of another length have tables of their own, apart from the paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.expressions import EXPRESSIONS
+from model.measuring.results import RunResult, save_result
+from model.tables.formats import format_value
+from model.tables.layout import Table
+from model.tables.other_protocols import protocol_tables
+from model.tables.tables import tables_of_folder
+from tests.made_results import make_result, make_result_fields
+
+
+def measured_in_the_mirror(method: str, overall: float, changed: float, seed: int = 1) -> RunResult:
+    fields = make_result_fields(method=method, epochs=30, seed=seed)
+    figure = {"value": 0.5, "interval": [0.4, 0.6]}
+    test: dict[str, Any] = fields["test"]
+    test["mirror"] = dict.fromkeys(("own_symmetry", "other_faces", "own_mirror_found", "total_variation"), figure) | {
+        "changed_answers": {"value": changed, "interval": [0.01, 0.2]}
+    }
+    frontier = [{"tau": 0.0, "overall": 0.8, "mean": 0.7}, {"tau": 0.5, "overall": 0.75, "mean": 0.78}]
+    test["frontier"] = frontier
+    test["two_views"] = {
+        "overall": overall,
+        "mean": 0.75,
+        "per_class": dict.fromkeys(EXPRESSIONS, 0.75),
+        "macro_average_precision": 0.8,
+        "intervals": {"overall": [0.8, 0.9], "mean": [0.7, 0.8]},
+        "frontier": frontier,
+    }
+    return RunResult(**fields)
+
+
+def shown(table: Table) -> dict[str, list[str]]:
+    texts = {}
+    for group in table.groups:
+        for row in group.rows:
+            texts[row.label] = ["" if value is None else format_value(value) for value in row.values]
+    return texts
+
+
+def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> None:
+    runs = [measured_in_the_mirror("cac", 0.86, 0.02), measured_in_the_mirror("cac", 0.88, 0.04, seed=2), make_result(epochs=30)]
+    accuracy, mirror, frontier = protocol_tables(runs)
+    assert list(shown(accuracy)) == ["Baseline", "Contrastive consistency"]
+    rows = shown(mirror)
+    assert list(rows) == ["Contrastive consistency"]
+    assert rows["Contrastive consistency"][mirror.columns.index("changed answers, %")] == "3.0 ± 1.4"
+    assert rows["Contrastive consistency"][mirror.columns.index("two views: overall")] == "87.00 ± 1.41"
+    assert frontier.columns == ("tau 0", "tau 0.5")
+    assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00"]
+
+
+def test_runs_of_two_lengths_never_share_a_table(tmp_path: Path) -> None:
+    save_result(tmp_path, make_result(seed=1))
+    save_result(tmp_path / "epochs30", make_result(epochs=30))
+    tables = tables_of_folder(tmp_path)
+    assert [table.name for table in tables if "30" in table.name] == ["30 epochs"]
+    assert not [note for table in tables[:3] for note in table.notes if "recorded runs of another" in note]
+
+
+def test_a_folder_of_several_protocols_is_refused() -> None:
+    with pytest.raises(ValueError, match="each needs a folder of its own"):
+        protocol_tables([make_result(epochs=30), make_result(epochs=60, seed=2)])
