@@ -33,7 +33,7 @@ from model.networks.dlib_resnet import DlibResNet
 from model.networks.dlib_weights import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
-from model.training.state import Progress, RunLog, load_state, refuse_saved_state, save_state
+from model.training.state import Progress, RunLog, RunParts, load_state, refuse_saved_state, save_state
 
 CALIBRATION_FACES = 1024
 HEAD_LR_FACTOR = 10.0
@@ -156,7 +156,7 @@ def fit(
     """Train to the end; returns the progress, with the seconds spent in training steps and the code revisions, over all sittings.
 
     Args:
-        directory: receives ``state.safetensors`` after every epoch and at an interrupt, and ``log.jsonl``.
+        directory: receives ``state.safetensors`` after every epoch and at an interrupt, the one before it, and ``log.jsonl``.
         resume: continue from the state in ``directory`` if there is one.
         on_step: called with the position and the mean losses since the last call.
         on_epoch: called after every epoch; the figures it returns go to the log.
@@ -171,16 +171,17 @@ def fit(
     if not resume:
         refuse_saved_state(directory)
     identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
+    saved = RunParts(run.method, run.optimizer, run.schedule, identity, run.config.epochs, run.steps_per_epoch)
     method, optimizer = fabric.setup(run.method, run.optimizer)
     stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size))
     # after the setup, so that the optimizer's moments go where its parameters are
-    progress = load_state(directory, run.method, run.optimizer, run.schedule, identity) if resume else Progress()
+    progress = load_state(directory, saved) if resume else Progress()
     progress.name_revision(code_revision())
     log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
 
     def save() -> None:
         if fabric.is_global_zero:
-            save_state(directory, run.method, run.optimizer, run.schedule, identity, progress)
+            save_state(directory, saved, progress)
 
     with stop_requests() as stop_requested:
         while progress.epoch < run.config.epochs:
