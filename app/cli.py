@@ -1,11 +1,13 @@
 """The ``unturned`` command.
 
-Exit status: 0 done; 2 bad use or input; 3 the service or its models cannot start; 130 interrupted. Errors are one line on standard error.
+Exit status: 0 done; 2 bad use or input; 3 the service or its models cannot start; 130 interrupted. These are told in one line on standard
+error; any other exception is a fault of this program and shows its traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,8 +16,9 @@ from typing import TYPE_CHECKING
 from app.commands import explain as explain_command
 from app.commands import figure as figure_command
 from app.commands.arguments import add_parser
-from app.errors import Problem
-from app.settings import SettingsError, load_settings
+from app.errors import CannotStartError, Problem
+from app.settings import load_settings
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 BAD_USE = 2
 CANNOT_START = 3
 INTERRUPTED = 130
+BROKEN_PIPE = 128 + 13  # as a shell reports a command that SIGPIPE ended
 DESCRIPTION = "See what facial expression classifiers look at: serve it, draw it, train it, measure it."
 
 
@@ -31,38 +35,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         options = _parser(arguments).parse_args(arguments)
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter would complain at its end
+        return BROKEN_PIPE
     except Problem as problem:
         return _fail(f"{problem.detail} ({problem.code})", BAD_USE)
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), BAD_USE)
+    except InputError as error:
+        return _fail(str(error), BAD_USE)
+    except CannotStartError as error:
+        return _fail(str(error), CANNOT_START)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in {"app", "model"}:
             raise
         return _fail(f"{error.name} is not installed: this command needs the packages that `make test` installs", BAD_USE)
-    except (SettingsError, ValueError) as error:
-        return _fail(str(error), BAD_USE)
-    except Exception as error:
-        status = _status_of(error)
-        if status is None:
-            raise
-        return _fail(str(error), status)
 
 
 def _fail(message: str, status: int) -> int:
     print(f"unturned: {' '.join(message.split())}", file=sys.stderr)
     return status
-
-
-def _status_of(error: Exception) -> int | None:
-    """Exit status for the errors of code that only some commands import; None for an error that is nobody's bad use."""
-    from app.commands.local_service import CannotStartError
-
-    if isinstance(error, CannotStartError):
-        return CANNOT_START
-    return BAD_USE if isinstance(error, _science_errors()) else None
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -105,17 +100,6 @@ def _serve(options: argparse.Namespace) -> int:
     status = serve(load_settings().model_copy(update=chosen))
     end(status)
     return status
-
-
-def _science_errors() -> tuple[type[Exception], ...]:
-    """What the commands of the science raise for bad use or input; imported only when something was raised."""
-    from model.checkpoints import CheckpointError
-    from model.claims.report import ClaimsError
-    from model.data.ferplus import DatasetError
-    from model.measuring.results import ResultError
-    from model.training.state import StateError
-
-    return CheckpointError, ClaimsError, DatasetError, ResultError, StateError
 
 
 if __name__ == "__main__":

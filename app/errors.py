@@ -1,6 +1,7 @@
 """Every way a request can fail: one closed list of codes, answered as ``application/problem+json`` (RFC 9457).
 
-A problem's ``detail`` is written by us and may hold numbers and limits, never a string the client sent.
+A problem's ``detail`` is written by us and may hold numbers and limits, never a string the client sent. What keeps the service from
+starting has an error of its own.
 """
 
 from __future__ import annotations
@@ -141,6 +142,10 @@ _RETRY_AFTER_SECONDS = {
     ErrorCode.SHUTTING_DOWN: 10,
     ErrorCode.RATE_LIMITED: 1,
 }
+
+
+class CannotStartError(Exception):
+    """The models, the detector or the decoder cannot be started; the message is one line."""
 
 
 class Problem(Exception):

@@ -14,12 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.choices import MAX_FACES
+from model.errors import InputError
 
 PREFIX = "UNTURNED_"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-class SettingsError(Exception):
+class SettingsError(InputError):
     """A setting is unknown or out of range; the message is one line that names it and never holds its value."""
 
 

@@ -21,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
+from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
@@ -33,7 +34,7 @@ MAX_HEADER_BYTES = 1 << 20
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
 
 
-class CheckpointError(Exception):
+class CheckpointError(InputError):
     """A checkpoint cannot be used; the message is one line, ``file: reason``."""
 
 
@@ -115,7 +116,7 @@ def save_checkpoint(path: Path, classifier: ExpressionClassifier, metadata: Chec
         if not name.endswith("num_batches_tracked")
     }
     data = save(tensors, {"unturned": metadata.model_dump_json()})
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     replace_file(path, data)
     return hashlib.sha256(data).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL import Image
 from app.cli import main
 from app.commands import figure as figure_command
 from app.drawing.saved_maps import read_maps
+from model.errors import InputError
+from tests.live_server import ROOT
 
 COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "figure", "explain", "export")
 
@@ -161,13 +164,25 @@ def test_damaged_saved_maps_are_refused_by_name(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (ValueError("first\nsecond"), 2)])
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (InputError("first\nsecond"), 2)])
 def test_interrupts_and_bad_input_end_quietly(error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_: object) -> int:
         raise error
 
     monkeypatch.setattr(figure_command, "_run", failing)
     assert main(["figure"]) == status
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    program = (
+        "import sys\nfrom app import cli\nfrom app.commands import figure\n"
+        "figure._run = lambda _: print('x' * 100_000) or 0\nsys.exit(cli.main(['figure']))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([sys.executable, "-c", program], check=False, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_a_command_whose_packages_are_not_installed_says_so(
@@ -181,13 +196,17 @@ def test_a_command_whose_packages_are_not_installed_says_so(
     assert "lightning_fabric is not installed: this command needs the packages that `make test` installs" in refusal(capsys)
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(_: object) -> int:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(figure_command, "_run", failing)
-    with pytest.raises(ZeroDivisionError):
+def test_a_fault_of_this_program_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Also one of a kind that bad input may have, too: NumPy's is a ValueError."""
+    monkeypatch.setattr(figure_command, "_run", lambda _: int((np.zeros(2) + np.zeros(3)).sum()))
+    with pytest.raises(ValueError, match="could not be broadcast"):
         main(["figure"])
+    monkeypatch.setattr(figure_command, "_run", lambda _: len((tmp_path / "absent").read_bytes()))
+    with pytest.raises(FileNotFoundError):
+        main(["figure"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_png_figure_is_a_picture(models: None, portrait: Path, tmp_path: Path) -> None:

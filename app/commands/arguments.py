@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from app.choices import MAX_FACES, Gauge, MapMethod, model_names
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from app.explaining.pipeline import ExplainOptions
@@ -48,7 +49,7 @@ def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
 
     Raises:
         Problem: a crop that is none.
-        ValueError: a model named twice.
+        InputError: a model named twice.
     """
     from app.detection.crop import parse_crop
     from app.explaining.pipeline import ExplainOptions
@@ -57,5 +58,5 @@ def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
     try:
         models = model_names(arguments.models)
     except ValueError as error:
-        raise ValueError(f"--models: {error}") from error
+        raise InputError(f"--models: {error}") from error
     return ExplainOptions(models, arguments.faces, arguments.method, arguments.crop, arguments.gauge)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ErrorCode, Problem
+from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.atomic_write import replace_file
 
@@ -35,7 +36,7 @@ COLUMNS = (
 Row = dict[str, Any]
 
 
-class OtherOptionsError(ValueError):
+class OtherOptionsError(InputError):
     """The destination holds answers that were made with other options."""
 
 
@@ -86,9 +87,9 @@ def explain_folder(
 
     Raises:
         OtherOptionsError: the destination was begun with other options.
-        OSError: the destination cannot be written.
+        FileError: the destination cannot be written.
     """
-    destination.mkdir(parents=True, exist_ok=True)
+    make_folder(destination)
     kept = destination / OPTIONS_FILE
     _check_options(kept, options)
     outcome = Outcome(0, 0, [])
@@ -154,7 +155,7 @@ def _is_finished(picture: Path, answer: Path) -> bool:
 
 
 def _write_answer(answer: Answer, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.unlink(missing_ok=True)  # until both files are new, the picture counts as unfinished
     replace_file(path.with_suffix(".npz"), answer.maps)
     replace_file(path, answer.document)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_explaining, add_parser, explain_options
 from app.commands.batch import INDEX_FILE, Answer, Outcome, explain_folder
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -33,7 +34,7 @@ def add_explain(subparsers: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     if not arguments.folder.is_dir():
-        raise ValueError(f"{arguments.folder} is not a folder")
+        raise InputError(f"{arguments.folder} is not a folder")
     from tqdm import tqdm
 
     from app.commands.local_service import LocalService

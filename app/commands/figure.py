@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from app.choices import ColourMap, FigureFormat, Scale, Style
 from app.commands.arguments import add_explaining, add_parser, explain_options
 from app.errors import Problem
+from model.errors import InputError, file_errors, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import make_room, replace_file
 
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         return _draw_supplement(options, style)
     _refuse(options, UNUSED_BY_PICTURES, "only --supplement reads a data set")
     if not options.images or options.output is None:
-        raise ValueError("name at least one picture and, with -o, the file to write")
+        raise InputError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
     make_room(options.output)
     explained = _merged(list(_explained(options)))
@@ -85,14 +86,14 @@ def _run(options: argparse.Namespace) -> int:
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
     given = [name for name in names if getattr(options, name) != options.default_of(name)]
     if given:
-        raise ValueError(f"{reason}: leave out {', '.join('IMAGE' if name == 'images' else f'--{name}' for name in given)}")
+        raise InputError(f"{reason}: leave out {', '.join('IMAGE' if name == 'images' else f'--{name}' for name in given)}")
 
 
 def _format(path: Path) -> FigureFormat:
     try:
         return FigureFormat(path.suffix.removeprefix(".").lower())
     except ValueError:
-        raise ValueError(f"{path.name}: a figure's name ends in .png, .svg or .pdf") from None
+        raise InputError(f"{path.name}: a figure's name ends in .png, .svg or .pdf") from None
 
 
 def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
@@ -110,20 +111,24 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
             if path.suffix.lower() == SAVED_MAPS_SUFFIX:
                 yield _read(path)
             else:
+                with file_errors():
+                    data = path.read_bytes()
                 try:
-                    explained = service.explain(path.read_bytes(), chosen, path.name).explained
+                    explained = service.explain(data, chosen, path.name).explained
                 except Problem as problem:
-                    raise ValueError(f"{path}: {problem.detail} ({problem.code})") from problem
+                    raise InputError(f"{path}: {problem.detail} ({problem.code})") from problem
                 yield replace(explained, faces=tuple(replace(face, label=options.label) for face in explained.faces))
 
 
 def _read(path: Path) -> ExplainedFaces:
     from app.drawing.saved_maps import MAX_FILE_BYTES, SavedMapsError, read_maps
 
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise SavedMapsError(f"{path.name}: more than {MAX_FILE_BYTES} bytes")
+    with file_errors():
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SavedMapsError(f"{path.name}: more than {MAX_FILE_BYTES} bytes")
+        data = path.read_bytes()
     try:
-        return read_maps(path.read_bytes())
+        return read_maps(data)
     except SavedMapsError as error:
         raise SavedMapsError(f"{path.name}: {error}") from error
 
@@ -131,7 +136,7 @@ def _read(path: Path) -> ExplainedFaces:
 def _merged(parts: list[ExplainedFaces]) -> ExplainedFaces:
     first = parts[0]
     if any((part.method, part.gauge) != (first.method, first.gauge) for part in parts):
-        raise ValueError("the files hold maps of different methods or gauges")
+        raise InputError("the files hold maps of different methods or gauges")
     return replace(first, faces=tuple(face for part in parts for face in part.faces))
 
 
@@ -139,17 +144,14 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     from app.commands.local_service import LocalService
     from app.drawing.figure import draw_figure
     from app.drawing.supplement import RULE, supplement_figures
-    from model.data.ferplus import DatasetError, load_ferplus
+    from model.data.ferplus import load_ferplus
 
     if options.data is None or options.out is None:
-        raise ValueError("--supplement needs --data, where FERPlus is, and --out, the folder to write to")
-    try:
-        faces = load_ferplus(options.data, "test").labelled()
-    except DatasetError as error:
-        raise ValueError(str(error)) from error
+        raise InputError("--supplement needs --data, where FERPlus is, and --out, the folder to write to")
+    faces = load_ferplus(options.data, "test").labelled()
     with LocalService() as service:
         figures = supplement_figures(service.explainer, service.check_models(explain_options(options).models), faces)
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     lines = [RULE, ""]
     for figure in figures:
         for file_format in FigureFormat:

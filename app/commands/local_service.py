@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 from app.api.schemas import explanation_answer
 from app.decoding.decoder import Decoder
-from app.errors import one_line
+from app.errors import CannotStartError, one_line
 from app.explaining.compute import ComputePool
 from app.explaining.explainer import OURS
 from app.explaining.loading import load_detector, load_explainer
 from app.explaining.pipeline import ExplainOptions, explain_picture
 from app.settings import load_settings
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "local"
 PATIENCE = 30  # times the service's time limits: nobody else waits for this picture
-
-
-class CannotStartError(Exception):
-    """The models, the detector or the decoder cannot be started; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,12 @@ class LocalService:
         """The names themselves, if each is a loaded model.
 
         Raises:
-            ValueError: one is not; the message lists those there are.
+            InputError: one is not; the message lists those there are.
         """
         known = [*self.explainer.checkpoints, OURS]
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise ValueError(f"--models: there is no model {', '.join(unknown)}; there are {', '.join(known)}")
+            raise InputError(f"--models: there is no model {', '.join(unknown)}; there are {', '.join(known)}")
         return names
 
     def __enter__(self) -> Self:

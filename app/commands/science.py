@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from model.data.imbalance import ORIGINAL, protocol_name
+from model.errors import InputError
 from model.methods import METHODS
 from model.networks import NETWORKS
 from model.training.runs import Protocol, TableCell
@@ -107,7 +108,7 @@ def _train(arguments: argparse.Namespace) -> int:
     cell = TableCell(arguments.method, arguments.dataset, imbalance, arguments.seed)
     dry = arguments.limit is not None
     if arguments.ship and (dry or not cell.ships):
-        raise ValueError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
+        raise InputError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
     directory = arguments.out or Path("runs") / (f"{cell.name}-limit{arguments.limit}" if dry else cell.name)
     try:
@@ -149,7 +150,7 @@ def _train(arguments: argparse.Namespace) -> int:
 def _name_and_value(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--set takes NAME=VALUE, not {text!r}")
+        raise InputError(f"--set takes NAME=VALUE, not {text!r}")
     return name, value
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.explaining.maps import ExplainedFaces, FaceMaps, Floats, ModelMaps, Picture
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
 
@@ -33,7 +34,7 @@ _HEADER = re.compile(
 )
 
 
-class SavedMapsError(ValueError):
+class SavedMapsError(InputError):
     """A file of maps cannot be used; the message is one line that names the entry and the reason."""
 
 

@@ -19,6 +19,7 @@ from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
 from model.classifier import centred
 from model.data.ferplus import FaceSet, load_ferplus
+from model.errors import InputError
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision
 from model.maps.inner_face import inner_face_cover
@@ -44,7 +45,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
     Raises:
         CheckpointError: a checkpoint is missing or damaged.
         DatasetError: no FERPlus at ``data``.
-        ValueError: no baseline in the manifest.
+        InputError: no baseline in the manifest.
     """
     from tqdm import tqdm
 
@@ -52,7 +53,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
     revision = code_revision()
     manifest = load_manifest(checkpoints)
     if BASELINE not in manifest.checkpoints:
-        raise ValueError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
+        raise InputError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
     faces = load_ferplus(data, SPLIT).labelled()
     loaded: dict[str, Checkpoint] = {}
     figures: dict[str, ModelFigures] = {}

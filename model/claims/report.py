@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 
@@ -19,7 +20,7 @@ Verdict = Literal["holds", "does not hold", "undecided"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class ClaimsError(Exception):
+class ClaimsError(InputError):
     """The report is missing or malformed; the message is one line, ``file: reason``."""
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.preprocessing import FACE_SIZE
 
@@ -37,7 +38,7 @@ HOW_TO_GET = (
 )
 
 
-class DatasetError(Exception):
+class DatasetError(InputError):
     """A dataset is missing or not in a known form; the message says what to do."""
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from model.data.ferplus import FaceSet
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.paper import published_counts
 
@@ -37,19 +38,17 @@ def counts_at_factor(counts: Sequence[int], factor: float) -> tuple[int, ...]:
     """Counts whose largest is ``factor`` times the smallest, up to rounding, out of ``counts`` available.
 
     Raises:
-        ValueError: the factor is below 1, an empty class, or so large a factor that a class would be left without a face.
+        InputError: an empty class, or so large a factor that a class would be left without a face.
     """
-    if not factor >= 1 or math.isinf(factor):
-        raise ValueError(f"an imbalance factor is a number from 1 up, not {factor:g}")
     largest, smallest = max(counts), min(counts)
     if smallest == 0:
-        raise ValueError("a class without faces has no imbalance factor")
+        raise InputError("a class without faces has no imbalance factor")
     if factor * smallest <= largest:
         cap = round(factor * smallest)
         return tuple(min(count, cap) for count in counts)
     thinned = decayed_counts(counts, (largest / (smallest * factor)) ** (1 / (len(counts) - 1)))
     if min(thinned) == 0:
-        raise ValueError(f"at an imbalance factor of {factor:g} the rarest class would have no face left")
+        raise InputError(f"at an imbalance factor of {factor:g} the rarest class would have no face left")
     return thinned
 
 
@@ -57,7 +56,7 @@ def protocol_name(imbalance: str) -> str:
     """The one spelling of a protocol: ``original``, or a factor without idle digits, so that ``150.0`` is the published ``150``.
 
     Raises:
-        ValueError: neither ``original`` nor a number.
+        InputError: neither ``original`` nor a number from 1 up.
     """
     return ORIGINAL if imbalance == ORIGINAL else repr(_factor(imbalance)).removesuffix(".0")
 
@@ -71,7 +70,7 @@ def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> t
         available: faces of each class in the whole training set, in the order of ``EXPRESSIONS``.
 
     Raises:
-        ValueError: not a protocol, or the training set has fewer faces than the published counts.
+        InputError: not a protocol, or the training set has fewer faces than the published counts.
     """
     if imbalance == ORIGINAL:
         return tuple(available)
@@ -79,7 +78,7 @@ def protocol_counts(dataset: str, imbalance: str, available: Sequence[int]) -> t
     wanted = tuple(published[name] for name in EXPRESSIONS) if published else counts_at_factor(available, _factor(imbalance))
     for name, needed, present in zip(EXPRESSIONS, wanted, available, strict=True):
         if needed > present:
-            raise ValueError(f"{dataset} at imbalance {imbalance} needs {needed} faces of {name}, this training set has {present}")
+            raise InputError(f"{dataset} at imbalance {imbalance} needs {needed} faces of {name}, this training set has {present}")
     return wanted
 
 
@@ -107,6 +106,9 @@ def _draw(name: str) -> bytes:
 
 def _factor(imbalance: str) -> float:
     try:
-        return float(imbalance)
+        factor = float(imbalance)
     except ValueError:
-        raise ValueError(f"unknown imbalance {imbalance!r}: give 'original' or an imbalance factor, such as 50, 100 or 150") from None
+        raise InputError(f"unknown imbalance {imbalance!r}: give 'original' or an imbalance factor, such as 50, 100 or 150") from None
+    if not factor >= 1 or math.isinf(factor):
+        raise InputError(f"an imbalance factor is a number from 1 up, not {factor:g}")
+    return factor

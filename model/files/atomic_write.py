@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
+
+from model.errors import FileError, make_folder
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` at once: a reader, or a kill at any moment, finds the old file or the new one.
 
     Raises:
-        OSError: it cannot be written; nothing is left behind. The error names ``path``.
+        FileError: it cannot be written; nothing is left behind.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise FileError(f"{path}: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -27,10 +28,10 @@ def make_room(path: Path) -> None:
     """Make the folder that ``path`` will be written to, before long work whose result would have nowhere to go.
 
     Raises:
-        OSError: the folder cannot be made or written to, or ``path`` is a folder.
+        FileError: the folder cannot be made or written to, or ``path`` is a folder.
     """
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "a file is needed here, this is a folder", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+        raise FileError(f"{path}: a file is needed here, this is a folder")
+    make_folder(path.parent)
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, "cannot be written to", str(path.parent))
+        raise FileError(f"{path.parent}: cannot be written to")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from model.errors import make_folder
+
 
 class FolderBusyError(Exception):
     """Another process works in the folder; the message names it."""
@@ -23,7 +25,7 @@ def folder_lock(directory: Path, wait: bool = False) -> Iterator[None]:
     Raises:
         FolderBusyError: another process holds it, and ``wait`` is not set.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         try:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
@@ -29,7 +30,7 @@ Digits = Annotated[str, Field(pattern="^[0-6]+$")]
 Confusion = tuple[tuple[Annotated[int, Field(ge=0)], ...], ...]
 
 
-class ResultError(Exception):
+class ResultError(InputError):
     """A result file cannot be used; the message is one line, ``file: reason``."""
 
 
@@ -219,7 +220,7 @@ def result_path(folder: Path, method: str, dataset: str, imbalance: str, seed: i
 def save_result(folder: Path, result: RunResult) -> Path:
     """Write a result atomically; returns its path."""
     path = result_path(folder, result.method, result.dataset, result.imbalance, result.seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     replace_file(path, f"{result.model_dump_json(indent=1)}\n".encode())
     return path
 

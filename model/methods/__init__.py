@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.errors import InputError
 from model.methods.base import Method
 from model.methods.baseline import Baseline
 from model.methods.bbn import BilateralBranch
@@ -37,8 +38,8 @@ def find_method(name: str) -> type[Method]:
     """A method's class.
 
     Raises:
-        ValueError: unknown name; the message lists the known ones.
+        InputError: unknown name; the message lists the known ones.
     """
     if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
+        raise InputError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
     return METHODS[name]

@@ -8,9 +8,20 @@ import torch
 from torch import Tensor
 
 from model.classifier import PooledHead, Prediction
+from model.errors import InputError
 from model.methods.base import Method
 
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of a correlation finite where a map is flat
+
+
+def check_pair_share(share: float) -> None:
+    """Hold the setting ``pair_share`` against (0, 1].
+
+    Raises:
+        InputError: it is outside.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"setting pair_share must be above 0 and at most 1, not {share:g}")
 
 
 def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Prediction, Tensor, Tensor]:
@@ -26,12 +37,7 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
     Returns:
         the prediction for all N faces, and the maps ``(P, L, h, w)`` of the paired faces: as seen, and seen in the mirror and mapped back.
         The classifier weight inside both is detached, so that it learns from the classification loss alone (as in EAC).
-
-    Raises:
-        ValueError: the share is not in (0, 1].
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"pair_share of method {method.name} must be above 0 and at most 1, not {share:g}")
     pairs = math.ceil(share * len(images))
     features = method.classifier.network(torch.cat([images, images[:pairs].flip(-1)]))
     head = method.classifier.head

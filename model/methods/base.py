@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
+from model.errors import InputError
 
 
 class Batch(NamedTuple):
@@ -54,13 +55,13 @@ def check_ranges(settings: Any, **limits: tuple[float, float]) -> None:
     """Hold settings against the smallest and the largest value each may have.
 
     Raises:
-        ValueError: one is outside, or not a number.
+        InputError: one is outside, or not a number.
     """
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
         if not low <= value <= high:
             bounds = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-            raise ValueError(f"setting {name} must be {bounds}, not {value:g}")
+            raise InputError(f"setting {name} must be {bounds}, not {value:g}")
 
 
 def log_prior(counts: Sequence[int]) -> Tensor:
@@ -117,16 +118,16 @@ def parse_settings(method: type[Method], values: dict[str, str]) -> Any:
     """A method's settings from ``name=value`` strings.
 
     Raises:
-        ValueError: a name the method does not have, or a value of the wrong type; the message lists what it has.
+        InputError: a name the method does not have, or a value of the wrong type; the message lists what it has.
     """
     known = {field.name: field for field in fields(method.Settings)}
     parsed: dict[str, Any] = {}
     for name, text in values.items():
         if name not in known:
-            raise ValueError(f"method {method.name} has no setting {name!r}; it has: {', '.join(known) or 'none'}")
+            raise InputError(f"method {method.name} has no setting {name!r}; it has: {', '.join(known) or 'none'}")
         kind: type[Any] = type(known[name].default)
         try:
             parsed[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
         except (ValueError, KeyError) as error:
-            raise ValueError(f"setting {name} of method {method.name} must be a {kind.__name__}, not {text!r}") from error
+            raise InputError(f"setting {name} of method {method.name} must be a {kind.__name__}, not {text!r}") from error
     return method.Settings(**parsed)

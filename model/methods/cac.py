@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import VARIANCE_FLOOR, minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import VARIANCE_FLOOR, check_pair_share, minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, check_ranges, log_prior
 
 SMALLEST_TEMPERATURE = 0.01
@@ -44,6 +44,7 @@ class ContrastiveConsistencySettings:
         positive = (0, math.inf)
         check_ranges(self, consistency=positive, contrast=positive, agreement=positive, adjustment=positive)
         check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf))
+        check_pair_share(self.pair_share)
 
 
 def concordance(maps: Tensor, mirrored: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
+from model.errors import InputError
 from model.methods.base import Batch, Method, TrainingTask
 
 
@@ -23,15 +24,13 @@ class CbSettings:
 
     beta: float = 0.999
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.beta < 1:
+            raise InputError(f"setting beta must be 0 or more and below 1, not {self.beta:g}")
+
 
 def effective_number_weights(counts: tuple[int, ...], beta: float) -> Tensor:
-    """Class weights ``(L,)`` with the sum L; a class without a face is weighted as if it had one.
-
-    Raises:
-        ValueError: beta outside [0, 1).
-    """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta of method cb must be in [0, 1), not {beta:g}")
+    """Class weights ``(L,)`` with the sum L, ``beta`` in [0, 1); a class without a face is weighted as if it had one."""
     n = torch.tensor(counts, dtype=torch.float64).clamp(min=1)
     inverse = (1 - beta) / (1 - beta**n)
     return (len(counts) * inverse / inverse.sum()).float()

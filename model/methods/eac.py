@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.maps.measures import paper_flip_error
-from model.methods.attention_consistency import predict_with_pairs
+from model.methods.attention_consistency import check_pair_share, predict_with_pairs
 from model.methods.base import Batch, Method, check_ranges
 
 
@@ -29,6 +29,7 @@ class EacSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, consistency=(0, math.inf))
+        check_pair_share(self.pair_share)
 
 
 class Eac(Method):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.maps.measures import paper_flip_error
-from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import check_pair_share, minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
 
@@ -30,6 +30,7 @@ class MekSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, consistency=(0, math.inf), smoothing=(0, 1))
+        check_pair_share(self.pair_share)
 
 
 def smooth_targets(labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:

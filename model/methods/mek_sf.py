@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import correlation, minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import check_pair_share, correlation, minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, check_ranges, log_prior
 from model.methods.mek import smooth_targets
 
@@ -32,6 +32,7 @@ class MekScaleFreeSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, consistency=(0, math.inf), adjustment=(0, math.inf), smoothing=(0, 1))
+        check_pair_share(self.pair_share)
 
 
 class MekScaleFree(Method):

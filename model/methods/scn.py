@@ -18,6 +18,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.methods.base import Batch, Method, TrainingTask, check_ranges
 
@@ -43,7 +44,7 @@ class SelfCure(Method):
     Needs two faces a batch or more. The corrected labels (T,) and the epoch are buffers.
 
     Raises:
-        ValueError: several processes train together; the labels that one changes would not reach the others.
+        InputError: several processes train together; the labels that one changes would not reach the others.
     """
 
     name = "scn"
@@ -53,7 +54,7 @@ class SelfCure(Method):
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ScnSettings) -> None:
         if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-            raise ValueError("method scn changes labels as it trains and runs in one process only: start it without torchrun")
+            raise InputError("method scn changes labels as it trains and runs in one process only: start it without torchrun")
         super().__init__(classifier, task, settings)
         self.confidence = nn.Linear(self.pooled_head.weight.shape[1], 1)
         self.register_buffer("labels", task.labels.clone())

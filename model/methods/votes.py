@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.data.ferplus import VOTE_COLUMNS
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.methods.base import Batch, Method, NoSettings, TrainingTask
 
@@ -27,10 +28,10 @@ def vote_distributions(votes: Tensor) -> Tensor:
     A face without a vote for any of the seven has zeros, which is no loss.
 
     Raises:
-        ValueError: the dataset has no votes.
+        InputError: the dataset has no votes.
     """
     if votes.shape[1] != len(VOTE_COLUMNS):
-        raise ValueError("this method needs the annotators' votes, which only FERPlus publishes")
+        raise InputError("this method needs the annotators' votes, which only FERPlus publishes")
     seven = votes[:, list(EXPRESSION_COLUMNS)]
     several = torch.where(seven > 1, seven, 0)
     counted = torch.where(several.any(1, keepdim=True), several, seven).float()

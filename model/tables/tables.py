@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model.data.imbalance import ORIGINAL, decayed_counts
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import make_room, replace_file
 from model.measuring.bootstrap import Interval
@@ -96,8 +96,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
         out: file to write; standard output by default.
 
     Raises:
-        OSError: there is no such folder, or ``out`` cannot be written.
-        ResultError: a result file is damaged.
+        InputError: there is no such folder, a result file is damaged, or ``out`` cannot be written.
         ValueError: unknown format.
     """
     from model.tables.formats import FORMATS
@@ -105,7 +104,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: choose one of {', '.join(FORMATS)}")
     if not results.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder of result files", str(results))
+        raise InputError(f"{results}: no such folder of result files")
     text = FORMATS[form](tables_of_folder(results))
     if out is None:
         print(text, end="")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from model.errors import InputError
+from model.methods import find_method
+from model.methods.base import parse_settings
 from model.networks import LARGEST_INPUT, smallest_input
 from model.training.runs import Protocol
 
@@ -17,7 +21,7 @@ class TrainingConfig:
     gradients added up; parts are of equal size, so that every face counts alike.
 
     Raises:
-        ValueError: a choice that cannot be trained with; the message names it and what would do.
+        InputError: a choice that cannot be trained with; the message names it and what would do.
     """
 
     method: str
@@ -36,26 +40,35 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "parts"):
             if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1, not {getattr(self, name)}")
+                raise InputError(f"--{name} must be at least 1, not {getattr(self, name)}")
         if self.seed < 0:
-            raise ValueError(f"--seed must be 0 or more, not {self.seed}")
+            raise InputError(f"--seed must be 0 or more, not {self.seed}")
         if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ValueError(f"--lr must be a number above 0, not {self.lr:g}")
+            raise InputError(f"--lr must be a number above 0, not {self.lr:g}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"--weight-decay must be a number of 0 or more, not {self.weight_decay:g}")
+            raise InputError(f"--weight-decay must be a number of 0 or more, not {self.weight_decay:g}")
         smallest = smallest_input(self.network)
         if not smallest <= self.input_size <= LARGEST_INPUT:
-            raise ValueError(f"--input-size of {self.network} is {smallest} to {LARGEST_INPUT} pixels, not {self.input_size}")
+            raise InputError(f"--input-size of {self.network} is {smallest} to {LARGEST_INPUT} pixels, not {self.input_size}")
+        self.method_settings()
         if self.resnet18_weights is not None and self.network != "resnet18":
-            raise ValueError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
+            raise InputError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
+
+    def method_settings(self) -> Any:
+        """The settings of the method, as its class has them.
+
+        Raises:
+            InputError: no such method or setting, or a value that is none.
+        """
+        return parse_settings(find_method(self.method), dict(self.settings))
 
     def check_shares(self, processes: int) -> None:
         """Whether ``processes`` processes can take equal parts of every batch.
 
         Raises:
-            ValueError: they cannot, or a part would have a single face, which BatchNorm cannot be trained on.
+            InputError: they cannot, or a part would have a single face, which BatchNorm cannot be trained on.
         """
         shares = self.parts * processes
         if self.batch % shares or self.batch // shares < 2:
             parts = f"{self.parts} parts on each of {processes} processes" if processes > 1 else f"{self.parts} parts"
-            raise ValueError(f"--batch {self.batch} cannot be seen in {parts}: it takes equal parts of two faces or more")
+            raise InputError(f"--batch {self.batch} cannot be seen in {parts}: it takes equal parts of two faces or more")

@@ -16,13 +16,13 @@ from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import DatasetError, FaceSet, load_ferplus
 from model.data.imbalance import thin_to_protocol
 from model.data.rafdb import load_rafdb
+from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
 from model.measuring.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
-from model.methods import find_method
-from model.methods.base import Method, parse_settings
+from model.methods.base import Method
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
 from model.training.shipping import ship_checkpoint
@@ -34,7 +34,11 @@ VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run."""
+    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run.
+
+    Raises:
+        InputError: fewer faces than expressions.
+    """
 
     config: TrainingConfig
     dataset: str
@@ -45,6 +49,10 @@ class Experiment:
     ship_to: Path | None
     limit: int | None
     command: str
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < len(EXPRESSIONS):
+            raise InputError(f"--limit must be at least {len(EXPRESSIONS)}, a face of each expression, not {self.limit}")
 
 
 def load_labelled_faces(dataset: str, data: Path, split: str) -> FaceSet:
@@ -66,7 +74,7 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
     Raises:
         Interrupted: asked to stop; the state is saved.
         FolderBusyError: another process works on this run.
-        DatasetError, ResultError, StateError, ValueError: wrong input; the message says what to do.
+        InputError: a choice or a file cannot be used; the message says what to do.
     """
     with (
         launched_fabric(experiment.config.precision) as fabric,
@@ -128,7 +136,7 @@ def _refuse_to_replace_another_run(experiment: Experiment, counts: dict[str, int
     found = there.model_dump() | there.hyperparameters
     differing = sorted(name for name, value in wanted.items() if found.get(name) != value)
     if differing:
-        raise ValueError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
+        raise InputError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
 
 
 def _training_faces(experiment: Experiment) -> FaceSet:
@@ -144,8 +152,6 @@ def _limited(faces: FaceSet, limit: int | None) -> FaceSet:
     """``limit`` faces, taken from every class in turn as long as it has any: the first 250 faces of FERPlus show no disgust."""
     if limit is None:
         return faces
-    if limit < len(EXPRESSIONS):
-        raise ValueError(f"--limit must be at least {len(EXPRESSIONS)}, a face of each expression, not {limit}")
     turns = torch.zeros_like(faces.labels)
     for label in range(len(EXPRESSIONS)):
         members = faces.labels == label
@@ -177,8 +183,7 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
 def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
     chosen = asdict(config)
     recorded = {name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights")}
-    settings = parse_settings(find_method(config.method), dict(config.settings))
-    return recorded | {"settings": asdict(settings)}
+    return recorded | {"settings": asdict(config.method_settings())}
 
 
 def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:

@@ -25,9 +25,10 @@ from torch import Tensor
 from model.classifier import ExpressionClassifier, PooledHead
 from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
+from model.errors import InputError
 from model.files.revision import code_revision
 from model.methods import find_method
-from model.methods.base import Batch, Method, TrainingTask, parse_settings
+from model.methods.base import Batch, Method, TrainingTask
 from model.networks import build_network, network_grid
 from model.networks.dlib_resnet import DlibResNet
 from model.networks.dlib_weights import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
@@ -45,7 +46,7 @@ class Interrupted(Exception):
     """The run was asked to stop; its state is saved and it continues with ``--resume``."""
 
 
-class DivergedError(ValueError):
+class DivergedError(InputError):
     """The choices of a run made its loss infinite or not a number; the message says what to change."""
 
 
@@ -74,17 +75,16 @@ def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
         faces: labelled training faces.
 
     Raises:
-        ValueError: fewer faces than one batch, or a choice that does not exist.
+        InputError: fewer faces than one batch, or a choice that does not exist.
     """
     steps = len(faces) // config.batch
     if steps == 0:
-        raise ValueError(f"{len(faces)} training faces are fewer than one batch of {config.batch}")
+        raise InputError(f"{len(faces)} training faces are fewer than one batch of {config.batch}")
     method_class = find_method(config.method)
-    settings = parse_settings(method_class, dict(config.settings))
     classifier = _pretrained_classifier(config, method_class.tails, faces)
     map_size = network_grid(config.network, config.input_size).cells
     task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size)
-    method = method_class(classifier, task, settings).to(memory_format=torch.channels_last)
+    method = method_class(classifier, task, config.method_settings()).to(memory_format=torch.channels_last)
     network = list(classifier.network.parameters())
     in_network = {id(parameter) for parameter in network}
     others = [parameter for parameter in method.parameters() if parameter.requires_grad and id(parameter) not in in_network]
@@ -165,7 +165,7 @@ def fit(
         DivergedError: the loss is infinite or not a number.
         Interrupted: SIGINT or SIGTERM came; the state is saved.
         StateError: the directory holds the state of another run, or of any run if this one does not resume.
-        ValueError: the processes cannot take equal parts of a batch.
+        InputError: the processes cannot take equal parts of a batch.
     """
     run.config.check_shares(fabric.world_size)
     if not resume:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from model.errors import InputError, make_folder
 from model.files.folder_lock import is_locked
 from model.measuring.results import load_result, result_path
 from model.training.runs import Protocol, TableCell, table_cells, training_faces
@@ -130,7 +131,7 @@ class Matrix:
         if is_locked(run.directory):
             run.status = "elsewhere"
             return
-        run.directory.mkdir(parents=True, exist_ok=True)
+        make_folder(run.directory)
         with (run.directory / OUTPUT_FILE).open("ab") as output:
             # A process group of its own keeps the terminal's interrupt from it: it is asked to stop once, and saves its state.
             run.process = subprocess.Popen(  # noqa: S603 (this program itself)
@@ -169,14 +170,13 @@ def run_reproduce(
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
 
     Raises:
-        ValueError: no such table or row, fewer than one worker, or results beside which no checkpoint can ship.
-        FileNotFoundError: ``data`` does not exist.
+        InputError: no such table or row, nothing at ``data``, fewer than one worker, or results beside which no checkpoint can ship.
         ResultError: a result file is damaged.
     """
     if workers < 1:
-        raise ValueError(f"--workers must be at least 1, not {workers}")
+        raise InputError(f"--workers must be at least 1, not {workers}")
     if not data.exists():
-        raise FileNotFoundError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
+        raise InputError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
     shared = Protocol()
 
     def launch(cell: TableCell) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from model.data.imbalance import ORIGINAL
+from model.errors import InputError
 from model.measuring.results import RunResult, result_path
 from model.methods import find_method
 from model.paper import paper_tables, published_counts
@@ -109,7 +110,7 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
         methods: only these; all by default.
 
     Raises:
-        ValueError: no such table, or a method that the table or this program does not have.
+        InputError: no such table, or a method that the table or this program does not have.
     """
     table = paper_tables().accuracy_table(number)
     beyond = BEYOND_THE_PAPER[number]
@@ -117,7 +118,7 @@ def table_cells(number: int, seeds: Iterable[int], methods: Collection[str] | No
     known = {method for _, method in rows}
     unknown = set(methods or ()) - known
     if unknown:
-        raise ValueError(f"Table {number} has no row {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
+        raise InputError(f"Table {number} has no row {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}")
     wanted = known if methods is None else set(methods)
     return [TableCell(method, table.dataset, imbalance, seed) for seed in seeds for imbalance, method in rows if method in wanted]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint, save_checkpoint
 from model.classifier import ExpressionClassifier
+from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.folder_lock import folder_lock
 from model.measuring.results import RESULTS_FOLDER
@@ -20,15 +21,15 @@ def shipping_folder(results: Path) -> Path:
     replaced when one ships.
 
     Raises:
-        ValueError: the folder above the results does not look like one of checkpoints, so its README may be anybody's.
+        InputError: the folder above the results does not look like one of checkpoints, so its README may be anybody's.
     """
     found = next((folder for folder in (results, results.parent) if folder.name == RESULTS_FOLDER), None)
     if found is None:
-        raise ValueError(
+        raise InputError(
             f"checkpoints ship into the folder above --results, whose name must be {RESULTS_FOLDER}, as in mine/{RESULTS_FOLDER}"
         )
     if (found.parent / README_FILE).exists() and not (found.parent / MANIFEST_FILE).exists():
-        raise ValueError(f"{found.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
+        raise InputError(f"{found.parent / README_FILE} is not that of checkpoints and would be replaced: choose another --results")
     return found.parent
 
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from model.errors import InputError, make_folder
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 
@@ -31,7 +32,7 @@ _MAX_HEADER_BYTES = 1 << 20
 _MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
 
 
-class StateError(Exception):
+class StateError(InputError):
     """The saved state cannot continue this run; the message names the file, what is wrong with it, and what to do."""
 
 
@@ -89,7 +90,7 @@ def save_state(directory: Path, parts: RunParts, progress: Progress) -> None:
     place = _place_of_digest(data)
     assert place is not None
     data[place : place + len(_NO_DIGEST)] = hashlib.sha256(data).hexdigest().encode()
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     if (directory / STATE_FILE).is_file():
         (directory / STATE_FILE).replace(directory / PREVIOUS_FILE)
     replace_file(directory / STATE_FILE, bytes(data))
@@ -253,7 +254,7 @@ class RunLog:
         self.path = directory / LOG_FILE if enabled else None
         if self.path is None:
             return
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         if fresh:
             self.path.unlink(missing_ok=True)
         elif self.path.is_file() and not self.path.read_bytes().endswith(b"\n"):

@@ -15,6 +15,7 @@ import pytest
 
 from app.commands.batch import Answer, OtherOptionsError, Outcome, explain_folder
 from app.errors import ErrorCode, Problem
+from model.errors import FileError
 from model.expressions import EXPRESSIONS
 
 OPTIONS = {"models": {"baseline": "abc"}}
@@ -165,7 +166,7 @@ def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(sourc
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FileError, match="No space"):
         run(source, Explainer())
     monkeypatch.undo()
     os.utime(source / "a.jpg", ns=(1, 1))

@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.commands.local_service import CannotStartError, LocalService
+from app.commands.local_service import LocalService
 from app.decoding.decoder import DecodedImage, DecodeLimits, decode_image
 from app.detection.crop import Box
 from app.detection.detector import DetectedFace
 from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, MtcnnDetector, create_detector, find_faces
 from app.detection.yunet import YuNetDetector
-from app.errors import Problem
+from app.errors import CannotStartError, Problem
 from model.geometry import LANDMARKS, ferplus_geometry
 from tests import pictures
 from tests.pictures import UPLOADS, Upload, encoded, portrait

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import FileError
 from model.files.atomic_write import make_room, replace_file
 
 
 def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
     target = tmp_path / "absent" / "figures.json"
-    with pytest.raises(FileNotFoundError) as caught:
+    with pytest.raises(FileError) as caught:
         replace_file(target, b"x")
-    assert caught.value.filename == str(target)
+    assert str(caught.value) == f"{target}: No such file or directory"
 
 
 def test_what_was_there_survives_a_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +25,7 @@ def test_what_was_there_survives_a_failed_write(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(FileError, match="No space left"):
         replace_file(target, b"new")
     monkeypatch.undo()
     assert target.read_bytes() == b"old"
@@ -37,5 +38,5 @@ def test_room_is_made_before_the_work(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_the_place_of_the_file_is_found_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="a file is needed here"):
+    with pytest.raises(FileError, match="a file is needed here"):
         make_room(tmp_path)

@@ -43,8 +43,3 @@ def test_beta_zero_is_the_baseline() -> None:
 
 def test_a_class_without_a_face_leaves_the_weights_finite() -> None:
     assert effective_number_weights((5, 0), 0.9).isfinite().all()
-
-
-def test_beta_one_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be in \[0, 1\), not 1"):
-        effective_number_weights(FERPLUS_COUNTS, 1.0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from model.errors import InputError
 from model.measuring.results import save_result
 from model.methods import METHODS
 from model.paper import paper_tables
@@ -296,7 +297,7 @@ def test_runs_from_other_pretrained_weights_are_of_another_protocol() -> None:
 def test_a_folder_that_is_not_there_is_refused_and_the_file_kept(tmp_path: Path) -> None:
     kept = tmp_path / "tables.md"
     kept.write_text("of before")
-    with pytest.raises(FileNotFoundError, match="no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         run_tables(tmp_path / "typo", out=kept)
     assert kept.read_text() == "of before"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from model.errors import InputError
 from model.training.config import TrainingConfig
 
 
@@ -24,16 +25,23 @@ from model.training.config import TrainingConfig
         ({"seed": -1}, "--seed must be 0 or more"),
         ({"resnet18_weights": "weights.safetensors"}, "--resnet18-weights are for --network resnet18"),
         ({"network": "vgg"}, "choose one of dlib_resnet, resnet18"),
+        ({"method": "mekk"}, "unknown method 'mekk': choose one of baseline, "),
+        ({"settings": (("beta", "0.9"),)}, "method baseline has no setting 'beta'; it has: none"),
+        ({"method": "cb", "settings": (("beta", "1"),)}, "setting beta must be 0 or more and below 1, not 1"),
+        ({"method": "eac", "settings": (("pair_share", "0"),)}, "setting pair_share must be above 0"),
+        ({"method": "mek", "settings": (("pair_share", "0"),)}, "setting pair_share must be above 0"),
+        ({"method": "mek_sf", "settings": (("pair_share", "1.1"),)}, "setting pair_share must be above 0"),
+        ({"method": "cac", "settings": (("pair_share", "nan"),)}, "setting pair_share must be above 0"),
     ],
 )
 def test_a_choice_that_cannot_do_is_refused(choices: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        TrainingConfig(method="baseline", **choices)
+    with pytest.raises(InputError, match=reason):
+        TrainingConfig(**{"method": "baseline"} | choices)
 
 
 @pytest.mark.parametrize(("batch", "parts", "processes"), [(64, 24, 1), (10, 4, 1), (8, 8, 1), (64, 3, 2), (6, 2, 2)])
 def test_parts_of_a_batch_are_equal_and_have_two_faces_or_more(batch: int, parts: int, processes: int) -> None:
-    with pytest.raises(ValueError, match="equal parts of two faces or more"):
+    with pytest.raises(InputError, match="equal parts of two faces or more"):
         TrainingConfig(method="baseline", batch=batch, parts=parts).check_shares(processes)
 
 

@@ -145,7 +145,7 @@ def test_the_digest_of_faces_knows_their_names_order_and_labels(ferplus_folder: 
     [
         (["--input-size", "515"], "35 to 512 pixels"),
         (["--parts", "3"], "equal parts of two faces or more"),
-        (["--set", "pair_share=2"], "pair_share of method mek_sf must be above 0 and at most 1"),
+        (["--set", "pair_share=2"], "setting pair_share must be above 0 and at most 1"),
         (["--set", "smoothing=1.5"], "setting smoothing must be 0 to 1, not 1.5"),
         (["--set", "consistency=nan"], "setting consistency must be 0 or more, not nan"),
         (["--ship", "--results", "mine"], "whose name must be results, as in mine/results"),
@@ -159,6 +159,25 @@ def test_what_cannot_be_trained_ends_with_one_line(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("unturned: ")]
     assert reason in line
     assert not (inside / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--set", "lambda=0.1"], "method mek_sf has no setting 'lambda'; it has: consistency, adjustment, smoothing, pair_share"),
+        (["--set", "consistency=much"], "setting consistency of method mek_sf must be a float"),
+        (["--set", "pair_share=0"], "setting pair_share must be above 0 and at most 1, not 0"),
+        (["--set", "pair_share"], "--set takes NAME=VALUE"),
+        (["--limit", "6"], "--limit must be at least 7"),
+        (["--imbalance", "0.5"], "an imbalance factor is a number from 1 up"),
+    ],
+)
+def test_a_wrong_choice_is_refused_before_the_data_is_looked_for(
+    more: list[str], reason: str, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(inside / "absent", *more)) == 2
+    assert reason in capsys.readouterr().err
+    assert list(inside.iterdir()) == []
 
 
 def test_another_run_in_the_way_is_found_before_the_data_is_read(

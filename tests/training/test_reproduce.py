@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import InputError
 from model.files.folder_lock import folder_lock, is_locked
 from model.measuring.results import save_result
 from model.training.reproduce import RUN_ELSEWHERE, CellRun, Matrix, progress_table, run_matrix, run_reproduce
@@ -215,7 +216,7 @@ def test_training_steps_follow_the_published_counts() -> None:
 
 
 def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="dataset of Table 3"):
+    with pytest.raises(InputError, match="dataset of Table 3"):
         run_reproduce(3, tmp_path / "absent")
     with pytest.raises(ValueError, match="--workers"):
         run_reproduce(3, tmp_path, workers=0)
