@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from app.choices import FigureFormat, Scale, Style
 from app.drawing.colours import colour_limits, colour_table, enlarged, is_signed, overlay
 from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
@@ -82,14 +83,14 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
         style: colours, scale and opacity; by default viridis, one scale a model.
 
     Raises:
-        ValueError: no face, faces of different models, or too many faces for this format.
+        InputError: no face, faces of different models, or too many faces for this format.
     """
     style = style or Style()
     faces = explained.faces
     if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
-        raise ValueError("a figure needs at least one face, and the same models for every face")
+        raise InputError("a figure needs at least one face, and the same models for every face")
     if file_format is not FigureFormat.PDF and len(faces) > MAX_FACES_A_PAGE:
-        raise ValueError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
+        raise InputError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
     names = " and ".join(model.title for model in faces[0].models)
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
     cells = [np.stack([face.models[index].maps for face in faces]) for index in range(len(faces[0].models))]

@@ -18,6 +18,7 @@ from app.explaining.explainer import Explainer
 from app.explaining.maps import ExplainedFaces, FaceMaps
 from model.checkpoints import Checkpoint
 from model.data.ferplus import FaceSet
+from model.errors import InputError
 from model.expressions import expression_index
 from model.preprocessing import network_input
 
@@ -49,7 +50,7 @@ def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceS
 
     Raises:
         Problem: ``invalid_parameter`` for an unknown model.
-        ValueError: an expression has fewer labelled faces than are shown.
+        InputError: an expression has fewer labelled faces than are shown.
     """
     candidates = candidate_faces(faces)
     checkpoints = [explainer.checkpoint(name) for name in models]
@@ -64,12 +65,12 @@ def candidate_faces(faces: FaceSet) -> dict[str, FaceSet]:
     """The labelled faces of each expression shown.
 
     Raises:
-        ValueError: an expression has fewer than are shown.
+        InputError: an expression has fewer than are shown.
     """
     groups = {name: faces.subset(torch.nonzero(faces.labels == expression_index(name)).flatten()) for name in SHOWN}
     for name, group in groups.items():
         if len(group) < SHOWN[name]:
-            raise ValueError(f"the test split has {len(group)} {name} faces, {SHOWN[name]} are shown")
+            raise InputError(f"the test split has {len(group)} {name} faces, {SHOWN[name]} are shown")
     return groups
 
 
