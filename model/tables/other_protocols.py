@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.measuring.results import FrontierPoint, MirrorMetrics, RunResult, SplitMetrics
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
@@ -18,11 +19,11 @@ def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
     """Three tables of runs that share one protocol; none where there is no run.
 
     Raises:
-        ValueError: the runs are of several protocols.
+        InputError: the runs are of several protocols.
     """
     protocols = {Protocol.of(run) for run in runs}
     if len(protocols) > 1:
-        raise ValueError("runs of several protocols stand in one folder: each needs a folder of its own")
+        raise InputError("runs of several protocols stand in one folder: each needs a folder of its own")
     tables = [_accuracy_table(runs, protocol.epochs) for protocol in protocols]
     tables += [_mirror_table(runs, protocol.epochs) for protocol in protocols]
     tables += [_frontier_table(runs, protocol.epochs) for protocol in protocols]
