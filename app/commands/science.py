@@ -228,7 +228,7 @@ def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         subparsers, "tables", "render Tables 1 to 5 beside the paper's numbers", "unturned tables --format latex --out tables.tex"
     )
     parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
-    parser.add_argument("--format", choices=("markdown", "html", "latex", "csv"), default="markdown", help="form of the tables")
+    parser.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown", help="form of the tables")
     parser.add_argument("--out", type=Path, default=None, help="file to write [standard output]")
     parser.set_defaults(run=_tables)
 

@@ -249,7 +249,7 @@ def load_other_protocols(folder: Path) -> list[list[RunResult]]:
     Raises:
         ResultError: a file is malformed, or stored under another run's name.
     """
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != TRIALS_FOLDER)
+    inside = sorted(path for path in folder.glob("*/") if path.name != TRIALS_FOLDER)
     return [runs for path in inside if (runs := load_results(path))]
 
 

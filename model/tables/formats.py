@@ -1,15 +1,18 @@
-"""Tables as Markdown, HTML, LaTeX and CSV."""
+"""Tables as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from model.tables.layout import Row, Table, Value
+from jinja2 import Environment, FileSystemLoader
+
+from model.tables.layout import Table, Value
 
 COMMAND_TITLE = "Not measured yet; DIR is the dataset's folder or zip:"
+LATEX_TEMPLATE = "tables.tex.jinja"
 
 
 def format_value(value: Value | None) -> str:
@@ -24,6 +27,23 @@ def format_value(value: Value | None) -> str:
     return text
 
 
+def note_numbers(table: Table) -> dict[str, int]:
+    """The notes of a table's values, numbered from 1 in the order they appear; a note said twice keeps its number."""
+    values = (value for group in table.groups for row in group.rows for value in row.values)
+    notes = dict.fromkeys(value.note for value in values if value is not None and value.note is not None)
+    return {note: number for number, note in enumerate(notes, 1)}
+
+
+def all_notes(table: Table) -> list[str]:
+    """What stands under a table: the notes of its values with their numbers, then its own."""
+    return [*(f"({number}) {note}" for note, number in note_numbers(table).items()), *table.notes]
+
+
+def missing_commands(table: Table) -> list[str]:
+    """The commands that would fill the rows that are empty."""
+    return [row.command for group in table.groups for row in group.rows if row.command is not None]
+
+
 def markdown(tables: Sequence[Table]) -> str:
     """All tables as one Markdown document."""
     head = "# The paper's tables, printed and measured\n\nMade by `unturned tables` from the result files; not to be edited.\n"
@@ -31,85 +51,54 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    marks = _Marks()
+    numbers = note_numbers(table)
     lines = [f"## {table.name}. {table.title}", ""]
     for group in table.groups:
         lines += [f"### {group.title}", ""]
         lines.append("| " + " | ".join(["", "source", *table.columns]) + " |")
         lines.append("|---|---|" + "---:|" * len(table.columns))
-        for row in group.rows:
-            cells = [format_value(value) + marks.mark(value) for value in row.values]
-            lines.append("| " + " | ".join([row.label, row.source, *cells]) + " |")
+        lines += [
+            "| " + " | ".join([row.label, row.source, *(_marked(value, numbers) for value in row.values)]) + " |" for row in group.rows
+        ]
         lines.append("")
-    lines += [f"- {note}" for note in (*marks.notes, *table.notes)]
-    commands = _commands(table)
+    lines += [f"- {note}" for note in all_notes(table)]
+    commands = missing_commands(table)
     if commands:
         lines += ["", COMMAND_TITLE, "", "```", *commands, "```"]
     return "\n".join([*lines, ""])
 
 
-def html_document(tables: Sequence[Table]) -> str:
-    """All tables as HTML sections, without head or style, to be put into a page."""
-    return "\n".join(html_table(table) for table in tables)
-
-
-def html_table(table: Table) -> str:
-    """One table as a section; an unmeasured row shows the command that would fill it."""
-    marks = _Marks()
-    escape = html.escape
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("method", "source", *table.columns))
-    lines = [
-        "<section>",
-        f"<h2>{escape(table.name)}. {escape(table.title)}</h2>",
-        '<div class="scroll" tabindex="0" role="region" aria-label="' + escape(table.name) + '"><table>',
-        f"<thead><tr>{head}</tr></thead>",
-    ]
-    for group in table.groups:
-        lines.append(f'<tbody><tr><th scope="rowgroup" colspan="{len(table.columns) + 2}">{escape(group.title)}</th></tr>')
-        lines += [_html_row(row, len(table.columns), marks) for row in group.rows]
-        lines.append("</tbody>")
-    lines.append("</table></div>")
-    lines += ["<ul>", *(f"<li>{escape(note)}</li>" for note in (*marks.notes, *table.notes)), "</ul>", "</section>", ""]
-    return "\n".join(lines)
-
-
-def _html_row(row: Row, columns: int, marks: _Marks) -> str:
-    start = f'<tr class="{row.source}"><th scope="row">{html.escape(row.label)}</th><td>{row.source}</td>'
-    if row.command is not None:
-        command = f"<details><summary>not measured</summary><code>{html.escape(row.command)}</code></details>"
-        return f'{start}<td colspan="{columns}">{command}</td></tr>'
-    cells = "".join(f"<td>{format_value(value)}{marks.mark(value, '<sup>{}</sup>')}</td>" for value in row.values)
-    return f"{start}{cells}</tr>"
+def _marked(value: Value | None, numbers: dict[str, int]) -> str:
+    mark = "" if value is None or value.note is None else f" ({numbers[value.note]})"
+    return format_value(value) + mark
 
 
 def latex(tables: Sequence[Table]) -> str:
     """All tables as LaTeX table environments (package booktabs)."""
-    return "\n".join(_latex_table(table) for table in tables)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        line_statement_prefix="%%",
+        autoescape=False,  # noqa: S701 - LaTeX, escaped by the filter ``tex``
+    )
+    environment.filters |= {
+        "tex": _tex,
+        "text": format_value,
+        "note_numbers": note_numbers,
+        "notes": all_notes,
+        "commands": missing_commands,
+    }
+    return environment.get_template(LATEX_TEMPLATE).render(tables=tables, command_title=COMMAND_TITLE)
 
 
-def _latex_table(table: Table) -> str:
-    marks = _Marks()
-    width = len(table.columns) + 2
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{_tex(table.title)}}}",
-        rf"\begin{{tabular}}{{ll{'r' * len(table.columns)}}}",
-        r"\toprule",
-        " & ".join(["", "source", *map(_tex, table.columns)]) + r" \\",
-    ]
-    for group in table.groups:
-        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{{_tex(group.title)}}} \\"]
-        for row in group.rows:
-            cells = [_tex(format_value(value)) + marks.mark(value, r"\textsuperscript{{{}}}") for value in row.values]
-            lines.append(" & ".join([_tex(row.label), row.source, *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    items = [rf"\item {_tex(note)}" for note in (*marks.notes, *table.notes)]
-    commands = _commands(table)
-    if commands:
-        items += [rf"\item {_tex(COMMAND_TITLE)}", r"\begin{verbatim}", *commands, r"\end{verbatim}"]
-    if items:
-        lines += [r"\begin{itemize}", *items, r"\end{itemize}"]
-    return "\n".join([*lines, r"\end{table}", ""])
+def _tex(text: str) -> str:
+    escaped = text.replace("\\", r"\textbackslash ")
+    for character in "&%$#_{}":
+        escaped = escaped.replace(character, f"\\{character}")
+    return escaped.replace("^", r"\textasciicircum ").replace("±", r"$\pm$")
 
 
 def comma_separated(tables: Sequence[Table]) -> str:
@@ -132,38 +121,8 @@ def _csv_value(value: Value | None) -> list[object]:
     return [value.number, value.spread, low, high, value.note]
 
 
-class _Marks:
-    """Numbers the notes of a table's values in the order they appear; a note said twice keeps its number."""
-
-    def __init__(self) -> None:
-        self._notes: list[str] = []
-
-    def mark(self, value: Value | None, form: str = " ({})") -> str:
-        if value is None or value.note is None:
-            return ""
-        if value.note not in self._notes:
-            self._notes.append(value.note)
-        return form.format(self._notes.index(value.note) + 1)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(f"({number}) {note}" for number, note in enumerate(self._notes, 1))
-
-
-def _commands(table: Table) -> list[str]:
-    return [row.command for group in table.groups for row in group.rows if row.command is not None]
-
-
-def _tex(text: str) -> str:
-    escaped = text.replace("\\", r"\textbackslash ")
-    for character in "&%$#_{}":
-        escaped = escaped.replace(character, f"\\{character}")
-    return escaped.replace("^", r"\textasciicircum ").replace("±", r"$\pm$")
-
-
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
     "markdown": markdown,
-    "html": html_document,
     "latex": latex,
     "csv": comma_separated,
 }

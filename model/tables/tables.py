@@ -92,7 +92,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
 
     Args:
         results: folder of the result files.
-        form: a key of ``table_formats.FORMATS``.
+        form: a key of ``formats.FORMATS``.
         out: file to write; standard output by default.
 
     Raises:
@@ -132,7 +132,7 @@ def _accuracy_table(table: AccuracyTable, results: Sequence[RunResult], protocol
         groups.append(Group(f"{title}: beyond the paper", tuple(here(method) for method in beyond)))
         adjusted = _adjusted_rows(table, [*(row.method for row in section.rows), *beyond], runs)
         groups.append(Group(f"{title}: prior taken out after training", adjusted))
-    columns = (*table.columns, "macro AP", "flip r", "seeds")
+    columns = (*table.columns, "macro AP", "flip consistency", "seeds")
     return Table(
         name=f"Table {table.number}",
         title=f"{table.title}: accuracy in per cent on the test split",
@@ -147,7 +147,7 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
     notes = [
         f"Test faces: {faces}. Mean is the unweighted mean of the seven classes.",
         "Brackets: 95% bootstrap interval over the test faces of a single run; ±: standard deviation over seeds.",
-        "Macro AP: macro average precision, in per cent. Flip r: mean flip consistency of the attention maps.",
+        "Macro AP: macro average precision, in per cent. Flip consistency: the mean over the classes.",
         f"Here: {protocol.network} at {protocol.input_size} px, {protocol.epochs} epochs, batch {protocol.batch}; in the paper: ResNet-18.",
         *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number]),
         *([ADJUSTED_NOTE] if any(run.test.logit_adjusted for run in used) else []),

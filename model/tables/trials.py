@@ -31,7 +31,7 @@ def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
     return Table(
         name="Trials",
         title="Runs with other constants or arithmetic, or shorter, accuracy in per cent. Not in the paper's tables",
-        columns=("valid overall", "valid mean", "valid macro AP", "test overall", "test mean", "test flip r", "seeds"),
+        columns=("valid overall", "valid mean", "valid macro AP", "test overall", "test mean", "test flip consistency", "seeds"),
         groups=tuple(groups),
         notes=(
             "A row names what is not as in the tables; all else is, the constants of the method included.",

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from app.pages import claims as claims_page
 from model.claims.report import CLAIMS_FILE, save_claims
 from model.measuring import results
+from model.tables import tables
 from tests.api_calls import code
 from tests.made_results import make_result
 from tests.pages.test_pages import make_client, make_report
@@ -32,7 +33,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(module, name, lambda folder: called.append(name) or load(folder))  # type: ignore[func-returns-value]
 
     noted(claims_page, "load_claims")
-    noted(results, "load_results")
+    noted(tables, "load_results")
     return called
 
 

@@ -20,7 +20,7 @@ from app.errors import install_error_handlers
 from app.explaining.explainer import Cue, Explainer
 from app.http.security import SecurityHeaders
 from app.pages import router as pages
-from app.pages.models_and_results import SUMMARIES
+from app.pages.models import SUMMARIES
 from app.pages.templating import STATIC, problem_page
 from app.pages.without_javascript import cue_sentence
 from model.checkpoints import load_checkpoint, load_manifest

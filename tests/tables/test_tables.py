@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from model.errors import InputError
 from model.measuring.results import save_result
 from model.methods import METHODS
 from model.paper import paper_tables
-from model.tables.formats import FORMATS, comma_separated, format_value, html_document, latex, markdown
+from model.tables.formats import FORMATS, comma_separated, format_value, latex, markdown
 from model.tables.layout import Group, Row, Table, Value
 from model.tables.tables import build_tables, prevailing_protocol, run_tables
 from model.training.config import TrainingConfig
@@ -87,7 +86,7 @@ def test_a_measured_row_stands_beside_the_printed_one() -> None:
     assert format_value(measured["overall"]) == "71.43 [25.0, 75.0]"
     assert format_value(measured["mean"]) == "71.43 [12.5, 87.5]"
     assert format_value(measured["macro AP"]) == "80.00"
-    assert format_value(measured["flip r"]) == "0.900"
+    assert format_value(measured["flip consistency"]) == "0.900"
     assert here.command is None
 
 
@@ -121,7 +120,6 @@ def test_an_unmeasured_row_is_empty_and_names_its_command() -> None:
     for part in ("unturned train", "--method eac", "--dataset ferplus", "--imbalance original", "--seed 1"):
         assert part in row.command
     assert row.command in markdown([table])
-    assert row.command in html_document([table])
 
 
 def test_runs_of_another_protocol_are_left_out_and_counted() -> None:
@@ -189,43 +187,14 @@ def test_known_misprints_are_footnotes_in_every_readable_format() -> None:
     table = build_tables([], Protocol())[2]
 
     assert "88.36 (" in markdown([table])
-    assert "88.36<sup>" in html_document([table])
     assert r"88.36\textsuperscript" in latex([table])
     for form in FORMATS.values():
         assert "90.73" in form([table])
 
 
-class Cells(HTMLParser):
-    """Counts the columns of every body row and checks that tags nest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.widths: list[int] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        if tag == "tr":
-            self.widths.append(0)
-        if tag in {"td", "th"}:
-            self.widths[-1] += int(dict(attrs).get("colspan") or 1)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_html_rows_are_as_wide_as_the_head() -> None:
-    for table in build_tables([make_result()], Protocol()):
-        cells = Cells()
-        cells.feed(html_document([table]))
-        assert cells.open == []
-        assert set(cells.widths) == {len(table.columns) + 2}
-
-
 def test_text_is_escaped() -> None:
     table = Table("T & <b>", "50 % of _x_", ("a",), ())
 
-    assert "T &amp; &lt;b&gt;" in html_document([table])
     assert r"50 \% of \_x\_" in latex([table])
 
 

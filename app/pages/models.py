@@ -1,25 +1,17 @@
-"""Pages of numbers, rendered from what was measured and committed: models, results, claims."""
+"""Pages of the models: all of them, and the card of each."""
 
 from __future__ import annotations
 
-import asyncio
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
-from markupsafe import Markup
 from starlette.responses import Response
 
-from app.errors import ErrorCode, Problem, unusable_file
+from app.errors import ErrorCode, Problem
 from app.explaining.loading import loaded_explainer
 from app.pages.numbers import decimal, percent
 from app.pages.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.tables.layout import Table
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -61,47 +53,6 @@ async def model_card(request: Request, name: str) -> Response:
     return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
 
 
-@router.get("/results")
-async def results(request: Request) -> Response:
-    """Tables 1 to 5, the paper's numbers beside ours."""
-    tables, runs = await asyncio.to_thread(_measured, request.app.state.settings.checkpoint_dir)
-    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs})
-
-
-def _measured(checkpoint_dir: Path) -> tuple[Markup, int]:
-    """The tables of the results there are, and of how many runs; never on the event loop, since this may be what imports torch.
-
-    Raises:
-        Problem: ``internal_error`` for a result file that cannot be used.
-    """
-    from model.measuring.results import RESULTS_FOLDER, ResultError
-
-    folder = checkpoint_dir / RESULTS_FOLDER
-    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
-    try:
-        return _tables(folder, files), sum(path.parent == folder for path, _ in files)
-    except ResultError as error:
-        remedy = "Restore it, or remove it: its run then counts as not measured."
-        raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
-
-
-@lru_cache(maxsize=1)
-def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> Markup:
-    """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
-    from model.tables.formats import html_document
-    from model.tables.tables import tables_of_folder
-
-    ordered = sorted(tables_of_folder(folder), key=_missing_share)  # stable: in the paper's order otherwise
-    # the table module escapes whatever it did not write itself
-    return Markup(html_document(ordered))  # noqa: S704
-
-
-def _missing_share(table: Table) -> float:
-    """The part of a table's own rows that was not measured yet."""
-    own = [row for group in table.groups for row in group.rows if row.source == "here"]
-    return sum(row.command is not None for row in own) / max(len(own), 1)
-
-
 def _headline(name: str, metadata: Any) -> dict[str, Any]:
     test = metadata.metrics.get("test")
     return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
@@ -115,7 +66,7 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         ("Maps", f"cell centres at {grid.first} + {grid.step} i of {grid.input} pixels"),
         ("Data", f"{metadata.dataset}, training set {metadata.imbalance}"),
         ("Epochs, seed", f"{metadata.epochs}, seed {metadata.seed}"),
-        ("Rare classes", ", ".join(metadata.minor_classes)),
+        ("Minor classes", ", ".join(metadata.minor_classes)),
         ("Code", metadata.revision),
         ("File", f"sha256 {sha256}"),
         ("Intended use", "Research on what classifiers look at. Not for judging employees, applicants, pupils or anybody else."),

@@ -1,0 +1,93 @@
+"""The page of the paper's tables, the printed numbers beside those measured here."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import unusable_file
+from app.pages.models import SUMMARIES
+from app.pages.templating import PageRoute, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.tables.layout import Table, Value
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/results")
+async def results(request: Request) -> Response:
+    """Tables 1 to 5, the paper's numbers beside ours."""
+    tables, runs = await asyncio.to_thread(_measured, request.app.state.settings.checkpoint_dir)
+    return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs, "methods": _methods()})
+
+
+def _methods() -> list[tuple[str, str]]:
+    """The methods as the tables name them, and what each is."""
+    from model.tables.layout import METHOD_TITLES
+
+    return [(title, SUMMARIES[method]) for method, title in METHOD_TITLES.items()]
+
+
+def _measured(checkpoint_dir: Path) -> tuple[list[dict[str, Any]], int]:
+    """The tables of the results there are, and of how many runs; never on the event loop, since this may be what imports torch.
+
+    Raises:
+        Problem: ``internal_error`` for a result file that cannot be used.
+    """
+    from model.measuring.results import RESULTS_FOLDER, ResultError
+
+    folder = checkpoint_dir / RESULTS_FOLDER
+    files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
+    try:
+        return _tables(folder, files), sum(path.parent == folder for path, _ in files)
+    except ResultError as error:
+        remedy = "Restore it, or remove it: its run then counts as not measured."
+        raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
+
+
+@lru_cache(maxsize=1)
+def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> list[dict[str, Any]]:
+    """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
+    from model.tables.tables import tables_of_folder
+
+    ordered = sorted(tables_of_folder(folder), key=_missing_share)  # stable: in the paper's order otherwise
+    return [_shown(table, f"table-{number}") for number, table in enumerate(ordered, 1)]
+
+
+def _missing_share(table: Table) -> float:
+    """The part of a table's own rows that was not measured yet."""
+    from model.tables.formats import missing_commands
+
+    own = [row for group in table.groups for row in group.rows if row.source == "here"]
+    return len(missing_commands(table)) / max(len(own), 1)
+
+
+def _shown(table: Table, anchor: str) -> dict[str, Any]:
+    """A table for the template: rows without a number are left out of the groups, their commands apart."""
+    from model.tables.formats import all_notes, missing_commands, note_numbers
+
+    numbers = note_numbers(table)
+    measured = [(group.title, [row for row in group.rows if row.command is None]) for group in table.groups]
+    return {
+        "anchor": anchor,
+        "name": table.name,
+        "title": table.title,
+        "columns": table.columns,
+        "groups": [(title, [(row, [_cell(value, numbers) for value in row.values]) for row in rows]) for title, rows in measured if rows],
+        "notes": all_notes(table),
+        "missing": missing_commands(table),
+    }
+
+
+def _cell(value: Value | None, numbers: dict[str, int]) -> tuple[str, int | None]:
+    """A value's text and the number of its note, if it has one."""
+    from model.tables.formats import format_value
+
+    return format_value(value).replace("-", "−"), None if value is None or value.note is None else numbers[value.note]
