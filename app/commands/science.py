@@ -135,7 +135,7 @@ def _train(arguments: argparse.Namespace) -> int:
             results=directory if dry else arguments.results,
             ship_to=ship_to,
             limit=arguments.limit,
-            command=shlex.join(["unturned", *sys.argv[1:]]),
+            command=_typed(),
         )
         run_experiment(experiment, resume=arguments.resume)
     except FolderBusyError as error:
@@ -145,6 +145,11 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _typed() -> str:
+    """The command as it was typed."""
+    return shlex.join(["unturned", *sys.argv[1:]])
 
 
 def _name_and_value(text: str) -> tuple[str, str]:
@@ -215,6 +220,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     return run_reproduce(
         arguments.table,
         arguments.data,
+        [sys.executable, "-m", "app.cli"],
         arguments.seeds,
         arguments.workers,
         arguments.methods,
@@ -257,7 +263,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     from model.claims.command import run_claims
 
     torch.set_num_threads(arguments.threads)
-    return run_claims(arguments.data, arguments.checkpoints, arguments.out)
+    return run_claims(arguments.data, arguments.checkpoints, arguments.out, _typed())
 
 
 def _add_export(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

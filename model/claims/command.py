@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,13 +30,14 @@ BASELINE = "baseline"
 SPLIT = "test"
 
 
-def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, faithfulness: bool = True) -> int:
+def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: int = DRAWS, faithfulness: bool = True) -> int:
     """``unturned claims``: measure every checkpoint of the manifest on the FERPlus test split.
 
     Args:
         data: folder or zip of FERPlus.
         checkpoints: folder with the manifest.
         out: JSON file to write; the service reads ``claims.json`` beside the manifest.
+        command: what was typed, to stand in the report.
         draws: bootstrap draws.
         faithfulness: also measure ROAD of the baseline's and of ``ours``' maps.
 
@@ -63,7 +62,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, draws: int = DRAWS, fai
     print(f"drawing the faces {draws} times")
     comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)), plain_peers(loaded))
     report = ClaimsReport(
-        command=shlex.join(["unturned", *sys.argv[1:]]),
+        command=command,
         revision=revision,
         dataset="ferplus",
         split=SPLIT,

@@ -1,7 +1,7 @@
 """The training loop: one method on one dataset, resumable at any step to bit-identical weights.
 
 All randomness of a step comes from torch's global generator, seeded anew from (seed, epoch, step, part), so a run needs no generator
-state to continue. Lightning Fabric puts the same loop on an accelerator or on several processes (``torchrun -m app.cli train ...``).
+state to continue. Lightning Fabric puts the same loop on an accelerator or on several processes (``torchrun`` in place of the interpreter).
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -148,6 +147,7 @@ class Matrix:
 def run_reproduce(
     table: int,
     data: Path,
+    program: Sequence[str],
     seeds: Sequence[int] = (1,),
     workers: int = 2,
     methods: Sequence[str] | None = None,
@@ -160,6 +160,7 @@ def run_reproduce(
     Args:
         table: 1, 2 or 3.
         data: folder or zip of the table's dataset (RAF-DB for Table 1, FERPlus for 2 and 3).
+        program: what starts ``unturned``, such as its interpreter and module: each run is its ``train``.
         workers: runs side by side, one thread each.
         methods: only these rows; all by default.
         results: folder of the result files; checkpoints that ship go into the folder that holds it.
@@ -181,7 +182,7 @@ def run_reproduce(
 
     def launch(cell: TableCell) -> list[str]:
         out = ["--precision", precision, "--out", str(runs / cell.name), "--results", str(results)]
-        return [sys.executable, "-m", "app.cli", *cell.arguments(str(data), shared), *out, "--threads", "1"]
+        return [*program, *cell.arguments(str(data), shared), *out, "--threads", "1"]
 
     wanted = table_cells(table, seeds, methods)
     if any(cell.ships for cell in wanted):

@@ -312,9 +312,9 @@ def test_the_command_writes_a_report_that_is_the_same_each_time(
     data, out = make_small_ferplus(tmp_path / "data", ferplus_zip, 150), tmp_path / "claims.json"
     monkeypatch.setattr("model.claims.command.code_revision", lambda: "some revision")
     monkeypatch.setattr("model.claims.command.measure_faithfulness", made_faithfulness)
-    assert run_claims(data, random_checkpoints, out, draws=20, faithfulness=False) == 0
+    assert run_claims(data, random_checkpoints, out, "unturned claims", draws=20, faithfulness=False) == 0
     first = json.loads(out.read_text())
-    assert run_claims(data, random_checkpoints, out, draws=20) == 0
+    assert run_claims(data, random_checkpoints, out, "unturned claims", draws=20) == 0
     again = json.loads(out.read_text())
     report = load_claims(tmp_path)
 

@@ -22,6 +22,8 @@ from model.training.reproduce import RUN_ELSEWHERE, CellRun, Matrix, progress_ta
 from model.training.runs import Protocol, TableCell, table_cells, training_faces
 from tests.made_results import make_result
 
+UNTURNED = ("python", "-m", "unturned")
+
 # Locks its folder, writes its start and end to a common diary, "trains" until a file named go appears, and stores the result made for it.
 PROGRAM = """
 import fcntl, json, os, pathlib, signal, sys, time
@@ -217,13 +219,13 @@ def test_training_steps_follow_the_published_counts() -> None:
 
 def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="dataset of Table 3"):
-        run_reproduce(3, tmp_path / "absent")
+        run_reproduce(3, tmp_path / "absent", UNTURNED)
     with pytest.raises(ValueError, match="--workers"):
-        run_reproduce(3, tmp_path, workers=0)
+        run_reproduce(3, tmp_path, UNTURNED, workers=0)
     with pytest.raises(ValueError, match="no Table 5"):
-        run_reproduce(5, tmp_path)
+        run_reproduce(5, tmp_path, UNTURNED)
     with pytest.raises(ValueError, match="whose name must be results"):
-        run_reproduce(3, tmp_path, results=tmp_path / "mine")
+        run_reproduce(3, tmp_path, UNTURNED, results=tmp_path / "mine")
 
 
 def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,11 +236,11 @@ def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: 
         return 0
 
     monkeypatch.setattr("model.training.reproduce.run_matrix", remember)
-    run_reproduce(3, tmp_path, methods=["mek"], seeds=[1, 2], results=tmp_path / "results", runs=tmp_path / "runs")
+    run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], seeds=[1, 2], results=tmp_path / "results", runs=tmp_path / "runs")
 
     assert len(launched) == 2
     arguments = launched[0]
-    assert arguments[:4] == [sys.executable, "-m", "app.cli", "train"]
+    assert arguments[:4] == [*UNTURNED, "train"]
     pairs = dict(zip(arguments[4::2], arguments[5::2], strict=False))
     assert pairs["--data"] == str(tmp_path)
     assert json.loads(pairs["--seed"]) == 1
