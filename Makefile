@@ -1,7 +1,7 @@
 # What can be done with this repository: make help
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint format fuzz bench lock upgrade licences architecture
+.PHONY: help serve test check lint format fuzz bench lock upgrade licences architecture
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -17,6 +17,11 @@ serve: $(VENV)/serve.stamp ## serve on http://127.0.0.1:8000 with the checkpoint
 
 test: lint ## check, type-check and test everything
 	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+# Rooms whose tests train, draw, decode in processes or start the server.
+LONG_TESTS := browser service drawing methods training
+check: lint ## lint, and the tests that take seconds: under two minutes
+	$(bin)/python -m pytest -m "not slow and not browser and not dataset" $(LONG_TESTS:%=--ignore=tests/%) $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp ## ruff and mypy
 	$(bin)/ruff check .

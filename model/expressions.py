@@ -5,7 +5,7 @@ from __future__ import annotations
 # Ordered by their count in FERPlus (Table 5 of the paper's supplement), most frequent first.
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
 
-# The paper's rare classes. By count alone RAF-DB would name anger (705 training faces) before disgust (717).
+# The paper's minor classes. By count alone RAF-DB would name anger (705 training faces) before disgust (717).
 MINOR_CLASSES = ("fear", "disgust")
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGES = {"app", "model", "tests", "benchmarks", "docs"}
 ALWAYS = {
     *("pyproject.toml", "requirements.lock", "Makefile", ".ci", "Dockerfile", ".dockerignore", ".gitignore", "README.md", "LICENSE"),
+    *("CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", ".pre-commit-config.yaml"),
     *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
 }
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
@@ -166,6 +167,11 @@ def test_the_top_level_is_the_fixed_one() -> None:
     assert {file.relative_to(ROOT).parts[0] for file in tracked()} == ALWAYS
 
 
+def test_the_citation_is_of_this_version_and_licence() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^(version|license): (\S+)$", citation, re.MULTILINE) == [(key, project()[key]) for key in ("version", "license")]
+
+
 def test_no_file_names_a_registry_or_a_folder_of_one_machine() -> None:
     forbidden = re.compile(
         rb"pypi\.org|pythonhosted|download\.pytorch|npmjs\.org|docker\.io|index-url|(?<![\w.*])/(work|root|opt/pypi|opt/wheels|tmp/bash_jobs)/"
@@ -194,10 +200,10 @@ def test_checkpoints_are_small() -> None:
 
 def test_every_make_target_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    documents = [file for file in tracked() if file.suffix == ".md"]
-    commands = re.compile(r"(?:^|`)make ([a-z]+)\b", re.MULTILINE)
+    documents = [file for file in tracked() if file.suffix == ".md" or file.name == ".pre-commit-config.yaml"]
+    commands = re.compile(r"(?:^|`|entry: )make ([a-z]+)\b", re.MULTILINE)
     named = {target for file in documents for target in commands.findall(file.read_text(encoding="utf-8"))}
-    assert {"serve", "test"} <= named
+    assert {"serve", "test", "lint", "check"} <= named
     assert named <= targets
 
 

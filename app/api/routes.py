@@ -115,7 +115,7 @@ class FigureQuery(PictureQuery):
     openapi_extra=UPLOAD_BODY,
 )
 async def explain(request: Request, query: Annotated[ExplanationQuery, Query()]) -> Response:
-    """What models look at on each face of a picture and on its mirror image: raw maps, their agreement, and cues of the rare expressions.
+    """What models look at on each face of a picture and on its mirror image: raw maps, their agreement, and cues of the minor classes.
 
     With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
     """

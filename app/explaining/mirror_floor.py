@@ -1,7 +1,7 @@
-"""What a mirror agreement is worth: how far the maps of two *different* faces of a class agree for the same model.
+"""What a flip consistency is worth: how far the maps of two *different* faces of a class agree for the same model.
 
-A map that looks alike on every face agrees with its mirror image, too. So the agreement of one face is shown beside this floor, which
-``unturned claims`` measures on the test split.
+A map that looks alike on every face agrees with its mirror image, too. So the flip consistency of one face is shown beside this floor,
+which ``unturned claims`` measures on the test split.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ SHADES = 10
 
 SUMMARIES = {
     "baseline": "The plain classifier: cross-entropy and nothing else.",
-    "cb": "Class-balanced loss: a face of a rare class counts for more, by the effective number of faces of its class.",
+    "cb": "Class-balanced loss: a face of a less frequent class counts for more, by the effective number of faces of its class.",
     "scn": "Self-cure network: faces it finds uncertain weigh less in training, and the label of some is changed.",
-    "bbn": "Bilateral-branch network: one branch sees the faces as they come, one mostly the rare classes, which have the last word.",
+    "bbn": "Bilateral-branch network: one branch sees the faces as they come, one mostly the minor classes, which have the last word.",
     "rul": "Relative uncertainty learning: it is trained on mixtures of two faces, weighted by how uncertain it finds each.",
     "soft": "Soft labels: beside the label it learns from the smoothed prediction of an average of its own past weights.",
     "eac": "Erasing attention consistency: the maps of a face, part of it erased, must agree with those of the mirror image.",

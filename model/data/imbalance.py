@@ -2,7 +2,7 @@
 
 The paper's rule: with the classes sorted by count, ``n'_l = round(n_l mu^l)`` for l = 0..6. The imbalance factor is the
 largest count over the smallest. Where the factor asked for is below the set's own, the rule would have to add faces of the
-rare classes; then the frequent ones are capped at factor times the smallest count, as the paper does for FERPlus 50.
+less frequent classes; then the frequent ones are capped at factor times the smallest count, as the paper does for FERPlus 50.
 """
 
 from __future__ import annotations

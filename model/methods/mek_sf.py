@@ -1,7 +1,7 @@
 """Scale-free MEK: the paper's idea with a consistency term that cannot be lowered by shrinking a map. This project's own variant.
 
 ``L = L_label + lambda mean_n sum_l (w_l / sum w) (1 - Pearson(M, fl(M')))``. MEK's squared error falls when the maps of a class merely
-get weaker, and its weights press hardest on the rare classes, whose maps it flattens; correlation leaves their strength alone. In place
+get weaker, and its weights press hardest on the minor classes, whose maps it flattens; correlation leaves their strength alone. In place
 of the smooth labels stands logit adjustment (Menon et al., ICLR 2021): the cross-entropy sees ``z + tau log prior``, the classifier
 serves ``z``.
 """

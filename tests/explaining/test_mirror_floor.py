@@ -1,4 +1,4 @@
-"""The floor beside a mirror agreement: the report's figure for these very weights, and nothing else."""
+"""The floor beside a flip consistency: the report's figure for these very weights, and nothing else."""
 
 from __future__ import annotations
 
