@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from model.claims.comparison import Comparison, ModelFigures
 from model.claims.faithfulness import measure_faithfulness, sample_faces
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
-from model.classifier import centred
+from model.classifier import ExpressionClassifier, centred
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.files.atomic_write import make_room
@@ -24,10 +25,11 @@ from model.maps.inner_face import inner_face_cover
 from model.maps.measures import minmax_overlap, overlap, periphery_share
 from model.measuring.bootstrap import DRAWS, draw_counts
 from model.measuring.evaluation import split_outputs
-from model.measuring.mirror import SplitOutputs, mirror_figures
+from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
 
 BASELINE = "baseline"
 SPLIT = "test"
+SHUFFLE_SEED = 20231030
 
 
 def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: int = DRAWS, faithfulness: bool = True) -> int:
@@ -71,7 +73,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         baseline=BASELINE,
         ours=manifest.ours,
         models={name: _measured_model(checkpoint, comparison) for name, checkpoint in loaded.items()},
-        claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy()),
+        claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy(), _shuffled_figures(loaded[manifest.ours], faces)),
         accuracies=measure_accuracies(comparison, faces.labels.numpy()),
         faithfulness=None,
     )
@@ -83,6 +85,21 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         save_claims(out, report.model_copy(update={"faithfulness": road}))
     print(f"written to {out}")
     return 0
+
+
+def _shuffled_figures(checkpoint: Checkpoint, faces: FaceSet) -> MirrorFigures:
+    return mirror_figures(split_outputs(with_shuffled_weights(checkpoint.classifier), faces, checkpoint.metadata.input_size))
+
+
+def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassifier:
+    """A copy whose every filter and matrix holds its own weights in a random order: as strong, and nothing learnt is left in it."""
+    shuffled = deepcopy(classifier)
+    generator = torch.Generator().manual_seed(SHUFFLE_SEED)
+    for parameter in shuffled.parameters():
+        if parameter.dim() > 1:
+            order = torch.randperm(parameter.numel(), generator=generator)
+            parameter.data = parameter.data.flatten()[order].view_as(parameter)
+    return shuffled
 
 
 def plain_peers(loaded: Mapping[str, Checkpoint]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +12,26 @@ from model.claims.comparison import Comparison, ModelFigures, Statistic
 from model.claims.report import Claim, Measure, PointSet, Verdict
 from model.data.ferplus import VOTE_COLUMNS
 from model.expressions import EXPRESSIONS, MINOR_CLASSES, expression_index
-from model.maps.measures import RETRIEVAL_FACES
 from model.measuring.bootstrap import Floats, Labels, class_mean, drawn_accuracies, row_mean, weighted_mean
 from model.measuring.mirror import MirrorFigures
 from model.measuring.ranking import auroc, auroc_within, average_precision
 
-CHANCE = ("chance", 1 / RETRIEVAL_FACES)
 ENOUGH_VOTES = 2  # annotators who make a face of another label a positive for a minor class
 BARE_RULES = {"fear": "surprise", "disgust": "anger"}  # the label that best foretells minority votes for a minor class
 
 
-def measure_claims(comparison: Comparison, labels: Labels, votes: Labels) -> tuple[Claim, Claim, Claim]:
+def measure_claims(
+    comparison: Comparison, labels: Labels, votes: Labels, shuffled: MirrorFigures | None = None
+) -> tuple[Claim, Claim, Claim]:
     """The three claims.
 
     Args:
         labels: ``(N,)`` in the order of ``EXPRESSIONS``.
         votes: ``(N, 10)`` in the order of ``VOTE_COLUMNS``.
+        shuffled: figures of ``ours`` with its weights shuffled, as a reference for the first claim: what the network's form and the
+            pictures give without anything learnt.
     """
-    return _flip_consistency(comparison), _minor_knowledge(comparison, labels, votes), _separation(comparison, votes)
+    return _flip_consistency(comparison, shuffled), _minor_knowledge(comparison, labels, votes), _separation(comparison, votes)
 
 
 def measure_accuracies(comparison: Comparison, labels: Labels) -> tuple[Measure, ...]:
@@ -49,14 +52,21 @@ def measure_accuracies(comparison: Comparison, labels: Labels) -> tuple[Measure,
     return (*single, *double)
 
 
-def _flip_consistency(comparison: Comparison) -> Claim:
+def _flip_consistency(comparison: Comparison, shuffled: MirrorFigures | None) -> Claim:
     measures = (
-        comparison.measure("consistency", "Mean flip consistency", "higher", _class_mean(lambda m: m.consistency), decides=True),
+        comparison.measure(
+            "consistency",
+            "Mean flip consistency",
+            "higher",
+            _class_mean(lambda m: m.consistency),
+            decides=True,
+            reference=_shuffled_mean(shuffled, lambda m: m.consistency),
+        ),
         *(
             comparison.measure("consistency_class", f"Flip consistency of {name}", "higher", _of_class(index), expression=name)
             for index, name in enumerate(EXPRESSIONS)
         ),
-        *_controls(comparison),
+        *_controls(comparison, shuffled),
         comparison.measure(
             "null_share", "Share of flat maps, which have no correlation", "lower", _null_share(lambda f: f.mirror.consistency)
         ),
@@ -84,22 +94,28 @@ def _flip_consistency(comparison: Comparison) -> Claim:
     )
 
 
-def _controls(comparison: Comparison) -> tuple[Measure, ...]:
+def _controls(comparison: Comparison, shuffled: MirrorFigures | None) -> tuple[Measure, ...]:
     """What agreement of maps is read beside."""
+
+    def of_maps(key: str, title: str, better: Literal["higher", "lower"], values: Callable[[MirrorFigures], Floats]) -> Measure:
+        return comparison.measure(key, title, better, _class_mean(values), reference=_shuffled_mean(shuffled, values))
+
     return (
-        comparison.measure("floor", "Floor: another face of the same predicted class", "lower", _class_mean(lambda m: m.floor)),
+        of_maps("floor", "Floor: another face of the same predicted class", "lower", lambda m: m.floor),
         comparison.measure("above_floor", "Mean flip consistency above the floor", "higher", _above_floor),
-        comparison.measure("own_symmetry", "Own symmetry: a map with itself mirrored", "lower", _class_mean(lambda m: m.symmetry)),
-        comparison.measure(
-            "own_mirror_found",
-            "Maps whose own mirror image is the nearest of 100",
-            "higher",
-            _class_mean(lambda m: m.found),
-            reference=CHANCE,
-        ),
+        of_maps("own_symmetry", "Own symmetry: a map with itself mirrored", "lower", lambda m: m.symmetry),
+        of_maps("own_mirror_found", "Maps whose own mirror image is the nearest of 100", "higher", lambda m: m.found),
+        of_maps("own_mirror_found_coarse", "The same of maps averaged to 3x3", "higher", lambda m: m.found_coarse),
         comparison.measure("changed_answers", "Faces whose prediction changes in the mirror", "lower", _face_mean(lambda m: m.changed)),
         comparison.measure("total_variation", "Total variation of the two answers", "lower", _face_mean(lambda m: m.variation)),
     )
+
+
+def _shuffled_mean(shuffled: MirrorFigures | None, values: Callable[[MirrorFigures], Floats]) -> tuple[str, float] | None:
+    if shuffled is None:
+        return None
+    measured = values(shuffled)
+    return "ours with its weights shuffled", float(class_mean(measured, np.ones((1, len(measured))))[0])
 
 
 def _through_symmetry(measures: tuple[Measure, ...], verdicts: dict[str, Verdict]) -> dict[str, str]:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from model.classifier import centred
 from model.maps.measures import flip_back, flip_consistency, own_mirror_found, own_symmetry, total_variation
 from model.measuring.bootstrap import Floats
 
 PARTNER_SEED = 20231030
+COARSE = 3  # cells a side
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ class MirrorFigures:
 
     Of each class's map, (N, L): ``consistency``, its correlation with the mirror image's map, mapped back; ``floor``, the same with that of
     another face of the same predicted class; ``symmetry``, with itself mirrored; ``found``, 1 where the own mirror image is the nearest
-    among 100 faces. Of the answers, (N,): ``changed``, 1 where the prediction is another in the mirror; ``variation``, total variation
-    of the two answers.
+    among 100 faces; ``found_coarse``, the same of maps averaged to 3x3, where no fine pattern could tell faces apart. Of the
+    answers, (N,): ``changed``, 1 where the prediction is another in the mirror; ``variation``, total variation of the two answers.
     """
 
     consistency: Floats
     floor: Floats
     symmetry: Floats
     found: Floats
+    found_coarse: Floats
     changed: Floats
     variation: Floats
 
@@ -65,9 +68,14 @@ def mirror_figures(outputs: SplitOutputs) -> MirrorFigures:
         floor=_floats(floor),
         symmetry=_floats(own_symmetry(maps)),
         found=_floats(own_mirror_found(maps, mapped_back)),
+        found_coarse=_floats(own_mirror_found(_coarse(maps), _coarse(mapped_back))),
         changed=_floats(predicted != outputs.mirrored_logits.argmax(1)),
         variation=_floats(total_variation(outputs.logits.softmax(1), outputs.mirrored_logits.softmax(1))),
     )
+
+
+def _coarse(maps: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(maps, COARSE)
 
 
 def partners(predicted: Tensor) -> Tensor:

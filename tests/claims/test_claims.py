@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
 from model.checkpoints import Checkpoint
-from model.claims.command import figures_of, log_odds, run_claims, verdict_lines
+from model.claims.command import figures_of, log_odds, run_claims, verdict_lines, with_shuffled_weights
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
@@ -24,6 +24,7 @@ from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import draw_counts
 from model.measuring.mirror import MirrorFigures, SplitOutputs, partners
+from tests.made_checkpoints import random_classifier
 
 CLASSES = len(EXPRESSIONS)
 NEUTRAL, SURPRISE, ANGER, FEAR, DISGUST = (EXPRESSIONS.index(name) for name in ("neutral", "surprise", "anger", "fear", "disgust"))
@@ -94,7 +95,7 @@ def test_figures_of_two_faces_by_hand() -> None:
 def made_figures(seed: int, faces: int, **fields: Any) -> ModelFigures:
     generator = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("consistency", "floor", "symmetry", "found", "periphery", "log_odds"), (faces, CLASSES)
+        ("consistency", "floor", "symmetry", "found", "found_coarse", "periphery", "log_odds"), (faces, CLASSES)
     )
     shapes |= dict.fromkeys(("overlap", "minmax_overlap"), (faces, 21)) | dict.fromkeys(("changed", "variation"), (faces,))
     values: dict[str, Any] = {name: generator.uniform(0.2, 0.4, size=shape) for name, shape in shapes.items()} | fields
@@ -211,6 +212,25 @@ def test_undefined_figures_are_null_and_left_out_of_points() -> None:
     assert measures["null_share", None].value == pytest.approx(18 / 21)
     assert claim.points[0].faces == (0, 1)
     assert claim.points[0].baseline == (0.3, 0.6)
+
+
+def test_shuffled_weights_are_the_same_numbers_elsewhere() -> None:
+    classifier = random_classifier(3)
+    shuffled = with_shuffled_weights(classifier)
+    for before, after in zip(classifier.parameters(), shuffled.parameters(), strict=True):
+        assert_close(before.flatten().sort().values, after.flatten().sort().values, atol=0, rtol=0)
+    images = torch.rand(2, 3, 67, 67, generator=torch.Generator().manual_seed(1)) * 255
+    assert not torch.allclose(classifier(images).logits, shuffled(images).logits)
+    assert_close(classifier(images).logits, random_classifier(3)(images).logits)  # the original is left as it was
+
+
+def test_shuffled_weights_stand_beside_the_controls_as_a_reference() -> None:
+    labels, votes = made_votes(30)
+    figures = {"a": made_figures(1, 30), "b": made_figures(2, 30)}
+    lost = made_figures(3, 30, found=np.full((30, CLASSES), 0.25)).mirror
+    claim = measure_claims(compare(figures, draws=20), labels, votes, lost)[0]
+    found = next(measure for measure in claim.measures if measure.key == "own_mirror_found")
+    assert (found.reference, found.reference_title) == (0.25, "ours with its weights shuffled")
 
 
 def test_a_model_is_set_against_plain_training_of_its_own_length() -> None:
