@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,17 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
-    assert f"example: unturned {command}" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"example: unturned {command}" in said
+    assert re.findall(r"\bNone\b|\(default", said) == []  # defaults stand in brackets, and only where there is one
+
+
+def test_a_command_says_its_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["reproduce", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "seeds to run [1] " in said
+    assert "one thread each [2] " in said
 
 
 def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

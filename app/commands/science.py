@@ -32,13 +32,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 def _parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
 ) -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example: {example}",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    return subparsers.add_parser(name, help=summary, description=summary, epilog=f"example: {example}")
 
 
 def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,29 +40,36 @@ def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
     )
     parser.add_argument("--method", choices=METHODS, required=True, help="training method")
-    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds [%(default)s]")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
     parser.add_argument(
-        "--imbalance", default=ORIGINAL, help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper"
+        "--imbalance",
+        default=ORIGINAL,
+        help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper [%(default)s]",
     )
-    parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone")
+    parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone [%(default)s]")
     parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels")
-    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces")
-    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes")
+    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels [%(default)s]")
+    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces [%(default)s]")
+    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes [%(default)s]")
     parser.add_argument(
-        "--parts", type=int, default=Protocol.parts, help="equal parts a process splits its faces of a step into, to save memory"
+        "--parts",
+        type=int,
+        default=Protocol.parts,
+        help="equal parts a process splits its faces of a step into, to save memory [%(default)s]",
     )
-    parser.add_argument("--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that")
-    parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation")
+    parser.add_argument(
+        "--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that [%(default)s]"
+    )
+    parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay [%(default)s]")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
-    parser.add_argument("--threads", type=_positive, default=1, help="torch threads of this process")
+    parser.add_argument("--threads", type=_positive, default=1, help="torch threads of this process [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
-    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files [%(default)s]")
     parser.add_argument(
         "--limit",
         type=int,
@@ -89,7 +90,7 @@ def _add_precision(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "bf16-mixed", "32-true"),
         default="auto",
-        help="arithmetic of the network; auto: bfloat16 where this machine computes it natively, else float32",
+        help="arithmetic of the network; auto: bfloat16 where this machine computes it natively, else float32 [%(default)s]",
     )
 
 
@@ -167,11 +168,13 @@ def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
         "unturned evaluate checkpoints/baseline.safetensors --data datasets/ferplus.zip --json baseline.json",
     )
     parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
-    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds")
+    parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds [%(default)s]")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
-    parser.add_argument("--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look")
+    parser.add_argument(
+        "--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look [%(default)s]"
+    )
     parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
-    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_evaluate)
 
 
@@ -204,12 +207,12 @@ def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     )
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="table of the paper; 1 needs RAF-DB, 2 and 3 FERPlus")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run %(default)s")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
-    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each [%(default)s]")
     _add_precision(parser)
     parser.add_argument(
-        "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it"
+        "--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files; what ships goes above it [%(default)s]"
     )
     parser.set_defaults(run=_reproduce)
 
@@ -233,8 +236,8 @@ def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = _parser(
         subparsers, "tables", "render Tables 1 to 5 beside the paper's numbers", "unturned tables --format latex --out tables.tex"
     )
-    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files")
-    parser.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown", help="form of the tables")
+    parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files [%(default)s]")
+    parser.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown", help="form of the tables [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="file to write [standard output]")
     parser.set_defaults(run=_tables)
 
@@ -253,9 +256,9 @@ def _add_claims(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         "unturned claims --data datasets/ferplus.zip",
     )
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure")
-    parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write")
-    parser.add_argument("--threads", type=_positive, default=2, help="torch threads")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure [%(default)s]")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write [%(default)s]")
+    parser.add_argument("--threads", type=_positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_claims)
 
 
