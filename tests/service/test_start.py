@@ -82,24 +82,24 @@ def not_finite(tensors: dict[str, Any]) -> None:
 
 # What becomes of the file's bytes, and what the message must say.
 DAMAGE: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
-    "77 empty": (lambda data, folder: b"", "only 0 bytes"),
-    "77 cut": (lambda data, folder: data[:-100], "."),
-    "77 trailing junk": (lambda data, folder: data + b"junk", "."),
-    "77 header length": (lambda data, folder: struct.pack("<Q", 1 << 60) + data[8:], "header of"),
-    "77 header not JSON": (lambda data, folder: struct.pack("<Q", 8) + b"not json" + data[16:], "metadata"),
-    "77 offsets": (lambda data, folder: moved_offsets(data), "."),
-    "79 architecture": (lambda data, folder: with_metadata(data, network="resnet18"), "do not fit resnet18"),
-    "79 unknown architecture": (lambda data, folder: with_metadata(data, network="nope"), "metadata"),
-    "79 class order": (lambda data, folder: with_metadata(data, classes=["a"]), "classes"),
-    "79 input size": (lambda data, folder: with_metadata(data, input_size=7), "input_size"),
-    "79 extra field": (lambda data, folder: with_metadata(data, surprise=1), "surprise"),
-    "79 missing key": (lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.pop(min(tensors))), "Missing key"),
-    "79 extra key": (
+    "empty": (lambda data, folder: b"", "only 0 bytes"),
+    "cut": (lambda data, folder: data[:-100], "."),
+    "trailing junk": (lambda data, folder: data + b"junk", "."),
+    "header length": (lambda data, folder: struct.pack("<Q", 1 << 60) + data[8:], "header of"),
+    "header not JSON": (lambda data, folder: struct.pack("<Q", 8) + b"not json" + data[16:], "metadata"),
+    "offsets": (lambda data, folder: moved_offsets(data), "."),
+    "architecture": (lambda data, folder: with_metadata(data, network="resnet18"), "do not fit resnet18"),
+    "unknown architecture": (lambda data, folder: with_metadata(data, network="nope"), "metadata"),
+    "class order": (lambda data, folder: with_metadata(data, classes=["a"]), "classes"),
+    "input size": (lambda data, folder: with_metadata(data, input_size=7), "input_size"),
+    "extra field": (lambda data, folder: with_metadata(data, surprise=1), "surprise"),
+    "missing key": (lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.pop(min(tensors))), "Missing key"),
+    "extra key": (
         lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.update(x=tensors[min(tensors)].clone())),
         "Unexpected key",
     ),
-    "63 not a number": (lambda data, folder: other_tensors(data, folder, not_finite), "NaN"),
-    "80 pickle": (lambda data, folder: pickle.dumps(Code(folder / "sentinel")), "not a safetensors file"),
+    "not a number": (lambda data, folder: other_tensors(data, folder, not_finite), "NaN"),
+    "pickle": (lambda data, folder: pickle.dumps(Code(folder / "sentinel")), "not a safetensors file"),
 }
 
 
@@ -120,7 +120,7 @@ def shipped(random_checkpoints: Path, folder: Path) -> Path:
     return Path(shutil.copytree(random_checkpoints, folder / "checkpoints"))
 
 
-@pytest.mark.parametrize("case", ["77 cut", "80 pickle"])
+@pytest.mark.parametrize("case", ["cut", "pickle"])
 def test_damaged_shipped_file(random_checkpoints: Path, tmp_path: Path, case: str) -> None:
     folder = shipped(random_checkpoints, tmp_path)
     (folder / NAME).write_bytes(DAMAGE[case][0]((folder / NAME).read_bytes(), tmp_path))
@@ -184,7 +184,7 @@ def test_missing_file(random_checkpoints: Path, tmp_path: Path, missing: str) ->
     assert_no_start(folder / missing, checkpoint_dir=folder)
 
 
-@pytest.mark.parametrize("case", ["77 cut", "79 architecture", "80 pickle"])
+@pytest.mark.parametrize("case", ["cut", "architecture", "pickle"])
 def test_damaged_file_ends_the_start(random_checkpoints: Path, tmp_path: Path, case: str) -> None:
     """Exit status 3 and one line."""
     path = tmp_path / "extra.safetensors"
