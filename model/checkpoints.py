@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -25,7 +26,9 @@ from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
+from model.files.regular_file import read_regular_file
 from model.geometry import FaceGeometry
+from model.measuring.results import Fraction, Intervals, SplitMetrics
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, build_network, network_grid, smallest_input
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FACE_SIZE, network_input
@@ -38,28 +41,66 @@ class CheckpointError(InputError):
     """A checkpoint cannot be used; the message is one line, ``file: reason``."""
 
 
+NAME_PATTERN = r"^[A-Za-z0-9_.+-]{1,64}$"  # stands in addresses, pages and file names as it is
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Revisions = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+, -]{1,2000}$")]
+Text = Annotated[str, Field(max_length=1000)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Constant = bool | int | Number | Text | None
+
+
+class _RecordedIntervals(Intervals):
+    macro_average_precision: tuple[Fraction, Fraction] | None = None  # earlier runs recorded it
+
+
+class _RecordedMetrics(SplitMetrics):
+    intervals: _RecordedIntervals
+
+
 class CheckpointMetadata(BaseModel):
-    """What a checkpoint says of itself. Class counts are training faces; accuracies and rates are fractions in 0..1."""
+    """What a checkpoint says of itself. Class counts are training faces; accuracies and rates are fractions in 0..1.
+
+    ``metrics`` are those of :class:`model.measuring.results.SplitMetrics`, as the run wrote them. ``hyperparameters`` has the method's
+    own constants under ``settings``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["unturned-1"] = "unturned-1"
-    method: str
-    network: str
+    method: Name
+    network: Name
     tails: int = Field(ge=1, le=2)
     head: Literal["pooled", "positional"]
-    dataset: str
-    imbalance: str
+    dataset: Name
+    imbalance: Name
     classes: tuple[str, ...]
-    training_counts: dict[str, int]
+    training_counts: dict[str, Annotated[int, Field(ge=1, le=1_000_000_000)]]
     minor_classes: tuple[str, ...]
     input_size: int = Field(ge=SMALLEST_INPUT, le=LARGEST_INPUT)
     geometry: FaceGeometry
-    seed: int
-    epochs: int
-    hyperparameters: dict[str, Any]
-    metrics: dict[str, Any]
-    revision: str
+    seed: int = Field(ge=0, lt=1 << 64)
+    epochs: int = Field(ge=1, le=1_000_000)
+    hyperparameters: dict[Name, Constant | dict[Name, Constant]] = Field(max_length=100)
+    metrics: dict[Literal["valid", "test"], dict[str, Any] | None]
+    revision: Revisions
+
+    @field_validator("training_counts")
+    @classmethod
+    def _counts_every_class(cls, counts: dict[str, int]) -> dict[str, int]:
+        if set(counts) != set(EXPRESSIONS):
+            raise ValueError("one count of each expression is needed")
+        return counts
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_measured(cls, metrics: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any] | None]:
+        for split, measured in metrics.items():
+            try:
+                if measured is not None:
+                    _RecordedMetrics.model_validate(measured)
+            except ValidationError as error:
+                raise ValueError(f"{split}, {first_error(error)}") from error
+        return metrics
 
     @property
     def grid(self) -> Grid:
@@ -83,8 +124,8 @@ class ManifestEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
-    sha256: str
-    golden_logits: tuple[float, ...]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    golden_logits: Annotated[tuple[Number, ...], Field(min_length=len(EXPRESSIONS), max_length=len(EXPRESSIONS))]
 
 
 class Manifest(BaseModel):
@@ -92,8 +133,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ours: str
-    checkpoints: dict[str, ManifestEntry]
+    ours: Name
+    checkpoints: dict[Name, ManifestEntry]
 
 
 def golden_image() -> Tensor:
@@ -129,6 +170,8 @@ def load_checkpoint(path: Path, expected: ManifestEntry | None = None) -> Checkp
     Raises:
         CheckpointError: the file is missing, damaged, or not what its metadata or the manifest says.
     """
+    if re.fullmatch(NAME_PATTERN, path.stem) is None:
+        raise CheckpointError(f"{path}: rename the file: its name is the model's, which has at most 64 letters, digits and _ . + -")
     data = _read(path)
     digest = hashlib.sha256(data).hexdigest()
     if expected is not None and digest != expected.sha256:
@@ -148,7 +191,7 @@ def load_manifest(directory: Path) -> Manifest:
     """
     path = directory / "manifest.json"
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_regular_file(path))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
@@ -160,7 +203,7 @@ def load_manifest(directory: Path) -> Manifest:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -182,7 +225,8 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
         raise CheckpointError(f"{path}: metadata: {first_error(error)}") from error
     if metadata.classes != EXPRESSIONS:
         raise CheckpointError(f"{path}: metadata: classes are {metadata.classes}, expected {EXPRESSIONS}")
-    if not metadata.minor_classes or not set(metadata.minor_classes) < set(EXPRESSIONS):
+    minor = metadata.minor_classes
+    if not minor or not set(minor) < set(EXPRESSIONS) or len(set(minor)) != len(minor):
         raise CheckpointError(f"{path}: metadata: minor classes are {metadata.minor_classes}, expected some of {EXPRESSIONS}")
     return metadata
 

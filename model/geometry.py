@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # left and right as the viewer sees them
 
 Point = tuple[float, float]
+
+# in units of a crop's side; what lies farther away, or is smaller, is no face in a crop
+_Place = Annotated[float, Field(ge=-1.0, le=2.0)]
+_Size = Annotated[float, Field(ge=0.01, le=10.0)]
 
 
 class FaceGeometry(BaseModel):
@@ -22,13 +27,19 @@ class FaceGeometry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    box_centre: Point
-    box_size: float
-    landmarks: dict[str, Point]
-    ellipse: tuple[float, float, float, float]
-    how_found: str
-    faces: dict[str, int]
-    detection_rate: dict[str, float]
+    box_centre: tuple[_Place, _Place]
+    box_size: _Size
+    landmarks: dict[str, tuple[_Place, _Place]]
+    ellipse: tuple[_Place, _Place, _Size, _Size]
+    how_found: Annotated[str, Field(max_length=1000)]
+    faces: dict[str, Annotated[int, Field(ge=0)]]
+    detection_rate: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+
+    @model_validator(mode="after")
+    def _has_every_landmark(self) -> Self:
+        if set(self.landmarks) != set(LANDMARKS):
+            raise ValueError(f"the landmarks are {', '.join(LANDMARKS)}")
+        return self
 
 
 def inner_face(landmarks: dict[str, Point]) -> tuple[float, float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -16,11 +17,16 @@ from safetensors.torch import load_file, save, save_file
 
 from model.checkpoints import CheckpointError, golden_image, golden_logits, load_checkpoint, load_manifest, save_checkpoint
 from model.expressions import EXPRESSIONS
+from model.geometry import ferplus_geometry
 from model.networks import network_grid
 from model.preprocessing import network_input
 from tests.made_checkpoints import CELLS, INPUT_SIZE, make_checkpoint, make_metadata, random_classifier
+from tests.made_results import make_result_fields
 
 ROOT = Path(__file__).resolve().parent.parent
+MARKUP = "<img src=x onerror=alert(1)>"
+METRICS = make_result_fields()["test"]
+GEOMETRY = ferplus_geometry().model_dump(mode="json")
 
 
 @pytest.fixture
@@ -193,13 +199,57 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> Non
         ("tails", 2),
         ("format", "unturned-2"),
         ("surprise_field", 1),
+        ("minor_classes", ["fear", "fear"]),
+        ("method", MARKUP),
+        ("method", ""),
+        ("dataset", MARKUP),
+        ("imbalance", "x" * 65),
+        ("revision", MARKUP),
+        ("seed", -1),
+        ("epochs", 0),
+        ("training_counts", {}),
+        ("training_counts", dict.fromkeys(EXPRESSIONS[:6], 1)),
+        ("training_counts", dict.fromkeys(EXPRESSIONS, -1)),
+        ("training_counts", dict.fromkeys(EXPRESSIONS, 10**30)),
+        ("metrics", {"test": {"overall": "good"}}),
+        ("metrics", {"train": None}),
+        ("metrics", {"test": METRICS | {"overall": float("nan")}}),
+        ("metrics", {"test": METRICS | {"mean": 71.2}}),
+        ("metrics", {"test": METRICS | {"faces": 8}}),
+        ("metrics", {"test": METRICS | {"confusion": [[1]]}}),
+        ("metrics", {"test": METRICS | {"per_class": {MARKUP: 0.5}}}),
+        ("hyperparameters", {MARKUP: 1}),
+        ("hyperparameters", {"lr": float("inf")}),
+        ("hyperparameters", {"lr": [1]}),
+        ("hyperparameters", {"settings": {"deeper": {"still": 1}}}),
+        ("hyperparameters", {"note": "x" * 1001}),
+        ("geometry", GEOMETRY | {"box_size": 0.0}),
+        ("geometry", GEOMETRY | {"box_centre": [float("nan"), 0.5]}),
+        ("geometry", GEOMETRY | {"landmarks": {}}),
+        ("geometry", GEOMETRY | {"ellipse": [0.5, 0.5, -1.0, 0.5]}),
     ],
 )
-def test_foreign_metadata_is_refused(tmp_path: Path, field: str, value: object) -> None:
-    path = tmp_path / "made.safetensors"
-    make_checkpoint(path, 0)
+def test_foreign_metadata_is_refused(random_checkpoints: Path, tmp_path: Path, field: str, value: object) -> None:
+    path = Path(shutil.copy(random_checkpoints / "baseline.safetensors", tmp_path / "made.safetensors"))
     rewrite(path, lambda text: text.update({field: value}))
-    refusal(lambda: load_checkpoint(path), "made.safetensors")
+    assert field in refusal(lambda: load_checkpoint(path), "made.safetensors").replace(" ", "_") or field in {"network", "tails"}
+
+
+@pytest.mark.parametrize("name", ["<b>.safetensors", "a,b.safetensors", "a b.safetensors", "é.safetensors", f"{'x' * 65}.safetensors"])
+def test_a_file_whose_name_cannot_be_a_models_is_refused(tmp_path: Path, name: str) -> None:
+    """Names stand in addresses, in lists with commas, and on pages."""
+    (tmp_path / name).touch()
+    assert "rename the file" in refusal(lambda: load_checkpoint(tmp_path / name), name)
+
+
+def test_what_is_no_regular_file_is_refused(shipped: Path) -> None:
+    """To open a pipe that nobody writes to would never end."""
+    for name in ("baseline.safetensors", "manifest.json"):
+        (shipped / name).unlink()
+        os.mkfifo(shipped / name)
+    assert "it is no regular file" in refusal(lambda: load_checkpoint(shipped / "baseline.safetensors"), "baseline.safetensors")
+    assert "it is no regular file" in refusal(lambda: load_manifest(shipped), "manifest.json")
+    assert "Is a directory" in refusal(lambda: load_checkpoint(shipped), shipped.name)
 
 
 def test_missing_metadata_is_refused(tmp_path: Path) -> None:
@@ -240,6 +290,9 @@ def test_pickles_are_refused_unread(tmp_path: Path, name: str, writer: Callable[
         lambda text: text.replace('"ours": "mek_sf"', '"ours": "mek"'),
         lambda text: text.replace('"golden_logits"', '"logits"'),
         lambda text: "[]",
+        lambda text: text.replace('"golden_logits": [', '"golden_logits": [0.5,'),
+        lambda text: text.replace('"sha256": "', '"sha256": "x'),
+        lambda text: text.replace('"baseline"', '"<b>"'),
     ],
 )
 def test_broken_manifests_are_refused(shipped: Path, change: Callable[[str], str]) -> None:

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection.detector import COPY_LONG_SIDE, DetectedFace, detection_copy
+from model.files.regular_file import read_regular_file
 from model.geometry import LANDMARKS
+
+
+class DetectorError(Exception):
+    """The file of a detector cannot be used; the message is one line that names the setting and the file."""
 
 
 class YuNetDetector:
@@ -19,14 +24,21 @@ class YuNetDetector:
     Its boxes are drawn by other rules than those the crop is calibrated on (MTCNN's), so crops are framed a little differently.
 
     Raises:
-        cv2.error: the file is not a YuNet model.
+        DetectorError: the file is missing or not a YuNet model.
     """
 
     SCORE = 0.6
 
     def __init__(self, path: Path) -> None:
-        self._net = cv2.FaceDetectorYN.create(str(path), "", (COPY_LONG_SIDE, COPY_LONG_SIDE), self.SCORE)
         self._lock = threading.Lock()  # input size and network are the instance's
+        try:
+            model = np.frombuffer(read_regular_file(path), np.uint8)
+            self._net = cv2.FaceDetectorYN.create("onnx", model, np.empty(0, np.uint8), (COPY_LONG_SIDE, COPY_LONG_SIDE), self.SCORE)
+            self.detect(np.zeros((COPY_LONG_SIDE, COPY_LONG_SIDE, 3), np.uint8))  # any other network is found out by its output
+        except OSError as error:
+            raise DetectorError(f"UNTURNED_YUNET_PATH: {path} cannot be read ({error.strerror})") from error
+        except cv2.error as error:
+            raise DetectorError(f"UNTURNED_YUNET_PATH: {path} is not a YuNet model in ONNX") from error
 
     def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
         """See :class:`FaceDetector`."""

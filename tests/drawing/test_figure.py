@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from app.drawing.figure import draw_figure
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps
 from model.networks import Grid
 
+DRAWN = {"defs", "style", "g", "path", "use", "image", "clipPath", "rect", "linearGradient", "stop"}
 BLACK = np.zeros((48, 48), dtype=np.uint8)
 HEAT = Style(ColourMap.JET, opacity=1.0)
 
@@ -178,6 +180,17 @@ def test_a_strange_caption_is_drawn_as_text() -> None:
     texts = svg_texts(draw_figure(ExplainedFaces((face,)), FigureFormat.SVG))
     caption = next(text for text in texts if "frac" in text)
     assert "\u202e" not in caption and caption.endswith("…") and len(caption) == figure.MAX_CAPTION
+
+
+@pytest.mark.parametrize("strange", ["--><script>alert(1)</script>", "<img src=x onerror=alert(1)>&quot;\"'", "]]>"])
+def test_markup_in_names_and_captions_stays_text(strange: str) -> None:
+    """An SVG figure is a document of its own: what would run in it must not come from a name."""
+    face = random_face(0)
+    named = replace(face, caption=strange, models=tuple(replace(model, name=strange, checkpoint=strange) for model in face.models))
+    root = ElementTree.fromstring(draw_figure(ExplainedFaces((named,)), FigureFormat.SVG))
+    elements = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert elements <= {"svg", "metadata", "RDF", "Work", "type", "format", "creator", "Agent", "title", "date", *DRAWN}
+    assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
 
 
 def test_drawing_needs_no_global_plotting_state() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -243,6 +244,24 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
     assert f"{metadata.training_counts['happiness']:,}" in text
     for count in metadata.metrics["test"]["confusion"][0]:
         assert f">{count}</td>" in text
+
+
+def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
+    """Its names may not hold any; a constant of the run may, such as the path of a file."""
+    explainer: Explainer = client.app.state.explainer  # type: ignore[attr-defined]
+    markup = "<img src=x onerror=alert(1)>"
+    checkpoint = explainer.checkpoints["baseline"]
+    metadata = checkpoint.metadata.model_copy(update={"hyperparameters": {"resnet18_weights": markup}})
+    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
+    text = client.get("/models/baseline").text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert markup not in text
+
+
+def test_no_script_makes_markup_of_text() -> None:
+    """What comes from the API is put into the page as text or attributes only."""
+    for path in (ROOT / "static" / "js").rglob("*.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(", path.read_text()), path
 
 
 @pytest.mark.parametrize(
