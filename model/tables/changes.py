@@ -1,0 +1,138 @@
+"""What each method changes against plain training of its seed, in Table 3's setting: the paper's figures, and ours with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.data.imbalance import ORIGINAL
+from model.measuring.bootstrap import SEED, Floats, Interval, Labels, accuracy_intervals
+from model.measuring.results import RunResult, load_other_protocols, load_results
+from model.paper import paper_tables
+from model.tables.layout import METHOD_TITLES, PLAIN, in_per_cent
+from model.tables.tables import prevailing_protocol
+
+TABLE = 3  # the one that is printed with plain training
+MEASURES = ("overall", "mean")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Points gained or lost, and their 95% interval over the test faces; None for a printed figure, which has none."""
+
+    points: float
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class MethodChanges:
+    """A method's changes by measure, ``overall`` and ``mean``, averaged over ``seeds``; no seeds for a printed figure."""
+
+    method: str
+    changes: dict[str, Change]
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class LengthOfRun:
+    """All that was measured in runs of one length, which are never set against those of another."""
+
+    epochs: int
+    methods: tuple[MethodChanges, ...]
+
+
+def printed_changes() -> tuple[MethodChanges, ...]:
+    """Each method of the printed table less its baseline."""
+    table = paper_tables().accuracy_table(TABLE)
+    rows = {row.method: dict(zip(table.columns, row.values, strict=True)) for section in table.sections for row in section.rows}
+    plain = rows.pop(PLAIN)
+    return tuple(MethodChanges(method, {name: Change(row[name] - plain[name]) for name in MEASURES}) for method, row in rows.items())
+
+
+def measured_changes(results: Path) -> list[LengthOfRun]:
+    """What a folder of results holds, then the folders within it; nothing of a set of runs without plain training.
+
+    Raises:
+        ResultError: a result file is damaged.
+    """
+    sets = [load_results(results), *load_other_protocols(results)]
+    return [found for runs in sets if (found := changes_from_plain(runs)).methods]
+
+
+def changes_from_plain(runs: Sequence[RunResult]) -> LengthOfRun:
+    """Changes of every method that has a seed in common with plain training, both on the same draws of the test faces.
+
+    Runs from before predictions were kept enter with their right answers in any order within each class: as if the two models erred
+    independently, which makes the interval wider than it would be.
+    """
+    protocol = prevailing_protocol(runs)
+    dataset = paper_tables().accuracy_table(TABLE).dataset
+    used = [run for run in runs if (run.dataset, run.imbalance) == (dataset, ORIGINAL) and protocol.matches(run)]
+    pairs = {method: _pairs(used, method) for method in METHOD_TITLES if method != PLAIN}
+    pairs = {method: of_method for method, of_method in pairs.items() if of_method}
+    if not pairs:
+        return LengthOfRun(protocol.epochs, ())
+    labels = _labels(used)
+    faces = _RightAnswers(labels)
+    gains = np.stack(
+        [np.mean([faces.of(own) - faces.of(plain) for own, plain in of_method], axis=0) for of_method in pairs.values()], axis=1
+    )
+    intervals = accuracy_intervals(gains, labels)
+    return LengthOfRun(
+        protocol.epochs,
+        tuple(
+            MethodChanges(method, _changes(of_method, interval), tuple(own.seed for own, _ in of_method))
+            for (method, of_method), interval in zip(pairs.items(), intervals, strict=True)
+        ),
+    )
+
+
+def _pairs(runs: Sequence[RunResult], method: str) -> list[tuple[RunResult, RunResult]]:
+    """Runs of a method, each with the one of plain training that has its seed."""
+    plain = {run.seed: run for run in runs if run.method == PLAIN}
+    return [(run, plain[run.seed]) for run in runs if run.method == method and run.seed in plain]
+
+
+def _changes(pairs: Sequence[tuple[RunResult, RunResult]], intervals: dict[str, Interval]) -> dict[str, Change]:
+    points = {
+        name: float(np.mean([100 * (getattr(own.test, name) - getattr(plain.test, name)) for own, plain in pairs])) for name in MEASURES
+    }
+    return {name: Change(points[name], in_per_cent(intervals[name])) for name in MEASURES}
+
+
+def _labels(runs: Sequence[RunResult]) -> Labels:
+    """Labels (N,) of the test faces: in the data set's order where a run keeps it, else class after class."""
+    for run in runs:
+        if run.test_predictions is not None:
+            return np.array([int(digit) for digit in run.test_predictions.labels])
+    return np.repeat(np.arange(len(runs[0].test.confusion)), [sum(row) for row in runs[0].test.confusion])
+
+
+class _RightAnswers:
+    """Which test faces a run names right, worked out once a run."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._generator = np.random.default_rng(SEED)
+        self._known: dict[tuple[str, int], Floats] = {}
+
+    def of(self, run: RunResult) -> Floats:
+        """(N,): 1 for a face named right."""
+        key = (run.method, run.seed)
+        if key not in self._known:
+            self._known[key] = self._told(run) if run.test_predictions is not None else self._drawn(run)
+        return self._known[key]
+
+    def _told(self, run: RunResult) -> Floats:
+        assert run.test_predictions is not None
+        right: Floats = (np.array([int(digit) for digit in run.test_predictions.predicted]) == self._labels).astype(np.float64)
+        return right
+
+    def _drawn(self, run: RunResult) -> Floats:
+        right = np.zeros(len(self._labels))
+        for label, row in enumerate(run.test.confusion):
+            right[self._generator.permutation(np.flatnonzero(self._labels == label))[: row[label]]] = 1.0
+        return right
