@@ -18,6 +18,9 @@ TOP = 6.0
 SIDE = 340.0  # of a scatter plot
 MARGIN = 52.0
 INTERVALS = 4  # between ticks, or a few more
+PAIR_LABELS = 122.0  # as LABELS, for methods' titles
+PAIR_ROW = 30.0  # holds two marks
+APART = 5.5  # of either mark from the middle of its row
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,44 @@ class IntervalPlot:
     rows: tuple[IntervalRow, ...]
     ticks: tuple[Tick, ...]
     reference: float | None
+
+
+@dataclass(frozen=True)
+class ComparedChange:
+    """A method's change in points as printed and as measured, each None where there is none."""
+
+    name: str
+    printed: float | None
+    measured: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """A printed mark above a measured one; places on the axis, None where there is no mark."""
+
+    name: str
+    y: float
+    printed_y: float
+    measured_y: float
+    printed: float | None
+    measured: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ChangePlot:
+    """Methods below each other on an axis of points gained or lost, with a line at no change."""
+
+    width: float
+    height: float
+    bottom: float
+    left: float
+    right: float
+    zero: float
+    rows: tuple[PairRow, ...]
+    ticks: tuple[Tick, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +135,33 @@ def interval_plot(measure: Measure, ours: str) -> IntervalPlot:
         rows=tuple(rows),
         ticks=tuple(Tick(scale(value), tick_text(value, ticks)) for value in ticks),
         reference=None if measure.reference is None else scale(measure.reference),
+    )
+
+
+def change_plot(changes: Sequence[ComparedChange], ticks: Sequence[float]) -> ChangePlot:
+    """Printed and measured changes of all methods; ``ticks`` are those of :func:`tick_values`, the same for plots to be compared."""
+    left, right = PAIR_LABELS, WIDTH - RIGHT
+    scale = _Scale(ticks[0], ticks[-1], left, right)
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else scale(value)
+
+    rows = []
+    for index, change in enumerate(changes):
+        low, high = change.interval or (None, None)
+        y = TOP + PAIR_ROW * (index + 0.5)
+        marks = (place(change.printed), place(change.measured), place(low), place(high))
+        rows.append(PairRow(change.name, y, y - APART, y + APART, *marks))
+    bottom = TOP + PAIR_ROW * len(rows)
+    return ChangePlot(
+        width=WIDTH,
+        height=bottom + AXIS,
+        bottom=bottom,
+        left=left,
+        right=right,
+        zero=scale(0.0),
+        rows=tuple(rows),
+        ticks=tuple(Tick(scale(value), tick_text(value, ticks)) for value in ticks),
     )
 
 

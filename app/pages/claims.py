@@ -9,8 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
+from app.pages.accuracy_changes import accuracy_changes
 from app.pages.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
 from app.pages.numbers import estimate
+from app.pages.results import of_results
 from app.pages.templating import PageRoute, render
 from model.claims.report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_claims
 
@@ -32,8 +34,9 @@ VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names
 @router.get("/claims")
 async def claims(request: Request) -> Response:
     """The claims, measured and judged."""
-    dataset = request.app.state.settings.datasets is not None
-    context = {"section": "/claims", "command": COMMAND, "dataset": dataset}
+    settings = request.app.state.settings
+    changes = await of_results(settings.checkpoint_dir, accuracy_changes)
+    context = {"section": "/claims", "command": COMMAND, "dataset": settings.datasets is not None, "changes": changes}
     return render(request, "claims.html", context | _measured(request))
 
 

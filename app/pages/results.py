@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,9 +14,13 @@ from app.pages.models import SUMMARIES
 from app.pages.templating import PageRoute, render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from model.tables.layout import Table, Value
+
+Found = TypeVar("Found")
+Files: TypeAlias = "tuple[tuple[Path, int], ...]"
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -24,7 +28,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/results")
 async def results(request: Request) -> Response:
     """Tables 1 to 5, the paper's numbers beside ours."""
-    tables, runs = await asyncio.to_thread(_measured, request.app.state.settings.checkpoint_dir)
+    tables, runs = await of_results(request.app.state.settings.checkpoint_dir, _tables)
     return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs, "methods": _methods()})
 
 
@@ -35,30 +39,37 @@ def _methods() -> list[tuple[str, str]]:
     return [(title, SUMMARIES[method]) for method, title in METHOD_TITLES.items()]
 
 
-def _measured(checkpoint_dir: Path) -> tuple[list[dict[str, Any]], int]:
-    """The tables of the results there are, and of how many runs; never on the event loop, since this may be what imports torch.
+async def of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found]) -> Found:
+    """What ``read`` makes of the folder of results and its files, each with the time of its last change.
+
+    Never on the event loop, since this may be what imports torch.
 
     Raises:
         Problem: ``internal_error`` for a result file that cannot be used.
     """
+    return await asyncio.to_thread(_of_results, checkpoint_dir, read)
+
+
+def _of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found]) -> Found:
     from model.measuring.results import RESULTS_FOLDER, ResultError
 
     folder = checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
     try:
-        return _tables(folder, files), sum(path.parent == folder for path, _ in files)
+        return read(folder, files)
     except ResultError as error:
         remedy = "Restore it, or remove it: its run then counts as not measured."
         raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error
 
 
 @lru_cache(maxsize=1)
-def _tables(folder: Path, _files: tuple[tuple[Path, int], ...]) -> list[dict[str, Any]]:
-    """The tables of the results in a folder; made again when its files, or the times of their last change, are others."""
+def _tables(folder: Path, files: Files) -> tuple[list[dict[str, Any]], int]:
+    """The tables of a folder of results, and of how many runs; made again when its files, or the times of their last change, are others."""
     from model.tables.tables import tables_of_folder
 
     ordered = sorted(tables_of_folder(folder), key=_missing_share)  # stable: in the paper's order otherwise
-    return [_shown(table, f"table-{number}") for number, table in enumerate(ordered, 1)]
+    shown = [_shown(table, f"table-{number}") for number, table in enumerate(ordered, 1)]
+    return shown, sum(path.parent == folder for path, _ in files)
 
 
 def _missing_share(table: Table) -> float:

@@ -153,3 +153,19 @@ def test_the_face_behind_a_dot_is_shown(server_with_faces: LiveServer, browser: 
     assert page.url.endswith("/claims")
     page.mouse.click(box["x"] + x * unit, box["y"] + y * unit)
     page.wait_for_url(f"**/#sample=face-{points.faces[highest]}")
+
+
+@pytest.mark.dataset
+def test_thumbnails_beside_a_plot_open_the_live_explorer(server_with_faces: LiveServer, browser: Browser) -> None:
+    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}", viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(60_000)
+    page.goto("/claims")
+    plot, thumbnail = page.locator("svg.scatter").first, page.locator(".thumbs a").first
+    beside, left = thumbnail.bounding_box(), plot.bounding_box()
+    assert beside is not None and left is not None
+    assert beside["x"] >= left["x"] + left["width"] and beside["y"] < left["y"] + left["height"]
+    number = thumbnail.get_attribute("data-sample")
+    thumbnail.click()
+    wait_for_result(page)
+    assert page.url.endswith(f"/#sample={number}")
+    assert page.locator("#grid").is_visible()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.pages.charts import interval_plot, scatter_plot, tick_text, tick_values
+from app.pages.charts import ComparedChange, change_plot, interval_plot, scatter_plot, tick_text, tick_values
 from model.claims.report import Estimate, Measure, PointSet
 
 
@@ -45,3 +45,15 @@ def test_scatter_puts_larger_values_of_ours_higher_and_marked_faces_apart() -> N
     plot = scatter_plot(points)
     (_, low), (_, high) = (map(float, re.fullmatch(r"M([\d.]+) ([\d.]+)h0", path).groups()) for path in (plot.plain, plot.marked))  # type: ignore[union-attr]
     assert high < low  # y runs downwards
+
+
+def test_printed_and_measured_changes_share_an_axis_and_never_a_place() -> None:
+    changes = [ComparedChange("both", 3.0, -2.0, (-4.0, 0.0)), ComparedChange("measured alone", None, 0.0, (-1.0, 1.0))]
+    plot = change_plot(changes, tick_values(-5.0, 5.0))
+    both, alone = plot.rows
+    assert both.printed is not None and both.measured is not None and both.low is not None
+    assert both.printed - plot.zero == pytest.approx(-1.5 * (both.measured - plot.zero))
+    assert (both.high, alone.measured) == pytest.approx((plot.zero, plot.zero))
+    assert plot.left <= both.low and both.printed <= plot.right
+    assert both.printed_y < both.y < both.measured_y < alone.printed_y
+    assert alone.printed is None
