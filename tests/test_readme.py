@@ -17,7 +17,7 @@ from model.methods import METHODS
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUNS = ROOT / "checkpoints" / RESULTS_FOLDER  # those that the table is of
-HALF_THE_PRIOR = "half the log prior"
+HALF_THE_PRIOR = "half the class prior"
 
 
 def rows() -> list[tuple[str, str, list[str]]]:
