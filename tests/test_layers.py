@@ -28,6 +28,7 @@ LAYERS = {
         {"cli"},
     ),
     "model": (
+        {"errors"},
         {"expressions", "geometry", "preprocessing", "files", "networks", "classifier"},
         {"paper", "checkpoints", "maps"},
         {"data", "onnx"},
