@@ -1,17 +1,20 @@
 """Explaining a folder of pictures: resumable, and no picture stops the others.
 
-Every picture ``sub/photo.jpg`` of the source gives ``sub/photo.jpg.json`` (the API's answer) and ``sub/photo.jpg.npz`` (its maps, see
-:mod:`app.drawing.saved_maps`) in the destination; ``index.csv`` lists all pictures, those that failed with their error code.
+Every picture ``sub/photo.jpg`` of the source gives ``sub/photo.jpg.json`` (the picture's ``sha256``, then the API's answer) and
+``sub/photo.jpg.npz`` (its maps, see :mod:`app.drawing.saved_maps`) in the destination; ``index.csv`` lists all pictures, those that
+failed with their error code.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,7 @@ class OtherOptionsError(InputError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is kept of a picture: the API's JSON and the NPZ of its maps."""
+    """What is kept of a picture: the API's JSON, an object, and the NPZ of its maps."""
 
     document: bytes
     maps: bytes
@@ -75,7 +78,7 @@ def explain_folder(
     max_bytes: int,
     progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
 ) -> Outcome:
-    """Explain every picture of a folder that has no answer yet that is newer than it; write the index, also when interrupted.
+    """Explain every picture of a folder whose bytes have no answer yet; write the index, also when interrupted.
 
     Args:
         source: folder of pictures.
@@ -94,11 +97,11 @@ def explain_folder(
     _check_options(kept, options)
     outcome = Outcome(0, 0, [])
     pictures = pictures_in(source, destination)
-    waiting = [picture for picture in pictures if not _is_finished(picture, _answer_path(picture, source, destination))]
-    outcome.finished_before = len(pictures) - len(waiting)
+    finished = {picture for picture in pictures if _is_finished(picture, _answer_path(picture, source, destination))}
+    outcome.finished_before = len(finished)
     failed: dict[Path, Problem | OSError] = {}
     try:
-        for picture in progress(waiting):
+        for picture in progress([picture for picture in pictures if picture not in finished]):
             try:
                 answer = _explained(picture, max_bytes, explain)
             except (Problem, OSError) as error:
@@ -107,9 +110,10 @@ def explain_folder(
                 if not kept.exists():  # with the first answer: options under which nothing could be explained bind nobody
                     replace_file(kept, _options_text(options))
                 _write_answer(answer, _answer_path(picture, source, destination))
+                finished.add(picture)
                 outcome.explained += 1
     finally:
-        _write_index(pictures, source, destination, failed)
+        _write_index(pictures, source, destination, finished, failed)
     outcome.failures = [(os.fspath(picture.relative_to(source)), *_reason(error)) for picture, error in failed.items()]
     return outcome
 
@@ -119,7 +123,8 @@ def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], An
         raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
     data = picture.read_bytes()
     try:
-        return explain(picture.name, data)
+        answer = explain(picture.name, data)
+        return replace(answer, document=_digest_entry(hashlib.sha256(data).hexdigest()) + answer.document.removeprefix(b"{"))
     except Problem:
         raise
     except Exception as error:  # whatever is wrong with one picture, the others must be explained
@@ -146,10 +151,19 @@ def _answer_path(picture: Path, source: Path, destination: Path) -> Path:
     return destination / relative.with_name(f"{relative.name}.json")
 
 
+def _digest_entry(sha256: str) -> bytes:
+    """The beginning of the JSON of the picture with this hash."""
+    return f'{{"sha256":"{sha256}",'.encode()
+
+
 def _is_finished(picture: Path, answer: Path) -> bool:
-    """Whether both files are there and not older than the picture; the JSON is written last."""
+    """Whether both files are there, of the very bytes of the picture; the JSON is written last."""
     try:
-        return answer.with_suffix(".npz").is_file() and answer.stat().st_mtime_ns >= picture.stat().st_mtime_ns
+        if not answer.with_suffix(".npz").is_file():
+            return False
+        with picture.open("rb") as data, answer.open("rb") as document:
+            wanted = _digest_entry(hashlib.file_digest(data, "sha256").hexdigest())
+            return document.read(len(wanted)) == wanted
     except OSError:
         return False
 
@@ -161,18 +175,20 @@ def _write_answer(answer: Answer, path: Path) -> None:
     replace_file(path, answer.document)
 
 
-def _write_index(pictures: list[Path], source: Path, destination: Path, failed: dict[Path, Problem | OSError]) -> None:
+def _write_index(
+    pictures: list[Path], source: Path, destination: Path, finished: AbstractSet[Path], failed: dict[Path, Problem | OSError]
+) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, COLUMNS, restval="")
     writer.writeheader()
     for picture in pictures:
         name = os.fspath(picture.relative_to(source))
-        answer = _answer_path(picture, source, destination)
         if picture in failed:
             code, detail = _reason(failed[picture])
             writer.writerow({"file": name, "status": code, "detail": detail})
-        elif _is_finished(picture, answer):
-            writer.writerows({"file": name, "status": "ok"} | row for row in _rows(json.loads(answer.read_bytes())))
+        elif picture in finished:
+            document = json.loads(_answer_path(picture, source, destination).read_bytes())
+            writer.writerows({"file": name, "status": "ok"} | row for row in _rows(document))
         else:
             writer.writerow({"file": name, "status": "not_done"})
     replace_file(destination / INDEX_FILE, buffer.getvalue().encode("utf-8", "surrogateescape"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -110,7 +111,6 @@ def test_a_second_run_does_only_what_is_missing_changed_or_failed(source: Path) 
     assert (outcome.explained, outcome.finished_before, outcome.failures) == (1, 2, [])
     assert len(index(source)) == 6
     (source / "a.jpg").write_text("surprise")
-    os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)
     changed = Explainer()
     run(source, changed)
     assert changed.asked == [b"surprise"]
@@ -118,6 +118,18 @@ def test_a_second_run_does_only_what_is_missing_changed_or_failed(source: Path) 
     missing = Explainer()
     run(source, missing)
     assert b"anger" in missing.asked
+
+
+def test_a_picture_replaced_by_an_older_file_is_explained_anew_and_one_only_touched_is_not(source: Path) -> None:
+    run(source, Explainer())
+    (source / "a.jpg").write_text("surprise")
+    os.utime(source / "a.jpg", ns=(1, 1))
+    os.utime(source / "sub/c.webp", ns=(time.time_ns() + 10**9,) * 2)
+    again = Explainer()
+    run(source, again)
+    assert again.asked == [b"surprise", b"bad"]
+    answer = json.loads((source.parent / "out/a.jpg.json").read_bytes())
+    assert answer == {"sha256": hashlib.sha256(b"surprise").hexdigest()} | document("surprise")
 
 
 def test_an_unexpected_failure_stops_nothing_and_is_listed_on_one_line(source: Path) -> None:
@@ -141,7 +153,6 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(source: Path) -> None
 def test_an_answer_older_than_its_picture_is_not_listed(source: Path) -> None:
     run(source, Explainer())
     (source / "a.jpg").write_text("stop")
-    os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)
     with pytest.raises(KeyboardInterrupt):
         run(source, Explainer())
     assert index(source)[0] == {**dict.fromkeys(index(source)[0], ""), "file": "a.jpg", "status": "not_done"}
@@ -157,7 +168,7 @@ def test_options_under_which_nothing_was_explained_bind_nobody(source: Path) -> 
 
 def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(source, Explainer())
-    os.utime(source / "a.jpg", ns=(time.time_ns() + 10**9,) * 2)
+    (source / "a.jpg").write_text("surprise")
     write = Path.write_bytes
 
     def full_disk(path: Path, data: bytes) -> int:
@@ -169,7 +180,7 @@ def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(sourc
     with pytest.raises(FileError, match="No space"):
         run(source, Explainer())
     monkeypatch.undo()
-    os.utime(source / "a.jpg", ns=(1, 1))
+    (source / "a.jpg").write_text("fear")
     again = Explainer()
     run(source, again)
     assert b"fear" in again.asked
