@@ -128,14 +128,22 @@ def launched_fabric(precision: str) -> Iterator[Fabric]:
     """Fabric on the processes that ``torchrun`` started, or on this one alone; they part when the block ends without an error.
 
     A process that exits while its group lives may be aborted by a communication thread, and fail although its work is done and saved.
-    After an exception, :class:`Interrupted` too, the group is left to the exit: to part from processes that still wait for a reduction
-    can block for ever.
+    They part after :class:`Interrupted`, too, which all raise at the same step. After another exception the group is left to the exit: to
+    part from processes that still wait for a reduction can block for ever.
     """
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
     fabric = Fabric(devices=local, num_nodes=nodes, precision=precision)  # type: ignore[arg-type]
     fabric.launch()
-    yield fabric
+    try:
+        yield fabric
+    except Interrupted:
+        _part()
+        raise
+    _part()
+
+
+def _part() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -163,7 +171,7 @@ def fit(
 
     Raises:
         DivergedError: the loss is infinite or not a number.
-        Interrupted: SIGINT or SIGTERM came; the state is saved.
+        Interrupted: SIGINT or SIGTERM came to any of the processes; the state is saved.
         StateError: the directory holds the state of another run, or of any run if this one does not resume.
         InputError: the processes cannot take equal parts of a batch.
     """
@@ -192,7 +200,7 @@ def fit(
                 if means is not None:
                     log.write({"epoch": progress.epoch + 1, "step": progress.step, "seconds": progress.seconds, **means})
                     on_step(progress, means)
-                if stop_requested():
+                if _any_process(fabric, stop_requested()):
                     save()
                     raise Interrupted
             figures = run.method.end_epoch(progress.epoch + 1)
@@ -202,6 +210,16 @@ def fit(
             log.write({"epoch": progress.epoch, "finished": True, "seconds": progress.seconds, **figures})
             save()
     return progress
+
+
+def _any_process(fabric: Fabric, flag: bool) -> bool:
+    """Whether the flag is up in any process. All call this after every step, so that they stop at the same one: a process that stopped by
+    itself would leave the others waiting for its gradients."""
+    if fabric.world_size == 1:
+        return flag
+    flags = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
+    assert isinstance(flags, Tensor)
+    return flags.item() > 0
 
 
 @dataclass(frozen=True)

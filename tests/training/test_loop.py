@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,9 +58,12 @@ def assert_same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor
     assert not different, different[:5]
 
 
-def start_worker(method: str, directory: Path, parts: int = 1, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def start_worker(
+    method: str, directory: Path, parts: int = 1, launcher: tuple[str, ...] = (), **variables: str | int
+) -> subprocess.Popen[str]:
     command = [sys.executable, *launcher, str(WORKER), method, str(parts), str(directory)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(WORKER.parents[2])}
+    environment |= {name: str(value) for name, value in variables.items()}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -117,6 +121,24 @@ def test_two_processes_give_the_losses_of_one_that_adds_up_half_batches(tmp_path
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == 14
     assert two == pytest.approx(one, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_processes_stop_at_the_same_step_when_one_is_asked_to(tmp_path: Path) -> None:
+    """As torchrun starts them, but without torchrun, which would ask the others."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "TORCHELASTIC_RUN_ID": "two"}
+    workers = [start_worker("baseline", tmp_path, **group, RANK=rank, LOCAL_RANK=rank) for rank in range(2)]
+    try:
+        wait_for_step(tmp_path, 1, 1, workers[1])
+        workers[1].send_signal(signal.SIGTERM)
+        outputs = [worker.communicate(timeout=600)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [130, 130], outputs
+    assert (tmp_path / STATE_FILE).is_file()
 
 
 def test_a_state_of_another_config_is_refused_by_name(tmp_path: Path) -> None:
