@@ -251,7 +251,7 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _asks_for_a_page(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/v2/", "/health/", "/static/"))
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/health/", "/static/"))
 
 
 # kinds of failure whose message is made of the declaration alone: bounds, choices, types

@@ -67,7 +67,10 @@ class Settings(BaseSettings):
         default=None,
         description="Folder of `NAME.onnx` files of `unturned export`: a checkpoint that has such a file runs in ONNX Runtime.",
     )
-    yunet_path: OptionalPath = Field(default=None, description="YuNet face detector (ONNX) to use instead of MTCNN.")
+    yunet_path: OptionalPath = Field(
+        default=None,
+        description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",
+    )
     datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
 
     allowed_hosts: Strings = Field(

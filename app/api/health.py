@@ -1,4 +1,4 @@
-"""Whether the service lives and can answer, under its own paths and those of the Open Inference Protocol (v2), and what it is."""
+"""Whether the service lives and can answer, and what it is."""
 
 from __future__ import annotations
 
@@ -26,27 +26,11 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether uploads are answered, and why not; ``live`` is the name the Open Inference Protocol's text gives to the same."""
+    """Whether uploads are answered, and why not."""
 
     ready: bool
-    live: bool
     reason: str
     models: dict[str, str]
-
-
-class Model(BaseModel):
-    """A checkpoint as the Open Inference Protocol describes models."""
-
-    name: str
-    versions: list[str]
-    platform: str
-
-
-class ModelReady(BaseModel):
-    """Whether one model answers."""
-
-    name: str
-    ready: bool
 
 
 class Information(BaseModel):
@@ -70,14 +54,12 @@ class ProblemKind(BaseModel):
 
 
 @router.get("/health/live")
-@router.get("/v2/health/live")
 async def live() -> Live:
     """The process answers; no model is touched."""
     return Live()
 
 
 @router.get("/health/ready", responses={503: {"model": Ready}})
-@router.get("/v2/health/ready", responses={503: {"model": Ready}})
 async def ready(request: Request, response: Response) -> Ready:
     """Uploads are answered: every model has passed its checks and answers in time, and the service is not stopping."""
     service = _service(request)
@@ -85,25 +67,7 @@ async def ready(request: Request, response: Response) -> Ready:
         response.status_code = 503
         response.headers["Retry-After"] = "5"
     reason = service.reason()
-    return Ready(ready=service.ready, live=True, reason=reason, models=dict.fromkeys(_checkpoints(request), reason))
-
-
-@router.get("/v2/models/{name}")
-async def model(name: str, request: Request) -> Model:
-    """One checkpoint; its version is the beginning of its sha256."""
-    checkpoint = _checkpoint(name, request)
-    return Model(name=name, versions=[checkpoint.sha256[:12]], platform="pytorch_safetensors")
-
-
-@router.get("/v2/models/{name}/ready", responses={503: {"model": ModelReady}})
-async def model_ready(name: str, request: Request, response: Response) -> ModelReady:
-    """Whether one checkpoint answers."""
-    _checkpoint(name, request)
-    answers = _service(request).ready
-    if not answers:
-        response.status_code = 503
-        response.headers["Retry-After"] = "5"
-    return ModelReady(name=name, ready=answers)
+    return Ready(ready=service.ready, reason=reason, models=dict.fromkeys(_checkpoints(request), reason))
 
 
 @router.get("/info")
@@ -146,10 +110,3 @@ def _service(request: Request) -> Service:
 def _checkpoints(request: Request) -> dict[str, Checkpoint]:
     explainer = getattr(request.app.state, "explainer", None)
     return dict(explainer.checkpoints) if explainer is not None else {}
-
-
-def _checkpoint(name: str, request: Request) -> Checkpoint:
-    checkpoints = _checkpoints(request)
-    if name not in checkpoints:
-        raise Problem(ErrorCode.MODEL_NOT_FOUND)
-    return checkpoints[name]

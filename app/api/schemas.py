@@ -136,7 +136,9 @@ class ExplanationResponse(_Answer):
     request_id: str = Field(description="As in the header X-Request-ID.")
     image: ImageSize = Field(description="Size of the picture, upright.")
     faces_found: int = Field(description="May be more than `faces` holds.")
-    warnings: list[str] = Field(description="Codes: icc_ignored, low_resolution_face, taken_whole, maps_scaled_one_by_one.")
+    warnings: list[str] = Field(
+        description="Codes: icc_ignored, low_resolution_face, maps_scaled_one_by_one, taken_whole, uncalibrated_detector."
+    )
     faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
 
 

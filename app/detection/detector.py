@@ -34,7 +34,12 @@ class DetectedFace:
 
 
 class FaceDetector(Protocol):
-    """Finds faces in an RGB picture ``(H, W, 3)`` uint8; one instance may be called from several threads."""
+    """Finds faces in an RGB picture ``(H, W, 3)`` uint8; one instance may be called from several threads.
+
+    ``calibrated`` says whether its boxes are those that :func:`app.detection.crop.calibrated_crop` is calibrated for.
+    """
+
+    calibrated: bool
 
     def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]: ...
 

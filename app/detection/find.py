@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,8 +31,11 @@ __all__ = [
     "find_faces",
 ]
 
+logger = logging.getLogger("app.detection.find")
+
 LOW_RESOLUTION_FACE = "low_resolution_face"
 TAKEN_WHOLE = "taken_whole"
+UNCALIBRATED_DETECTOR = "uncalibrated_detector"
 
 LOW_RESOLUTION_PIXELS = 20  # mean side of a face's box below which its expression is guesswork
 LARGEST_DATASET_CROP = 96  # pixels a side up to which a roughly square picture without a detection is taken to be a dataset's crop
@@ -89,7 +93,8 @@ def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeomet
     if detected:
         largest = sorted(detected, key=lambda face: face.box[2] * face.box[3], reverse=True)[:limit]
         faces = tuple(_cropped(image, face.box, calibrated_crop(face.box, geometry), "detected", face) for face in largest)
-        return FoundFaces(faces, len(detected), _resolution_warning(faces))
+        uncalibrated = () if detector.calibrated else (UNCALIBRATED_DETECTOR,)
+        return FoundFaces(faces, len(detected), (*uncalibrated, *_resolution_warning(faces)))
     if max(whole[2:]) <= LARGEST_DATASET_CROP and max(whole[2:]) <= ROUGHLY_SQUARE * min(whole[2:]):
         found = _as_told(image, whole, "whole")
         return FoundFaces(found.faces, found.faces_found, (TAKEN_WHOLE, *found.warnings))
@@ -102,7 +107,10 @@ def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeomet
 
 def create_detector(yunet_path: Path | None) -> FaceDetector:
     """YuNet where the user names a model file, else MTCNN."""
-    return MtcnnDetector() if yunet_path is None else YuNetDetector(yunet_path)
+    if yunet_path is None:
+        return MtcnnDetector()
+    logger.warning("faces are framed by a detector that the crop is not calibrated for", extra={"fields": {"file": str(yunet_path)}})
+    return YuNetDetector(yunet_path)
 
 
 def _in_picture(faces: list[DetectedFace], image: DecodedImage) -> list[DetectedFace]:

@@ -52,6 +52,8 @@ def weights_folder() -> Path:
 class MtcnnDetector:
     """Finds faces with MTCNN on a reduced copy of the picture; keeps no state, so any number of threads may share one instance."""
 
+    calibrated = True
+
     def __init__(self) -> None:
         folder = weights_folder()
         self._proposal, self._refine, self._output = (open_session(folder / f"{name}.onnx") for name in ("pnet", "rnet", "onet"))

@@ -21,12 +21,14 @@ class DetectorError(Exception):
 class YuNetDetector:
     """OpenCV's YuNet (Wu et al., Machine Intelligence Research 20(5), 2023), with weights that the user brings.
 
-    Its boxes are drawn by other rules than those the crop is calibrated on (MTCNN's), so crops are framed a little differently.
+    Its boxes are drawn by other rules than those the crop is calibrated on (MTCNN's), so crops are framed a little differently; answers
+    warn of it.
 
     Raises:
         DetectorError: the file is missing or not a YuNet model.
     """
 
+    calibrated = False
     SCORE = 0.6
 
     def __init__(self, path: Path) -> None:

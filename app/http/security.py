@@ -56,7 +56,7 @@ _HSTS = "max-age=31536000; includeSubDomains"
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # Probes ask by address and without a key, and learn nothing of value.
-_OPEN_PATHS = ("/health/", "/v2/health/")
+_OPEN_PATHS = "/health/"
 
 
 class Security:

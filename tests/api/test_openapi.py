@@ -76,7 +76,7 @@ def test_a_key_is_documented_where_one_is_set(application: FastAPI) -> None:
     document = create_app(Settings(api_key="0123456789abcdef")).openapi()  # type: ignore[arg-type]
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     open_paths = {path for path, methods in document["paths"].items() for method in methods.values() if "security" not in method}
-    assert open_paths == {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+    assert open_paths == {"/health/live", "/health/ready"}
 
 
 def test_every_upload_is_admitted_like_one(application: FastAPI) -> None:

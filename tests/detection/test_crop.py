@@ -29,6 +29,8 @@ def grey_noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 class NoDetector:
     """Must not be asked."""
 
+    calibrated = True
+
     def detect(self, pixels: NDArray[np.uint8]) -> list[object]:
         raise AssertionError("no detection was asked for")
 

@@ -55,6 +55,8 @@ def mirrored(box: Box, width: int) -> Box:
 class Detections:
     """A detector that finds what the test says."""
 
+    calibrated = True
+
     def __init__(self, *boxes: Box) -> None:
         marks = dict.fromkeys(LANDMARKS, (0.0, 0.0))
         self.faces = [DetectedFace(box, 0.9, {**marks, "nose": (box[0], box[1])}) for box in boxes]
@@ -146,6 +148,15 @@ def test_small_faces_carry_a_warning(mtcnn: MtcnnDetector) -> None:
     assert find_faces(decode_image(pictures.face_on_grey(40), DecodeLimits()), mtcnn, GEOMETRY).warnings == ()
 
 
+@pytest.mark.parametrize(("calibrated", "warnings"), [(True, ()), (False, ("uncalibrated_detector",))])
+def test_faces_that_another_detector_framed_are_told(calibrated: bool, warnings: tuple[str, ...]) -> None:
+    image = image_of(np.full((400, 400, 3), 90, np.uint8))
+    detector = Detections((100, 100, 80, 80))
+    detector.calibrated = calibrated
+    assert find_faces(image, detector, GEOMETRY).warnings == warnings
+    assert find_faces(image, detector, GEOMETRY, "whole").warnings == ()
+
+
 @pytest.mark.parametrize(("width", "height", "taken"), [(48, 48, True), (96, 96, True), (96, 80, True), (97, 97, False), (96, 70, False)])
 def test_only_small_squares_are_taken_whole_unasked(width: int, height: int, taken: bool) -> None:
     image = image_of(np.full((height, width, 3), 90, np.uint8))
@@ -216,12 +227,16 @@ class FakeYuNet:
         return 1, self.answer
 
 
-def test_yunet_is_used_where_a_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_yunet_is_used_where_a_file_is_named_and_says_that_the_crop_is_not_calibrated_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     network = FakeYuNet()
     monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *arguments: network)
     (tmp_path / "yunet.onnx").touch()
     detector = create_detector(tmp_path / "yunet.onnx")
     assert isinstance(detector, YuNetDetector)
+    (said,) = caplog.messages
+    assert "not calibrated" in said
     network.sizes.clear()
     (face,) = detector.detect(np.full((960, 1280, 3), (1, 2, 3), np.uint8))
     assert network.sizes == [(640, 480)]

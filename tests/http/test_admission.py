@@ -173,7 +173,7 @@ BASIC = "Basic " + base64.b64encode(f"anybody:{KEY}".encode()).decode()
     "given", ["", "Bearer", "Bearer wrong", KEY, "Basic !!", "Basic " + base64.b64encode(b"a:b").decode(), f"Digest {KEY}"]
 )
 def test_without_the_key(small_server: LiveServer, given: str) -> None:
-    for target in ("/info", "/metrics", "/v2/models/baseline", "/docs", "/static/icons/favicon.svg"):
+    for target in ("/info", "/metrics", "/api/v1/models", "/docs", "/static/icons/favicon.svg"):
         answer = small_server.get(target, authorization=given)
         assert (answer.status, answer.code) == (401, "unauthorized")
         assert "Bearer" in answer.headers["www-authenticate"]

@@ -67,7 +67,7 @@ def requests() -> Iterator[bytes]:
     for path in (
         f"/{CANARY}",
         f"/api/v1/samples/{CANARY}",
-        f"/v2/models/{CANARY}",
+        f"/api/v1/models/{CANARY}",
         f"/static/{CANARY}",
         f"/models/{CANARY}",
         f"/problems/{CANARY}",

@@ -111,9 +111,6 @@ def test_it_tells_what_it_is(server: LiveServer, random_checkpoints: Path) -> No
     assert information["limits"]["body_limit_bytes"] == 10 << 20
     assert "Not for judging employees" in information["purpose"]
     assert server.get("/health/ready").json["models"] == {"baseline": "ready", "mek_sf": "ready"}
-    assert server.get("/v2/health/ready").json["live"] is True
-    model = server.get("/v2/models/mek_sf").json
-    assert information["models"]["mek_sf"].startswith(model["versions"][0])
     assert server.metric(f'unturned_model_info{{model="mek_sf",sha256="{information["models"]["mek_sf"]}"}}') == 1
 
 
