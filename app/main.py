@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service = Service(app.state, settings, places, import_late_modules)
     install_error_handlers(app, problem_page)
     documentation.install_openapi(app)
-    for module in (api, pages, health, documentation):
+    for module in (api, pages, health):
         app.include_router(module.router)
     app.mount("/static", Assets(STATIC))
     # the last one added is the outermost

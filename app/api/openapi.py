@@ -1,21 +1,16 @@
-"""The OpenAPI document, with every error code where it can occur, and the page that shows it; all of its files are served from here."""
+"""The OpenAPI document, with every error code where it can occur."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse
 
 from app.errors import MEDIA_TYPE, ErrorCode
 from app.http.limits import UPLOAD_PATHS
-from app.http.security import DOCUMENTATION_POLICY
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-router = APIRouter()
 
 _ANYWHERE = (
     ErrorCode.MALFORMED_REQUEST,
@@ -31,29 +26,6 @@ _ANYWHERE = (
 )
 _NAMED = {"/models/": ErrorCode.MODEL_NOT_FOUND, "/samples/": ErrorCode.SAMPLE_NOT_FOUND}
 _NEEDS_MODELS = "/api/v1/models"
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>unturned: REST API</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="/static/icons/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/static/vendor/swagger-ui/swagger-ui.css">
-<script src="/static/vendor/swagger-ui/swagger-ui-bundle.js" defer></script>
-<script src="/static/vendor/swagger-ui/start.js" defer></script>
-</head>
-<body>
-<main id="swagger-ui"><noscript><p>The description of the API is at <a href="/openapi.json">/openapi.json</a>.</p></noscript></main>
-</body>
-</html>
-"""
-
-
-@router.get("/docs", include_in_schema=False)
-async def documentation_page() -> HTMLResponse:
-    """Swagger UI on this service's own document."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": DOCUMENTATION_POLICY})
 
 
 def install_openapi(app: FastAPI) -> None:

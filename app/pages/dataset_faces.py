@@ -61,7 +61,7 @@ async def faces(
     start = (page - 1) * PAGE_FACES
     shown = [_entry(browser, index, first, second) for index in found[start : start + PAGE_FACES]]
     context = {
-        "section": "/",
+        "section": "/faces",
         "faces": shown,
         "found": len(found),
         "all": len(browser),

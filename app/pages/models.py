@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.errors import ErrorCode, Problem
 from app.explaining.loading import loaded_explainer
 from app.pages.numbers import decimal, percent
+from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
 
@@ -17,6 +18,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 SPLITS = {"test": "Test faces (PrivateTest)", "valid": "Validation faces (PublicTest)"}
 SHADES = 10
+PLAIN = "baseline"
 
 SUMMARIES = {
     "baseline": "The plain classifier: cross-entropy and nothing else.",
@@ -49,7 +51,7 @@ async def model_card(request: Request, name: str) -> Response:
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
-    card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256)
+    card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256) | {"strengths": _strengths(explainer, checkpoint)}
     return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
 
 
@@ -85,6 +87,14 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         "hyperparameters": _settings(metadata.hyperparameters),
         "splits": [_split(metadata.metrics[split]) | {"title": SPLITS[split]} for split in present],
     }
+
+
+def _strengths(explainer: Any, checkpoint: Any) -> str | None:
+    """What the model is good and bad at; None where it was not measured."""
+    test = checkpoint.metadata.metrics.get("test")
+    plain = explainer.checkpoints.get(PLAIN)
+    compared = plain.metadata.metrics.get("test") if plain is not None and checkpoint.name != PLAIN else None
+    return strengths(test, compared) if test else None
 
 
 def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.pages import claims as claims_page
 from app.pages import dataset_faces as face_pages
+from app.pages import documentation as documentation_page
 from app.pages import explorer as explorer_pages
 from app.pages import models as model_pages
 from app.pages import results as result_pages
@@ -29,5 +30,5 @@ async def about(request: Request) -> Response:
     return render(request, "about.html", {"section": "/about", "samples": samples, "counts": counts, "minor_classes": MINOR_CLASSES})
 
 
-for part in (explorer_pages, face_pages, claims_page, result_pages, model_pages, supplement_pages):
+for part in (explorer_pages, face_pages, claims_page, result_pages, model_pages, supplement_pages, documentation_page):
     router.include_router(part.router)

@@ -78,7 +78,7 @@ async def supplement(request: Request) -> Response:
     chosen = await _supplement(request)
     figures = [(figure.stem, figure.explained.faces[0].caption) for figure in chosen.figures or []]
     waiting = None if chosen.figures is not None else round(100 * chosen.progress)
-    context = {"section": "/", "rule": RULE, "figures": figures, "waiting": waiting, "formats": list(FigureFormat)}
+    context = {"section": "/supplement", "rule": RULE, "figures": figures, "waiting": waiting, "formats": list(FigureFormat)}
     return render(request, "supplement.html", context, headers=None if waiting is None else {"Refresh": "3"})
 
 

@@ -198,7 +198,7 @@ def test_no_page_imports_torch_on_the_event_loop() -> None:
     paths = [*PAGES, "/explorer/colour-maps.json", "/faces", "/faces/1", "/supplement", "/supplement/anger.png"]
     command = [sys.executable, "-c", IMPORTS, *paths]
     output = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    assert output.splitlines()[-1] == "[('/results', 'beside')]"
+    assert output.splitlines()[-1] == "[('/claims', 'beside'), ('/results', 'beside')]"
 
 
 def test_unmeasured_pages_name_the_command(client: TestClient) -> None:

@@ -1,0 +1,38 @@
+"""What a model is good and bad at, from figures made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.pages.strengths import strengths
+from model.expressions import EXPRESSIONS
+
+PLAIN = dict(zip(EXPRESSIONS, (0.9, 0.95, 0.85, 0.7, 0.8, 0.5, 0.4), strict=True))
+
+
+def measured(right: dict[str, float]) -> dict[str, Any]:
+    """Ten faces a class; those named wrong are called anger, anger's own surprise."""
+    confusion = [[0] * 7 for _ in EXPRESSIONS]
+    for index, name in enumerate(EXPRESSIONS):
+        confusion[index][index] = round(10 * right[name])
+        confusion[index][EXPRESSIONS.index("surprise" if name == "anger" else "anger")] += 10 - round(10 * right[name])
+    return {"per_class": right, "confusion": confusion}
+
+
+def test_both_ends_and_the_usual_error_are_named() -> None:
+    assert strengths(measured(PLAIN), None) == (
+        "It is best at happiness (95 % of 10 faces) and neutral (90 % of 10 faces), and worst at fear (50 % of 10 faces) and "
+        "disgust (40 % of 10 faces), which it mostly takes for anger where it errs."
+    )
+
+
+def test_the_largest_gain_and_loss_against_the_baseline_are_named() -> None:
+    told = strengths(measured(PLAIN | {"fear": 0.625, "sadness": 0.6}), measured(PLAIN))
+    assert told.endswith("Against the baseline it gains most on fear (+12.5 points) and loses most on sadness (−10.0 points).")
+    assert strengths(measured(PLAIN | {"fear": 0.6}), measured(PLAIN)).endswith("it gains most on fear (+10.0 points).")
+    assert strengths(measured(PLAIN), measured(PLAIN)).endswith("The baseline has the same accuracy for every class.")
+
+
+def test_a_class_without_errors_and_a_model_without_a_matrix() -> None:
+    assert "mostly takes" not in strengths(measured(dict.fromkeys(EXPRESSIONS, 1.0)), None)
+    assert strengths({"per_class": PLAIN}, None).endswith("disgust (40 %).")
