@@ -51,6 +51,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new work, finish what has been received, close the rest."""
+        logger.info("shutting down", extra={"fields": {"longest_wait_seconds": self.config.timeout_graceful_shutdown}})
         self._service.drain()
         await super().shutdown(sockets)
 

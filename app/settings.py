@@ -105,7 +105,11 @@ class Settings(BaseSettings):
     head_timeout_seconds: float = Field(default=5.0, gt=0, description="Until a request's headers must be complete.")
     body_timeout_seconds: float = Field(default=15.0, gt=0, description="Until a request's body must be complete, from its headers on.")
     decode_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest decoding of one picture.")
-    work_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for the models' answer.")
+    work_timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="Longest wait for the models' answer; all work on a request, whatever it waits for, may take three times as long.",
+    )
     write_timeout_seconds: float = Field(
         default=15.0,
         gt=0,

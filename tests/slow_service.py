@@ -1,7 +1,7 @@
 """The real service around a stand-in for the models, run as a process by the tests of wire and faults.
 
 ``POST /api/v1/explanations?sleep=S`` decodes the picture and occupies a compute slot for S seconds; ``sleep=-1`` fails unforeseen.
-``GET /samples/{sample}?sleep=S`` occupies a slot, too.
+``POST /api/v1/figures?sleep=S`` occupies the drawer, ``GET /samples/{sample}?sleep=S`` a slot, too.
 Files that the serving process opens for writing are noted. Argument: seconds that loading takes.
 """
 
@@ -39,6 +39,18 @@ async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_by
 
     await request.app.state.executor.run(compute)
     return {"bytes": len(data), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
+
+
+@router.post("/figures")
+async def figure(request: Request, sleep: float = 0) -> dict[str, object]:
+    await read_upload(request)
+
+    def draw() -> bytes:
+        computed.append(sleep)
+        time.sleep(sleep)
+        return b""
+
+    return {"bytes": len(await request.app.state.drawer.draw(draw))}
 
 
 @pages.get("/samples/{sample}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from app import metrics
 from app.errors import ErrorCode, Problem
 from app.http.limits import UPLOAD_PATHS
+from app.http.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,9 @@ COMPUTED_PAGES = re.compile(r"/samples/[^/]+|/faces/[0-9]+|/supplement/[^/]+")
 # An upload that has had this long and is slower than this may be dropped, when its place is wanted.
 PATIENCE_SECONDS = 2.0
 SLOW_BYTES_PER_SECOND = 16 << 10
+
+# Decoding, models and drawing: a request may take, with its waits, as many times as long as the models alone.
+STAGES = 3
 
 
 class Places:
@@ -133,6 +137,7 @@ class Admission:
         self.app = app
         self.places = places
         self.ready = ready
+        self.limit_seconds = STAGES * settings.work_timeout_seconds
         self.rate_limit = RateLimit(settings.rate_limit_per_second, settings.rate_limit_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,8 +151,9 @@ class Admission:
         self.rate_limit.spend(client[0] if client else "")
         body: Body = scope["state"]["body"]
         self.places.take(body)
+        work = TimeLimit(self._page if scope["method"] == "GET" else self.app, body, self.limit_seconds)
         try:
-            await _Watched(self._page if scope["method"] == "GET" else self.app, body).serve(scope, receive, send)
+            await _Watched(work, body).serve(scope, receive, send)
         finally:
             self.places.leave(body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -51,6 +52,10 @@ class Observation:
             await self.app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:
+            # the server's time to shut down is over, of which it has written a line; who has had a part of an answer gets no more
+            if not exchange.status:
+                await problem_response(Problem(ErrorCode.SHUTTING_DOWN), scope)(scope, receive, exchange.send)
         except Exception as error:
             problem = error if isinstance(error, Problem) else Problem(ErrorCode.INTERNAL_ERROR)
             if problem is not error:

@@ -43,7 +43,9 @@ async def read_upload(request: Request) -> bytes:
 
 
 async def strict_query(request: Request) -> None:
-    """Dependency of every route: refuse query parameters that the OpenAPI document does not have for it, and any sent twice.
+    """Dependency of every route: refuse query parameters that it does not have, and any sent twice.
+
+    A page without parameters takes no notice of what others have put behind its address, as senders of links do.
 
     A coroutine, because the framework runs any other dependency in a thread of its pool, which may have none free.
 
@@ -53,9 +55,12 @@ async def strict_query(request: Request) -> None:
     route = request.scope.get("route")
     assert isinstance(route, APIRoute)
     operation = request.app.openapi()["paths"].get(route.path_format, {}).get(request.method.lower())
-    if operation is None:
-        return
-    declared = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    if operation is None:  # a page's
+        declared = {parameter.alias for parameter in route.dependant.query_params}
+        if not declared:
+            return
+    else:
+        declared = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
     sent = [name for name, _ in request.query_params.multi_items()]
     if len(sent) != len(set(sent)):
         raise Problem(ErrorCode.INVALID_PARAMETER, "A parameter is given twice.")

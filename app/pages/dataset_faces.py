@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response
 
-from app.errors import ErrorCode, Problem
+from app.errors import ErrorCode, Problem, unusable_file
 from app.explaining.loading import loaded_explainer
 from app.pages.templating import PageRoute, render
+from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.pages.face_browser import FaceBrowser
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -91,31 +95,53 @@ async def face_facts(request: Request, index: int) -> Response:
     return JSONResponse({"label": browser.label(checked_index(browser, index)), "votes": browser.votes(index)})
 
 
+@dataclass(frozen=True)
+class FaceReading:
+    """The reading of the data set's file as it was at ``stamp``."""
+
+    stamp: tuple[int, int] | None
+    browser: asyncio.Future[FaceBrowser]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the file could not be used."""
+        return self.browser.done() and self.browser.exception() is not None
+
+
 async def face_browser(request: Request) -> FaceBrowser:
-    """The test faces, read on first use and then kept in the application's state.
+    """The test faces, read on first use and then kept in the application's state; a file that failed is read again once it has changed.
 
     Raises:
-        Problem: ``not_found`` where the settings name no data set, or none is there.
+        Problem: ``not_found`` where the settings name no data set, ``internal_error`` where it cannot be used.
     """
     state = request.app.state
-    if state.settings.datasets is None:
+    folder: Path | None = state.settings.datasets
+    if folder is None:
         raise Problem(ErrorCode.NOT_FOUND, "This server has no data set; UNTURNED_DATASETS names its folder.")
-    if not hasattr(state, "face_browser"):
-        state.face_browser = asyncio.ensure_future(asyncio.to_thread(_load, state.settings.datasets))
-    browser: FaceBrowser | None = await asyncio.shield(state.face_browser)
-    if browser is None:
-        raise Problem(ErrorCode.NOT_FOUND, "The folder that UNTURNED_DATASETS names holds no FERPlus test faces.")
-    return browser
-
-
-def _load(folder: Any) -> FaceBrowser | None:
-    from app.pages.face_browser import FaceBrowser
-    from model.data.ferplus import DatasetError
-
+    stamp = _stamp(folder / "ferplus.zip")
+    reading: FaceReading | None = getattr(state, "face_reading", None)
+    if reading is None or (reading.failed and reading.stamp != stamp):
+        state.face_reading = reading = FaceReading(stamp, asyncio.ensure_future(asyncio.to_thread(_load, folder)))
     try:
-        return FaceBrowser.load(folder)
-    except DatasetError:
+        return await asyncio.shield(reading.browser)
+    except InputError as error:
+        remedy = "The operator must mend the data set that UNTURNED_DATASETS names."
+        raise unusable_file(error, folder, "The test faces cannot be read.", remedy) from error
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced."""
+    try:
+        status = path.stat()
+    except OSError:
         return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _load(folder: Path) -> FaceBrowser:
+    from app.pages.face_browser import FaceBrowser
+
+    return FaceBrowser.load(folder)
 
 
 def checked_index(browser: FaceBrowser, index: int) -> int:

@@ -11,6 +11,7 @@ from app.pages import documentation as documentation_page
 from app.pages import explorer as explorer_pages
 from app.pages import models as model_pages
 from app.pages import results as result_pages
+from app.pages import site_files
 from app.pages import supplement as supplement_pages
 from app.pages.templating import PageRoute, render
 from app.samples import sample_index
@@ -30,5 +31,5 @@ async def about(request: Request) -> Response:
     return render(request, "about.html", {"section": "/about", "samples": samples, "counts": counts, "minor_classes": MINOR_CLASSES})
 
 
-for part in (explorer_pages, face_pages, claims_page, result_pages, model_pages, supplement_pages, documentation_page):
+for part in (explorer_pages, face_pages, claims_page, result_pages, model_pages, supplement_pages, documentation_page, site_files):
     router.include_router(part.router)

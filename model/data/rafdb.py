@@ -47,6 +47,8 @@ def load_rafdb(path: Path, split: str) -> FaceSet:
     if folder is None:
         raise DatasetError(f"{path}: no aligned RAF-DB pictures here; {HOW_TO_GET}")
     entries = [(name, label) for name, label in read_labels(path) if name.startswith(f"{split}_")]
+    if not entries:
+        raise DatasetError(f"{path}: the list names no picture of the {split} split; {HOW_TO_GET}")
     pixels = np.empty((len(entries), FACE_SIZE, FACE_SIZE), dtype=np.uint8)
     for index, (name, _) in enumerate(entries):
         pixels[index] = _read_face(folder / f"{Path(name).stem}_aligned.jpg")
@@ -63,13 +65,15 @@ def read_labels(path: Path) -> list[tuple[str, int]]:
     file = path if path.is_file() else next((path / name for name in LIST_FILES if (path / name).is_file()), None)
     if file is None:
         raise DatasetError(f"{path}: no RAF-DB label list here; {HOW_TO_GET}")
-    entries = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    entries: dict[str, int] = {}
+    for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
         name, _, label = line.strip().partition(" ")
         if label not in {"1", "2", "3", "4", "5", "6", "7"}:
             raise DatasetError(f"{file}, line {number}: expected a file name and a label from 1 to 7")
-        entries.append((name, EXPRESSIONS.index(RAF_ORDER[int(label) - 1])))
-    return entries
+        if name in entries:
+            raise DatasetError(f"{file}, line {number}: an earlier line labels this picture, too; load it again")
+        entries[name] = EXPRESSIONS.index(RAF_ORDER[int(label) - 1])
+    return list(entries.items())
 
 
 def _read_face(path: Path) -> np.ndarray:

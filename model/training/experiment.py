@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from tqdm import tqdm
 
 from model.checkpoints import CheckpointMetadata, save_checkpoint
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.data.ferplus import DatasetError, FaceSet, load_ferplus
-from model.data.imbalance import thin_to_protocol
+from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
+from model.data.imbalance import ORIGINAL, thin_to_protocol
 from model.data.rafdb import load_rafdb
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
@@ -23,10 +24,13 @@ from model.geometry import ferplus_geometry
 from model.measuring.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
+from model.paper import published_counts
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
 from model.training.shipping import ship_checkpoint
 from model.training.state import Progress, read_log
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train and test
@@ -61,11 +65,28 @@ def load_labelled_faces(dataset: str, data: Path, split: str) -> FaceSet:
     Raises:
         DatasetError: the data is not there, or an expression is not in it; the message says what is expected.
     """
-    faces = (load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)).labelled()
+    everything = load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)
+    faces = everything.labelled()
     missing = [name for name, count in zip(EXPRESSIONS, faces.counts(), strict=True) if count == 0]
     if missing:
         raise DatasetError(f"{data}: no face in the {split} split is labelled {', '.join(missing)}, but each expression needs one")
+    _compare_with_published(dataset, data, split, faces.counts(), len(everything) - len(faces))
     return faces
+
+
+def _compare_with_published(dataset: str, data: Path, split: str, counts: tuple[int, ...], dropped: int) -> None:
+    """Say what was found where it is not what was published: figures of other faces cannot be compared with the paper's."""
+    if dataset == "ferplus":
+        expected = dict(zip(EXPRESSIONS, PUBLISHED_COUNTS[split], strict=True))
+    elif split == "train":
+        expected = published_counts(dataset, ORIGINAL) or {}
+    else:
+        return
+    found = dict(zip(EXPRESSIONS, counts, strict=True))
+    differing = ", ".join(f"{name} {found[name]} instead of {expected[name]}" for name in EXPRESSIONS if found[name] != expected[name])
+    if differing:
+        left = f"{dropped} faces without a majority label are left out"
+        logger.warning("%s, split %s: not the published faces: %s; %s", data, split, differing, left)
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> RunResult:

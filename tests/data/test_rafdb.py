@@ -57,6 +57,20 @@ def test_a_flat_folder_is_read_too(tmp_path: Path, list_name: str, images: str) 
     assert len(load_rafdb(make_rafdb(tmp_path, list_name, images), "train")) == 7
 
 
+def test_a_picture_labelled_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    listed = make_rafdb(tmp_path) / "EmoLabel" / "list_patition_label.txt"
+    listed.write_text(listed.read_text() + "train_00001.jpg 2\n")
+    with pytest.raises(DatasetError, match="line 15: an earlier line labels this picture, too"):
+        load_rafdb(tmp_path, "train")
+
+
+def test_a_list_without_the_split_is_refused(tmp_path: Path) -> None:
+    listed = make_rafdb(tmp_path) / "EmoLabel" / "list_patition_label.txt"
+    listed.write_text("test_0001.jpg 1\n")
+    with pytest.raises(DatasetError, match="names no picture of the train split"):
+        load_rafdb(tmp_path, "train")
+
+
 def test_an_absent_dataset_says_where_it_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"whdeng\.cn/RAF"):
         load_rafdb(tmp_path / "nowhere", "train")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
+from app.errors import install_error_handlers
 from app.explaining.compute import ComputePool
 from app.explaining.explainer import Explainer
+from app.pages.dataset_faces import data_router
 from app.pages.face_browser import FaceBrowser, Outcome, Wanted
+from app.pages.templating import problem_page
 from model.checkpoints import load_checkpoint
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
+from tests.live_server import png
 
 
 def make_faces() -> FaceSet:
@@ -56,3 +64,22 @@ def test_ferplus_browser_has_the_faces_annotators_disagreed_on(ferplus_zip: Path
     assert len(browser) == 3137
     assert len(browser.find(Wanted(seen="disgust"), unused, unused)) == 41
     assert browser.picture(0).startswith(b"\x89PNG")
+
+
+def test_a_damaged_data_set_is_a_fault_that_is_logged_and_read_again_once_mended(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archive = tmp_path / "ferplus.zip"
+    archive.write_bytes(b"no zip")
+    app = FastAPI()
+    app.include_router(data_router)
+    install_error_handlers(app, problem_page)
+    app.state.settings = SimpleNamespace(datasets=tmp_path)
+    with TestClient(app) as client:
+        answers = [client.get("/faces/0.json") for _ in range(2)]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(500, "internal_error")] * 2
+        assert "ferplus.zip is damaged, or no zip" in answers[0].json()["detail"]
+        assert str(tmp_path) not in answers[0].text
+        assert "The test faces cannot be read." in caplog.text
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("fer2013new.csv", f"Usage,Image name,{','.join(VOTE_COLUMNS)}\nPrivateTest,fer0000001.png,0,10,0,0,0,0,0,0,0,0\n")
+            file.writestr("FER2013Test/fer0000001.png", png(48, 48))
+        assert client.get("/faces/0.json").json() == {"label": "happiness", "votes": {"happiness": 10}}

@@ -66,14 +66,20 @@ def test_termination_while_computing_and_sending() -> None:
 
 
 def test_termination_does_not_wait_for_ever() -> None:
-    """A model that does not end is left behind."""
-    with LiveServer(SLOW_SERVICE, shutdown_timeout_seconds=1) as server:
+    """Models and figures that do not end are left behind; who waits for them is told so, and the log has one line about them all."""
+    with LiveServer(SLOW_SERVICE, shutdown_timeout_seconds=1, work_timeout_seconds=3600) as server:
         server.wait_until_ready()
-        stuck = server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}3600"))
-        server.wait_for_computed(1)
+        stuck = [server.connect().send(upload_request(GOOD_UPLOAD, f"{SLEEPING}3600")) for _ in range(3)]
+        stuck += [server.connect().send(upload_request(GOOD_UPLOAD, "/api/v1/figures?sleep=3600")) for _ in range(3)]
+        server.wait_for_computed(3)
+        server.wait_for_metric("unturned_queue_depth", 4)
         server.signal(signal.SIGTERM)
+        answers = [connection.answer() for connection in stuck]
+        assert [(answer.status, answer.code) for answer in answers] == [(503, "shutting_down")] * 6
         assert server.exit_status() == 0
-        stuck.close()
+        assert server.wait_for_line(event="shutting down")["longest_wait_seconds"] == 1
+        assert len([line for line in server.lines if line["level"] == "error"]) == 1
+        assert not [line for line in server.lines if "exception" in line]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -239,7 +245,7 @@ def _routes(routes: Any) -> Iterator[Any]:
 
 def test_deadlines_do_not_read_the_wall_clock() -> None:
     """Nothing in the service but the log's time stamps asks what time it is."""
-    for path in (ROOT / "app").glob("*.py"):
+    for path in (ROOT / "app").rglob("*.py"):
         source = path.read_text()
         assert "time.time(" not in source, path
         assert "datetime.now" not in source, path
@@ -247,7 +253,7 @@ def test_deadlines_do_not_read_the_wall_clock() -> None:
 
 def test_no_process_is_a_fork() -> None:
     """A fork of a process with threads may find their locks held for ever; children are started as new programs."""
-    for path in (ROOT / "app").glob("*.py"):
+    for path in (ROOT / "app").rglob("*.py"):
         assert not re.search(r"\bfork\(|multiprocessing|ProcessPoolExecutor|preexec_fn", path.read_text()), path
 
 

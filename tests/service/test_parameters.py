@@ -55,3 +55,25 @@ def test_a_parameter_given_twice_is_refused(client: TestClient) -> None:
 @pytest.mark.parametrize("query", [{"format": "gif"}, {"opacity": "nan"}, {"opacity": 2}, {"colours": "rainbow"}, {"encoding": "list"}])
 def test_figures_refuse_what_they_do_not_know(client: TestClient, query: dict[str, Any]) -> None:
     assert code(post(client, png(made_face()), "/api/v1/figures", **query)) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize("query", ["corp=whole", "crop=whole&models=ours", "crop=whole&crop=whole"])
+def test_the_form_refuses_what_it_does_not_know_as_the_api_does(client: TestClient, query: str) -> None:
+    """With a page, since it was asked for one."""
+    response = client.post(f"/explain?{query}", files={"image": ("picture", png(made_face()))})
+    assert response.status_code == 422
+    assert response.headers["content-type"].startswith("text/html")
+    assert "Invalid parameter" in response.text
+
+
+def test_what_senders_of_links_add_to_a_page_without_parameters_does_no_harm(client: TestClient) -> None:
+    assert client.get("/about?utm_source=letter").status_code == 200
+
+
+def test_what_every_site_is_asked_for_is_there(client: TestClient) -> None:
+    """Nothing of a page: crawlers and browsers ask often."""
+    robots, icon = client.get("/robots.txt"), client.get("/favicon.ico")
+    assert (robots.status_code, robots.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert "Disallow: /samples/" in robots.text.splitlines()
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert icon.content == client.get("/static/icons/favicon.svg").content

@@ -95,7 +95,8 @@ def test_a_test_split_without_an_expression_is_refused_before_training(
 ) -> None:
     (inside / PIXELS_FILE).write_bytes((ferplus_folder / PIXELS_FILE).read_bytes())
     votes = (ferplus_folder / VOTES_FILE).read_text().splitlines()
-    (inside / VOTES_FILE).write_text("\n".join(votes[:-2] + 2 * [votes[-3]]))  # the last two are those of the last expression
+    others = [line.replace(",0,10,", ",10,0,") for line in votes[-2:]]  # those of the last expression
+    (inside / VOTES_FILE).write_text("\n".join(votes[:-2] + others))
     assert main(command(inside)) == 2
     assert f"no face in the test split is labelled {EXPRESSIONS[-1]}, but" in capsys.readouterr().err
     assert not list(inside.glob("runs/*/log.jsonl"))
