@@ -23,10 +23,11 @@ LONG_TESTS := browser service drawing methods training
 check: lint ## lint, and the tests that take seconds: under two minutes
 	$(bin)/python -m pytest -m "not slow and not browser and not dataset" $(LONG_TESTS:%=--ignore=tests/%) $(PYTEST_ARGS)
 
-lint: $(VENV)/test.stamp ## ruff and mypy
+lint: $(VENV)/test.stamp ## ruff and mypy; tsc and eslint where Node is
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
+	.ci/javascript
 
 format: $(VENV)/test.stamp ## let ruff mend what it can
 	$(bin)/ruff check --fix .

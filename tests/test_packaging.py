@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -216,3 +218,28 @@ def test_every_program_that_make_runs_exists() -> None:
     assert {file.stem for file in (ROOT / "benchmarks").glob("bench_*.py")} == {
         module.partition(".")[2] for module in modules if module.startswith("benchmarks.")
     }
+
+
+@pytest.mark.parametrize(("environment", "status"), [({}, 0), ({"CI": "true"}, 1)])
+def test_javascript_is_left_unchecked_only_without_npm_and_never_in_continuous_integration(
+    environment: dict[str, str], status: int, tmp_path: Path
+) -> None:
+    dirname = shutil.which("dirname")
+    assert dirname is not None
+    (tmp_path / "dirname").symlink_to(dirname)
+    ran = subprocess.run(
+        ["/bin/bash", ROOT / ".ci/javascript"], env=environment | {"PATH": str(tmp_path)}, check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == status
+    assert ran.stderr.startswith("static/js is not checked: there is no npm here")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_lint_checks_javascript_with_pinned_tools() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert "\t.ci/javascript" in recipe
+    tools = json.loads((ROOT / ".ci/package.json").read_text(encoding="utf-8"))["devDependencies"]
+    packages = json.loads((ROOT / ".ci/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in tools} == tools
+    assert {"eslint", "typescript"} <= set(tools)
+    assert [name for name, package in packages.items() if name and "integrity" not in package] == []
