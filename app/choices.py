@@ -38,12 +38,18 @@ class Gauge(StrEnum):
 
 
 class ColourMap(StrEnum):
-    """Colour maps offered: two perceptually uniform ones, the one of most published attention figures, and one for signed maps."""
+    """How a map's values become colours over the face.
 
+    The signed ones show evidence for a class red and against it blue, and leave the face as it is where nothing is found: ``signed``
+    smoothly, ``discs`` cell by cell, as discs whose area is the value's size. The others cover the face with the positive values: two
+    perceptually uniform ones, and the one of most published attention figures.
+    """
+
+    SIGNED = "signed"
+    DISCS = "discs"
     VIRIDIS = "viridis"
     INFERNO = "inferno"
     JET = "jet"
-    DIVERGING = "diverging"
 
 
 class Scale(StrEnum):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.commands import explain as explain_command
 from app.commands import figure as figure_command
+from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
 from app.errors import CannotStartError, Problem
 from app.settings import load_settings
@@ -68,6 +69,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_serve(subparsers)
     figure_command.add_figure(subparsers)
     explain_command.add_explain(subparsers)
+    stories_command.add_stories(subparsers)
     if not arguments or arguments[0] not in subparsers.choices:
         from app.commands.science import add_commands
 

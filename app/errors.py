@@ -218,7 +218,7 @@ def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Resp
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         problem = _from_http(error)
-        if problem.code is ErrorCode.NOT_FOUND and _asks_for_a_page(request):
+        if problem.code is ErrorCode.NOT_FOUND and asks_for_a_page(request):
             return page(request, problem)
         return problem_response(problem, request.scope)
 
@@ -250,7 +250,8 @@ def _from_http(error: HTTPException) -> Problem:
     return Problem(code, headers=allow)
 
 
-def _asks_for_a_page(request: Request) -> bool:
+def asks_for_a_page(request: Request) -> bool:
+    """Whether a browser wants to show the answer, rather than a program to read it."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(("/api/", "/health/", "/static/"))
 
 

@@ -98,6 +98,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Limits, settings=settings)
     app.add_middleware(Security, settings=settings)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(Observation)
+    app.add_middleware(Observation, page=problem_page)
     app.add_middleware(SecurityHeaders)
     return app

@@ -222,7 +222,7 @@ def test_a_fault_of_this_program_keeps_its_traceback(
 
 def test_a_png_figure_is_a_picture(models: None, portrait: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    assert main(["figure", str(portrait), "-o", str(out), "--crop", "whole", "--colours", "diverging", "--scale", "all"]) == 0
+    assert main(["figure", str(portrait), "-o", str(out), "--crop", "whole", "--colours", "signed", "--scale", "all"]) == 0
     with Image.open(io.BytesIO(out.read_bytes())) as picture:
         assert picture.format == "PNG"
 

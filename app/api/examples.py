@@ -21,15 +21,35 @@ def _explanation(checkpoint: str) -> dict[str, Any]:
         "classes": list(EXPRESSIONS),
         "minor_classes": list(MINOR_CLASSES),
         "predicted": "happiness",
+        "predicted_flipped": "happiness",
+        "total_variation": 0.0,
         "bias": _BIAS,
         "grid": _GRID,
         "logits": dict.fromkeys(views, _LOGITS),
         "probabilities": dict.fromkeys(views, _PROBABILITIES),
         "maps": dict.fromkeys(views, _MAPS),
-        "consistency": {name: {"pearson": 0.93, "mse": 0.02, "relative_mse": 0.05, "iou": 0.8} for name in EXPRESSIONS},
+        "consistency": {
+            name: {"pearson": 0.93, "mse": 0.02, "relative_mse": 0.05, "iou": 0.8, "own_symmetry": 0.7} for name in EXPRESSIONS
+        },
         "cues": [
-            {"class": "fear", "place": "mouth", "evidence": 0.125, "peak": [1, 0], "mirror_agrees": True},
-            {"class": "disgust", "place": None, "evidence": 0.0, "peak": None, "mirror_agrees": False},
+            {
+                "class": "fear",
+                "place": "mouth",
+                "evidence": 0.125,
+                "share": 0.75,
+                "peak": [1, 0],
+                "mirror_agrees": True,
+                "sentence": "It finds 0.1 logits of evidence of fear at the mouth.",
+            },
+            {
+                "class": "disgust",
+                "place": None,
+                "evidence": 0.0,
+                "share": 0.0,
+                "peak": None,
+                "mirror_agrees": False,
+                "sentence": "It finds no evidence of disgust.",
+            },
         ],
     }
 
@@ -52,6 +72,8 @@ EXPLANATION: dict[str, Any] = {
             },
             "crop": [164.0, 62.0, 122.0, 122.0],
             "source": "detected",
+            "summary": ["Both models see happiness, on the face and on its mirror image."],
+            "most_changed": "happiness",
             "explanations": {"baseline": _explanation("baseline"), "ours": _explanation("mek_sf")},
         }
     ],

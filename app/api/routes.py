@@ -100,7 +100,7 @@ class FigureQuery(PictureQuery):
     """Parameters of a figure."""
 
     format: FigureFormat = Field(default=FigureFormat.PNG, description="File format.")
-    colours: ColourMap = Field(default=Style.colour_map, description="Colour map; `diverging` shows negative values, too.")
+    colours: ColourMap = Field(default=Style.colour_map, description="Colours; `signed` and `discs` show negative values, too.")
     scale: Scale = Field(
         default=Style.scale, description="Which maps share a colour scale: all of a `model`, `all`, or each `map` its own."
     )

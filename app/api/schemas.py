@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.explaining.sentences import cue_sentence, most_changed, summary
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Consistency(_Answer):
     mse: Finite | None = Field(description="The paper's error, mean squared difference, of the maps in the trained gauge.")
     relative_mse: Finite | None = Field(description="The same over the mean variance of the two maps.")
     iou: Share | None = Field(description="Intersection over union of the two sets of top cells, a fifth of all.")
+    own_symmetry: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(
+        description="Correlation of the face's map with its own mirror image: what a high `pearson` is to be read beside."
+    )
 
 
 class Cue(_Answer):
@@ -87,10 +91,12 @@ class Cue(_Answer):
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     expression: str = Field(serialization_alias="class", description="A minor class.")
-    place: str | None = Field(description="A part of the face; null where no cell of the map is positive: there is no evidence.")
+    place: str | None = Field(description="A part of the face; null where the evidence lies in no one place, or there is none.")
     evidence: Finite = Field(description="Logits that the 3x3 cells around the peak add, against the average class.")
+    share: Share = Field(description="Part of all the map's evidence that lies there; a place is named from 2/3 on.")
     peak: tuple[int, int] | None = Field(description="Row and column of the highest cell.")
     mirror_agrees: bool = Field(description="The mirror image's peak, mapped back, is at most one cell away.")
+    sentence: str = Field(description="The same in words, with what becomes of it.")
 
 
 class ModelExplanation(_Answer):
@@ -100,6 +106,8 @@ class ModelExplanation(_Answer):
     classes: list[str] = Field(description="The seven expressions, in the order of all numbers and maps here.")
     minor_classes: list[str] = Field(description="The expressions with few training faces.")
     predicted: str = Field(description="The most probable expression of the face as given.")
+    predicted_flipped: str = Field(description="The most probable expression of its mirror image.")
+    total_variation: Share = Field(description="Change of the probabilities in the mirror: half the sum of the differences.")
     bias: list[Finite] = Field(description="Logits, one number a class: the part of the score that no cell adds.")
     grid: GridPlace = Field(description="Where the cells of the maps lie.")
     logits: ClassNumbers = Field(description="Scores, one number a class; with the gauge `centred` against the average class.")
@@ -120,6 +128,10 @@ class Face(_Answer):
     landmarks: dict[str, Point] | None = Field(description="Five points by the viewer's left and right; null where not detected.")
     crop: Box = Field(description="The square that the networks saw, likewise; it may leave the picture.")
     source: Literal["detected", "whole", "given"] = Field(description="Whether the crop was found, is the whole picture, or was asked for.")
+    summary: list[str] = Field(
+        description="Sentences: whether each model keeps its answer in the mirror, and where it finds minor classes."
+    )
+    most_changed: str = Field(description="The expression whose probability changes most in the mirror, in any of the models.")
     explanations: dict[str, ModelExplanation] = Field(description="By the names of models asked for.")
 
 
@@ -137,7 +149,7 @@ class ExplanationResponse(_Answer):
     image: ImageSize = Field(description="Size of the picture, upright.")
     faces_found: int = Field(description="May be more than `faces` holds.")
     warnings: list[str] = Field(
-        description="Codes: icc_ignored, low_resolution_face, maps_scaled_one_by_one, taken_whole, uncalibrated_detector."
+        description="Codes: icc_ignored, low_resolution_face, maps_scaled_one_by_one, same_network, taken_whole, uncalibrated_detector."
     )
     faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
 
@@ -199,7 +211,9 @@ def _face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding:
         landmarks=face.landmarks,
         crop=face.crop,
         source=face.source,
-        explanations={name: _model_answer(explanation, encoding) for name, explanation in explanations.items()},
+        summary=summary(explanations),
+        most_changed=most_changed(explanations),
+        explanations={name: _model_answer(name, explanation, encoding) for name, explanation in explanations.items()},
     )
 
 
@@ -210,25 +224,35 @@ def model_answer(checkpoint: Checkpoint, floor: float | None) -> Model:
     return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=grid, mirror_floor=floor, metadata=metadata.model_dump(mode="json"))
 
 
-def _model_answer(explanation: Explanation, encoding: Encoding) -> ModelExplanation:
+def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> ModelExplanation:
     maps = explanation.maps
     original, flipped = (_maps(view, encoding) for view in maps.maps)
     return ModelExplanation(
         checkpoint=maps.checkpoint,
         classes=list(EXPRESSIONS),
         minor_classes=list(maps.minor_classes),
-        predicted=explanation.predicted,
+        predicted=explanation.answers[0],
+        predicted_flipped=explanation.answers[1],
+        total_variation=explanation.total_variation,
         bias=decimal_numbers(maps.bias).tolist(),
         grid=GridPlace(first=maps.grid.first, step=maps.grid.step, input=maps.grid.input),
         logits=_both_views(maps.logits),
         probabilities=_both_views(maps.probabilities.astype(np.float32)),
         maps=Maps(original=original, flipped=flipped),
         consistency={
-            name: Consistency(pearson=c.pearson, mse=c.mse, relative_mse=c.relative_mse, iou=c.iou)
-            for name, c in explanation.consistency.items()
+            expression: Consistency(pearson=c.pearson, mse=c.mse, relative_mse=c.relative_mse, iou=c.iou, own_symmetry=c.own_symmetry)
+            for expression, c in explanation.consistency.items()
         },
         cues=[
-            Cue(expression=cue.expression, place=cue.place, evidence=cue.evidence, peak=cue.peak, mirror_agrees=cue.mirror_agrees)
+            Cue(
+                expression=cue.expression,
+                place=cue.place,
+                evidence=cue.evidence,
+                share=cue.share,
+                peak=cue.peak,
+                mirror_agrees=cue.mirror_agrees,
+                sentence=cue_sentence(name, cue, explanation.maps),
+            )
             for cue in explanation.cues
         ],
     )

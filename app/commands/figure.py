@@ -43,7 +43,11 @@ def add_figure(subparsers: Subparsers) -> None:
     parser.add_argument("--label", choices=EXPRESSIONS, default=None, help="known expression of the faces, drawn in red")
     add_explaining(parser)
     parser.add_argument(
-        "--colours", choices=[*ColourMap], type=ColourMap, default=Style.colour_map, help="colour map; diverging shows signs [%(default)s]"
+        "--colours",
+        choices=[*ColourMap],
+        type=ColourMap,
+        default=Style.colour_map,
+        help="colours; signed and discs show evidence against, too [%(default)s]",
     )
     parser.add_argument("--scale", choices=[*Scale], type=Scale, default=Style.scale, help="which maps share a colour scale [%(default)s]")
     parser.add_argument("--opacity", type=_share, default=Style.opacity, help="share of the colour over the face, 0 to 1 [%(default)s]")

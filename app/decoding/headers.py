@@ -28,6 +28,13 @@ OTHER_FORMATS = re.compile(
     re.DOTALL,
 )
 SNIFFED_BYTES = 1024
+# Those that people have at hand, and what to do with them.
+_CONVERSIONS = {
+    re.compile(rb"%PDF-"): "This is a PDF: export the page, or take a screenshot of it, as PNG or JPEG.",
+    re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL): "This is a HEIC photo: export it as JPEG; "
+    "an iPhone takes JPEG when Settings, Camera, Formats says Most Compatible.",
+    re.compile(rb"....ftypavi[fs]", re.DOTALL): "This is an AVIF picture: save it as JPEG, PNG or WebP.",
+}
 
 # Start of frame: SOF0..SOF15 without DHT (C4), JPG (C8), DAC (CC).
 _FRAME_MARKERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -92,7 +99,7 @@ def inspect(data: bytes, limits: DecodeLimits) -> Header:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp(data, limits)
     if OTHER_FORMATS.match(data[:SNIFFED_BYTES]):
-        raise ImageRefused("unsupported_image_format")
+        raise ImageRefused("unsupported_image_format", next((told for kind, told in _CONVERSIONS.items() if kind.match(data)), None))
     raise ImageRefused("not_an_image")
 
 

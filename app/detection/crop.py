@@ -14,7 +14,7 @@ from model.preprocessing import FACE_SIZE
 
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels of the picture
 
-SMALLEST_CROP = 4.0  # pixels a side that a request may name
+SMALLEST_CROP = 16.0  # pixels a side that a request may name; a third of what the networks see
 CUBIC = -0.5  # Keys' parameter a: third-order interpolation (IEEE Trans. ASSP 29(6), 1981)
 
 

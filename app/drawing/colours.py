@@ -2,11 +2,13 @@
 
 Colour is presentation only: every number of this project is computed on the raw maps. Three rules keep pictures comparable. A map is
 placed by the centres of its cells and never stretched to the edges; one limit serves all maps of a model unless asked otherwise, so a
-class without evidence looks empty; and nothing is rescaled after blending.
+class without evidence looks empty; and nothing is cut off or rescaled after placing: where only positive values are shown, the cells are
+cut at zero first, since a cut through interpolated values draws edges that no cell has.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from functools import cache
 
@@ -23,12 +25,19 @@ from model.networks import Grid
 WEBP_QUALITY = 90  # of 100
 
 
-_MATPLOTLIB_NAMES = {ColourMap.VIRIDIS: "viridis", ColourMap.INFERNO: "inferno", ColourMap.JET: "jet", ColourMap.DIVERGING: "RdBu_r"}
+SIGNED = frozenset({ColourMap.SIGNED, ColourMap.DISCS})
+_MATPLOTLIB_NAMES = {
+    ColourMap.SIGNED: "coolwarm",
+    ColourMap.DISCS: "coolwarm",
+    ColourMap.VIRIDIS: "viridis",
+    ColourMap.INFERNO: "inferno",
+    ColourMap.JET: "jet",
+}
 
 
 @cache
 def colour_table(colour_map: ColourMap) -> Picture:
-    """The 256 colours of a colour map, ``(256, 3)`` uint8 RGB, read-only; a diverging map has its zero between rows 127 and 128."""
+    """The 256 colours of a colour map, ``(256, 3)`` uint8 RGB, read-only; a signed map has its zero between rows 127 and 128."""
     rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.linspace(0.0, 1.0, 256))
     table = np.rint(np.asarray(rows)[:, :3] * 255.0).astype(np.uint8)
     table.flags.writeable = False
@@ -37,7 +46,7 @@ def colour_table(colour_map: ColourMap) -> Picture:
 
 def is_signed(colour_map: ColourMap) -> bool:
     """Whether a colour map shows negative values too (from ``-limit`` to ``limit`` instead of from 0 to ``limit``)."""
-    return colour_map is ColourMap.DIVERGING
+    return colour_map in SIGNED
 
 
 def colour_limits(models: Sequence[Floats], scale: Scale, signed: bool) -> list[NDArray[np.float64]]:
@@ -65,7 +74,7 @@ def colours(values: Floats, limit: float, colour_map: ColourMap) -> Picture:
 
     Args:
         values: any shape.
-        limit: the value of the last colour; the first is 0, or ``-limit`` for a diverging map. At 0 every value is drawn as zero.
+        limit: the value of the last colour; the first is 0, or ``-limit`` for a signed map. At 0 every value is drawn as zero.
 
     Returns:
         uint8 RGB, the shape of ``values`` and a last axis of 3.
@@ -79,7 +88,8 @@ def colours(values: Floats, limit: float, colour_map: ColourMap) -> Picture:
 def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, style: Style, side: int) -> Picture:
     """One attention map over its face.
 
-    The map is first placed, then coloured: between a positive and a negative cell the colour passes through the one of zero.
+    The map is first placed, then coloured. With a signed colour map the colour covers the face by its share of the limit, so that zero is
+    the face itself; with any other it covers every pixel alike.
 
     Args:
         face: square picture, grey ``(H, H)`` or RGB ``(H, H, 3)``, uint8: the network's crop in the map's orientation.
@@ -92,15 +102,48 @@ def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, style: Style
     Returns:
         ``(side, side, 3)`` uint8 RGB.
     """
-    colour = colours(place_cells(cells, grid, side), limit, style.colour_map)
-    mixed = (1.0 - style.opacity) * enlarged(face, side) + style.opacity * colour
+    if style.colour_map is ColourMap.DISCS:
+        placed, limit = disc_cover(cells, grid, limit, side), 1.0
+    else:
+        placed = place_cells(cells if is_signed(style.colour_map) else np.maximum(cells, 0.0), grid, side)
+    colour = colours(placed, limit, style.colour_map)
+    cover: Floats = np.full((side, side), style.opacity)
+    if is_signed(style.colour_map):
+        cover *= np.abs(placed) / limit if limit > 0.0 else 0.0
+    mixed = (1.0 - cover[..., None]) * enlarged(face, side) + cover[..., None] * colour
     return np.rint(mixed).astype(np.uint8)
+
+
+def disc_cover(cells: Floats, grid: Grid, limit: float, side: int) -> NDArray[np.float64]:
+    """A map as one disc a cell, at the cell's centre: how much of each pixel a disc covers, negative for a negative value.
+
+    A disc's area is the size of the cell's value; at the limit it is as wide as the cells are apart.
+
+    Args:
+        cells: ``(h, w)``.
+
+    Returns:
+        ``(side, side)``, -1..1.
+    """
+    pixels = (np.arange(side) + 0.5) * grid.input / side - 0.5  # in the input's pixels, as the centres are
+    position = (pixels - grid.first) / grid.step
+    row, column = (np.clip(np.rint(position), 0, count - 1).astype(np.intp) for count in cells.shape)
+    distance = np.hypot((position - row)[:, None], (position - column)[None, :])  # in steps
+    values = cells[np.ix_(row, column)]
+    radius = np.sqrt(np.abs(values) / limit) / 2.0 if limit > 0.0 else np.zeros_like(values)
+    edge = grid.step * side / grid.input  # pixels a step: a disc's edge is one pixel wide
+    return np.asarray(np.sign(values) * np.clip((radius - distance) * edge + 0.5, 0.0, 1.0) * (radius > 0.0))
 
 
 def enlarged(face: Picture, side: int) -> Picture:
     """A grey ``(H, H)`` or RGB ``(H, H, 3)`` face as RGB ``(side, side, 3)`` uint8, interpolated as the network's input is."""
     picture = face if face.ndim == 3 else np.repeat(face[:, :, None], 3, axis=2)
     return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def as_data_address(picture: Picture) -> str:
+    """An RGB picture ``(H, W, 3)`` uint8 as an address that holds it, lossy."""
+    return "data:image/webp;base64," + base64.b64encode(as_webp(picture)).decode()
 
 
 def as_webp(picture: Picture) -> bytes:

@@ -23,7 +23,17 @@ from model.classifier import Prediction, centred
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry, Point
 from model.maps.face_regions import FittedTemplate, fit_template
-from model.maps.measures import find_cues, flip_back, flip_consistency, paper_flip_error, relative_flip_error, top_cells_iou
+from model.maps.measures import (
+    CONCENTRATED,
+    find_cues,
+    flip_back,
+    flip_consistency,
+    own_symmetry,
+    paper_flip_error,
+    relative_flip_error,
+    top_cells_iou,
+    total_variation,
+)
 from model.networks import Grid
 from model.preprocessing import network_input
 
@@ -37,26 +47,31 @@ Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
 class Consistency:
     """How well a class's maps of a face and of its mirror image agree (:mod:`model.maps.measures`); None where it is undefined.
 
-    ``pearson`` and ``iou`` are of the maps served. ``mse`` and ``relative_mse`` are the paper's error, of the maps in the trained gauge;
-    with another method than ``cam``, of the maps served.
+    ``pearson``, ``iou`` and ``own_symmetry`` (the correlation of the face's map with its own mirror image) are of the maps served.
+    ``mse`` and ``relative_mse`` are the paper's error, of the maps in the trained gauge; with another method than ``cam``, of the maps
+    served.
     """
 
     pearson: float | None
     mse: float | None
     relative_mse: float | None
     iou: float | None
+    own_symmetry: float | None
 
 
 @dataclass(frozen=True)
 class Cue:
     """Where a model finds most evidence for a minor class, and how much, in logits against the average class.
 
-    Without any evidence ``place`` and ``peak`` (row, column) are None and ``evidence`` is 0.
+    ``evidence`` is what the 3x3 cells around the ``peak`` (row, column) add, ``share`` its part of all the map's evidence. A ``place`` is
+    named only where that part is two thirds or more: else the evidence lies in no one place, and it is None. Without any evidence the
+    peak is None, too, and both numbers are 0.
     """
 
     expression: str
     place: str | None
     evidence: float
+    share: float
     peak: tuple[int, int] | None
     mirror_agrees: bool
 
@@ -75,7 +90,19 @@ class Explanation:
     @property
     def predicted(self) -> str:
         """The most probable expression of the face as given."""
-        return EXPRESSIONS[int(self.maps.logits[0].argmax())]
+        return self.answers[0]
+
+    @property
+    def answers(self) -> tuple[str, str]:
+        """The most probable expression of the face as given, and of its mirror image."""
+        face, mirrored = (EXPRESSIONS[int(logits.argmax())] for logits in self.maps.logits)
+        return face, mirrored
+
+    @property
+    def total_variation(self) -> float:
+        """How far the probabilities of the face and of its mirror image lie apart: half the sum of their differences, 0..1."""
+        face, mirrored = torch.from_numpy(self.maps.probabilities)
+        return min(float(total_variation(face, mirrored)), 1.0)
 
 
 class _Views(NamedTuple):
@@ -229,6 +256,7 @@ def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, Consistency
             paper_flip_error(seen_paper, mirrored_paper),
             relative_flip_error(seen_paper, mirrored_paper),
             top_cells_iou(seen, mirrored),
+            own_symmetry(seen),
         ],
         -1,
     )
@@ -243,14 +271,14 @@ def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | 
     metadata = checkpoint.metadata
     minor = [metadata.classes.index(name) for name in metadata.minor_classes]
     cues = find_cues(maps[0, :, minor], flip_back(maps[1, :, minor]))
-    found, peaks, evidence, agrees = (values.tolist() for values in cues)
+    found, peaks, evidence, shares, agrees = (values.tolist() for values in cues)
     return [
         tuple(
-            Cue(name, _place(template, metadata.grid, peak), value, (peak[0], peak[1]), mirror)
+            Cue(name, _place(template, metadata.grid, peak) if share >= CONCENTRATED else None, value, share, (peak[0], peak[1]), mirror)
             if here
-            else Cue(name, None, 0.0, None, False)
-            for name, here, peak, value, mirror in zip(
-                metadata.minor_classes, found[face], peaks[face], evidence[face], agrees[face], strict=True
+            else Cue(name, None, 0.0, 0.0, None, False)
+            for name, here, peak, value, share, mirror in zip(
+                metadata.minor_classes, found[face], peaks[face], evidence[face], shares[face], agrees[face], strict=True
             )
         )
         for face, template in enumerate(_template(marks, metadata.geometry) for marks in landmarks)

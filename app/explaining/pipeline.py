@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.decoding.decoder import DecodedImage
 
 MAPS_SCALED = "maps_scaled_one_by_one"
+SAME_NETWORK = "same_network"  # behind two of the names asked for
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def explain_image(image: DecodedImage, detector: FaceDetector, explainer: Explai
         [_landmarks_in_crop(face) for face in found.faces],
     )
     scaled = () if options.method is MapMethod.CAM else (MAPS_SCALED,)
-    warnings = (*image.warnings, *found.warnings, *scaled)
+    distinct = {explainer.checkpoint(name).name for name in options.models}
+    same = (SAME_NETWORK,) if len(distinct) < len(options.models) else ()
+    warnings = (*image.warnings, *found.warnings, *scaled, *same)
     return ExplainedPicture(image.width, image.height, found, tuple(explanations), warnings, options)
 
 

@@ -10,14 +10,17 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from app import metrics
-from app.errors import ErrorCode, Problem, problem_response
+from app.errors import ErrorCode, Problem, asks_for_a_page, problem_response
 from app.http.limits import UPLOAD_PATHS
 from app.logs import begin_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("app.requests")
@@ -28,10 +31,15 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 class Observation:
-    """Pure ASGI middleware; gives ``scope["state"]["request_id"]`` and the answer's ``X-Request-ID``."""
+    """Pure ASGI middleware; gives ``scope["state"]["request_id"]`` and the answer's ``X-Request-ID``.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        page: draws a problem for a visitor whose browser asks for a page.
+    """
+
+    def __init__(self, app: ASGIApp, page: Callable[[Request, Problem], Response]) -> None:
         self.app = app
+        self.page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -62,7 +70,9 @@ class Observation:
                 logger.exception("unhandled exception", extra={"fields": {"request_id": scope["state"]["request_id"]}})
             if exchange.status:  # the answer has begun: the connection can only be cut
                 raise
-            await problem_response(problem, scope)(scope, receive, exchange.send)
+            request = Request(scope)
+            answer = self.page(request, problem) if asks_for_a_page(request) else problem_response(problem, scope)
+            await answer(scope, receive, exchange.send)
 
 
 class _Exchange:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from app.numbers import decimal
 from app.pages.charts import ComparedChange, change_plot, tick_values
-from app.pages.numbers import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.pages.numbers import decimal
+from app.numbers import decimal
 from model.claims.report import Measure, PointSet
 
 WIDTH = 400.0

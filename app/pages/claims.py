@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
+from app.numbers import estimate
 from app.pages.accuracy_changes import accuracy_changes
 from app.pages.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
-from app.pages.numbers import estimate
 from app.pages.results import of_results
 from app.pages.templating import PageRoute, render
 from model.claims.report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_claims

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -13,12 +13,16 @@ from app.explaining.mirror_floor import mirror_floor
 from app.http.security import RESULT_POLICY
 from app.http.uploads import read_upload
 from app.pages.dataset_faces import checked_index, face_browser
-from app.pages.templating import PageRoute, render
-from app.samples import sample_index, sample_pictures
-from model.expressions import EXPRESSIONS
+from app.pages.first_result import first_result
+from app.pages.templating import PageRoute, modules, render
+from app.samples import Card, gallery, sample_index, sample_pictures
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
-# the explorer may ask for the webcam, no other page may
-_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
+if TYPE_CHECKING:
+    from app.explaining.explainer import Explainer
+
+# the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
+_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": RESULT_POLICY}
 _STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
 # what the codes among an answer's warnings tell a visitor
 _WARNING_TEXTS = {
@@ -27,6 +31,7 @@ _WARNING_TEXTS = {
     "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
     "icc_ignored": "The picture's colour profile is damaged and was ignored.",
     "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
+    "same_network": "Both names stand for the same network, so both rows are alike: choose another model to compare with.",
 }
 _METHOD_TITLES = {
     "cam": "CAM (exact)",
@@ -35,6 +40,13 @@ _METHOD_TITLES = {
     "layercam": "Layer-CAM",
     "hirescam": "HiRes-CAM",
 }
+_COLOUR_TITLES = {
+    "signed": "signed: red for, blue against",
+    "discs": "cell by cell, as discs",
+    "viridis": "smooth: viridis",
+    "inferno": "smooth: inferno",
+    "jet": "smooth: jet (as in papers)",
+}
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the explorer's script fetches: it reads problems as JSON
@@ -42,8 +54,11 @@ data_router = APIRouter(include_in_schema=False)  # what the explorer's script f
 
 @router.get("/")
 async def explorer(request: Request) -> Response:
-    """The explorer."""
-    return render(request, "explorer.html", _context(request) | {"live": True}, headers=_LIVE_HEADERS)
+    """The explorer, with its first result as soon as the models are loaded."""
+    cards = _cards(request)
+    first = await first_result(request.app.state, next(iter(cards.values())))
+    context = _context(request, cards) | {"live": True, "first": first, "modules": modules("explorer.js")}
+    return render(request, "explorer.html", context, headers=_LIVE_HEADERS)
 
 
 @router.post("/explain")
@@ -55,10 +70,13 @@ async def explain_form(request: Request, crop: Annotated[str, Query(max_length=6
 @router.get("/samples/{sample}")
 async def explain_sample(request: Request, sample: str) -> Response:
     """A gallery picture explained by the server."""
-    entry = sample_index().get(sample)
-    if entry is None:
+    card = _cards(request).get(sample)
+    if card is not None:
+        return await _still(request, card.picture, card.crop)
+    about = sample_index().get(sample)
+    if about is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return await _still(request, sample_pictures()[sample], entry["crop"])
+    return await _still(request, sample_pictures()[sample], about["crop"])
 
 
 @router.get("/faces/{index:face}")
@@ -87,17 +105,25 @@ async def _still(request: Request, data: bytes, crop: str) -> Response:
     picture = await explain_picture(state, data, ExplainOptions(faces=state.settings.max_faces, crop=crop))
     floors = {name: mirror_floor(state.settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in explainer.checkpoints.items()}
     drawn = await state.executor.run(lambda: still_result(picture, floors))
-    return render(request, "explorer.html", _context(request) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
+    return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 
 
-def _context(request: Request) -> dict[str, Any]:
+def _cards(request: Request) -> dict[str, Card]:
+    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
+    compared = {} if explainer is None else {name: explainer.checkpoint(name).sha256 for name in ("baseline", "ours")}
+    return gallery(request.app.state.settings.checkpoint_dir, compared)
+
+
+def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
     return {
         "section": "/",
-        "samples": list(sample_index().values()),
+        "cards": list(cards.values()),
         "dataset": request.app.state.settings.datasets is not None,
         "expressions": EXPRESSIONS,
+        "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
+        "colour_maps": list(_COLOUR_TITLES.items()),
     }
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.errors import ErrorCode, Problem
 from app.explaining.loading import loaded_explainer
-from app.pages.numbers import decimal, percent
+from app.numbers import decimal, percent
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
 from model.expressions import EXPRESSIONS

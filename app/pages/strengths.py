@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.pages.numbers import decimal
+from app.numbers import decimal
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:

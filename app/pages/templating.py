@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
 from app.errors import Problem, problem_headers
+from app.http.assets import folder_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 STATIC = _ROOT / "static"
+_IMPORT = re.compile(r'^import .* from "\./(.+\.js)";$', re.MULTILINE)
 
 templates = Jinja2Templates(directory=_ROOT / "templates")
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
@@ -27,9 +29,32 @@ templates.env.trim_blocks = templates.env.lstrip_blocks = True
 
 @cache
 def asset(path: str) -> str:
-    """Address of a static file with its fingerprint, so that browsers may keep the file for good."""
-    fingerprint = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={fingerprint}"
+    """Address of a static file, so that browsers may keep it for good: it holds the fingerprint of all static files.
+
+    As a folder, so that what a file names relative to itself, as a script's imports do, has it, too.
+    """
+    if not (STATIC / path).is_file():
+        raise FileNotFoundError(path)
+    return f"/static/{static_fingerprint()}/{path}"
+
+
+@cache
+def static_fingerprint() -> str:
+    """Fingerprint of all static files, their names included."""
+    return folder_fingerprint(STATIC)
+
+
+@cache
+def modules(script: str) -> tuple[str, ...]:
+    """Addresses of the modules that a script of ``static/js`` imports, one way or another: asked for at once, not one after the other."""
+    found: dict[str, None] = {}
+    waiting = [script]
+    while waiting:
+        text = (STATIC / "js" / waiting.pop()).read_text()
+        named = [name for name in _IMPORT.findall(text) if name not in found]
+        found |= dict.fromkeys(named)
+        waiting += named
+    return tuple(asset(f"js/{name}") for name in found)
 
 
 templates.env.globals["asset"] = asset

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 FLAT = 1e-6  # a map that varies by less than this standard deviation has no correlation
 RETRIEVAL_FACES = 100  # whose mirror images a map is looked for among
 TOP_SHARE = 0.2  # part of the cells that count as a map's hottest
+CONCENTRATED = 2 / 3  # of a map's evidence lies around its peak: then its place has a name; of 5x5 even cells at most 9/25 would
 
 
 def flip_back(mirrored: Tensor) -> Tensor:
@@ -153,12 +154,14 @@ class Cues(NamedTuple):
 
     ``found`` (...) bool: the map has a positive cell; where it has none the other values mean nothing. ``peak`` (..., 2): row and column of
     the highest cell. ``evidence`` (...): sum of the positive ``M / (h w)`` in the 3x3 cells around the peak, in logits; 0 where nothing
-    is found. ``mirror_agrees`` (...) bool: both views have a positive cell and their peaks are at most one cell apart, diagonals included.
+    is found. ``share`` (...): that sum over the same sum of all cells, 0..1; 0 where nothing is found. ``mirror_agrees`` (...) bool: both
+    views have a positive cell and their peaks are at most one cell apart, diagonals included.
     """
 
     found: Tensor
     peak: Tensor
     evidence: Tensor
+    share: Tensor
     mirror_agrees: Tensor
 
 
@@ -171,7 +174,9 @@ def find_cues(maps: Tensor, mapped_back: Tensor) -> Cues:
     around = F.avg_pool2d(positive, 3, 1, padding=1, divisor_override=1).view(maps.shape) / (height * width)
     evidence = around.flatten(-2).gather(-1, (peak[..., 0] * width + peak[..., 1]).unsqueeze(-1)).squeeze(-1)
     near = (peak - peak_mirrored).abs().amax(-1) <= 1
-    return Cues(found, peak, evidence * found, found & found_mirrored & near)
+    whole = positive.view(maps.shape).sum((-2, -1)) / (height * width)
+    share = torch.where(found, evidence / whole, 0.0).clamp_max(1.0)
+    return Cues(found, peak, evidence * found, share, found & found_mirrored & near)
 
 
 def _peak(maps: Tensor) -> Tensor:

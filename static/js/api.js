@@ -7,6 +7,7 @@ export const MOST_FACES = 8;
 /** @type {Record<string, string>} what a visitor can do on this page, where the problem's own detail does not say it */
 const ADVICE = {
   no_face: "No upright face is large enough to be found. Draw the crop by hand, take the whole picture, or try a larger, more frontal face.",
+  unsupported_image_format: "Then choose the new file.",
   not_an_image: "Choose a JPEG, PNG or WebP picture.",
   truncated_image: "Copy or download the file again.",
   corrupt_image: "Export or download the picture again.",

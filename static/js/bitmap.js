@@ -1,7 +1,32 @@
-// A picture's file as the service sees it: upright and laid on white.
+// A picture's file as the service sees it: upright and laid on white; a large one shrunk before it is sent.
 import { context } from "./dom.js";
 
 const EXIF_ORIENTATION = 0x0112;
+const LARGE_BYTES = 1 << 20;
+const MOST_SIDE = 1600; // pixels: a face of 3 % of that is as large as what the networks see
+const JPEG_QUALITY = 0.92;
+
+/**
+ * A large photo as a smaller JPEG, which is sent in a fraction of the time; any other file as it is.
+ *
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ */
+export async function shrunk(file) {
+  if (file.size <= LARGE_BYTES) return file;
+  const bitmap = await readBitmap(file).catch(() => null);
+  if (bitmap === null) return file; // the service says what is wrong with it
+  const scale = Math.min(1, MOST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(bitmap.width * scale);
+  canvas.height = Math.round(bitmap.height * scale);
+  const drawing = context(canvas);
+  drawing.imageSmoothingQuality = "high";
+  drawing.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const smaller = await new Promise((/** @type {(blob: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
+  return smaller !== null && smaller.size < file.size ? smaller : file;
+}
 
 /**
  * Upright pixels of a JPEG, PNG or WebP file, the transparent ones white.

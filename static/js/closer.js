@@ -1,9 +1,10 @@
 // One class enlarged: original, mirrored, mapped back and difference for both models.
-import { byId, dialogById, element } from "./dom.js";
-import { correlation } from "./grid.js";
+import { byId, closeOnBackdrop, dialogById, element } from "./dom.js";
 import { legend, unitOf } from "./legend.js";
-import { colourLimits, contributions, difference, mirrored, placeCells } from "./maps.js";
-import { isSigned, mirroredFace, paintOverlay, SIDE } from "./paint.js";
+import { contributions, difference, limitOf, mirrored } from "./maps.js";
+import { ownSymmetry } from "./meter.js";
+import { correlation } from "./numbers.js";
+import { isSigned, mirroredFace, paintOverlay } from "./paint.js";
 /** @typedef {import("./types.js").Cells} Cells */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
@@ -17,6 +18,7 @@ export class CloserLook {
   #shown = null;
 
   constructor() {
+    closeOnBackdrop(this.#dialog);
     byId("closer-close").addEventListener("click", () => this.#dialog.close());
     byId("closer-previous").addEventListener("click", () => this.#step(-1));
     byId("closer-next").addEventListener("click", () => this.#step(1));
@@ -49,51 +51,43 @@ export class CloserLook {
 
   #draw() {
     if (this.#shown === null) return;
-    const { explanations } = this.#shown;
+    const { explanations, settings } = this.#shown;
+    const { colours } = settings;
+    const limit = limitOf(explanations, this.#index, isSigned(colours));
     byId("closer-title").textContent = explanations[0].classes[this.#index];
-    byId("closer-models").replaceChildren(...explanations.map((_, model) => this.#section(model)));
+    byId("closer-models").replaceChildren(
+      ...explanations.map((_, model) => this.#section(model, limit)),
+      element("div", { className: "under-grid" },
+        legend(`maps: ${unitOf(settings.method)}`, limit.toFixed(2), colours),
+        ...(isSigned(colours) ? [] : [legend("difference", limit.toFixed(2), "signed")])));
   }
 
-  /** @param {number} model */
-  #section(model) {
+  /**
+   * @param {number} model
+   * @param {number} limit of all maps here, and of their differences
+   */
+  #section(model, limit) {
     const { names, explanations, grey, settings } = /** @type {Shown} */ (this.#shown);
+    const { colours, opacity } = settings;
     const explanation = explanations[model];
-    const limits = colourLimits(explanations, settings.scale, isSigned(settings.colours))[model];
     const original = contributions(explanation, "original", this.#index);
     const flipped = contributions(explanation, "flipped", this.#index);
     const back = mirrored(flipped);
-    const gap = difference(original, back);
-    const limit = Math.max(limits.original[this.#index], limits.flipped[this.#index]);
-    const turned = mirroredFace(grey);
-    const { colours } = settings;
-    const panel = (/** @type {string} */ caption, /** @type {Uint8ClampedArray} */ face, /** @type {Cells} */ cells, colourMap = colours) =>
-      mapFigure(`${names[model]}: ${caption}`, caption, face, placeCells(cells, explanation.grid, SIDE), { limit, colours: colourMap, opacity: settings.opacity });
+    const panel = (/** @type {string} */ caption, /** @type {Uint8ClampedArray} */ face, /** @type {Cells} */ cells, shown = colours) => {
+      const canvas = element("canvas", { role: "img", "aria-label": `${names[model]}: ${caption}` });
+      paintOverlay(canvas, face, cells, explanation.grid, { limit, colours: shown, opacity });
+      return element("figure", {}, canvas, element("figcaption", {}, caption));
+    };
     const name = explanation.classes[this.#index];
     const { pearson, iou, relative_mse: error } = explanation.consistency[name];
     return element("section", {},
       element("h3", {}, names[model]),
       element("div", { className: "closer-row" },
         panel("original", grey, original),
-        panel("mirrored, as the network saw it", turned, flipped),
+        panel("mirrored, as the network saw it", mirroredFace(grey), flipped),
         panel("mirrored, mapped back onto the face", grey, back),
-        panel("difference: original minus mapped back", grey, gap, "diverging")),
-      element("p", { className: "small" }, `Mirror agreement: correlation ${correlation(pearson)}, overlap of the strongest fifth of the cells ${correlation(iou)}, `
-        + `squared difference relative to the maps' variance ${correlation(error)}.`),
-      element("div", { className: "under-grid" },
-        legend(`maps: ${unitOf(settings.method)}`, limit.toFixed(2), colours),
-        legend("difference", limit.toFixed(2), "diverging")));
+        panel("difference: original minus mapped back", grey, difference(original, back), isSigned(colours) ? colours : "signed")),
+      element("p", { className: "small" }, `Flip consistency ${correlation(pearson)}, beside the map's own symmetry ${ownSymmetry(explanation, name)} and other faces `
+        + `${correlation(explanation.floor)}. Overlap of the strongest fifth of the cells ${correlation(iou)}, squared difference relative to the maps' variance ${correlation(error)}.`));
   }
-}
-
-/**
- * @param {string} label
- * @param {string} caption
- * @param {Uint8ClampedArray} face
- * @param {Float32Array} field
- * @param {{limit: number, colours: string, opacity: number}} style
- */
-function mapFigure(label, caption, face, field, style) {
-  const canvas = element("canvas", { role: "img", "aria-label": label });
-  paintOverlay(canvas, face, field, style);
-  return element("figure", {}, canvas, element("figcaption", {}, caption));
 }

@@ -1,5 +1,5 @@
 // Adjusting the crop: a square dragged over the picture, or three numbers.
-import { byId, canvasById, context, dialogById, inputById } from "./dom.js";
+import { byId, canvasById, closeOnBackdrop, context, dialogById, inputById } from "./dom.js";
 /** @typedef {import("./types.js").Box} Box */
 
 const LEAST_SIDE = 16; // pixels
@@ -23,6 +23,7 @@ export class CropDialog {
       this.#dialog.close();
       onCrop(crop());
     };
+    closeOnBackdrop(this.#dialog);
     byId("crop-close").addEventListener("click", () => this.#dialog.close());
     byId("crop-apply").addEventListener("click", done(() => {
       const { x, y, side } = this.#square;

@@ -43,6 +43,19 @@ export const canvasById = (id) => /** @type {HTMLCanvasElement} */ (byId(id));
 export const dialogById = (id) => /** @type {HTMLDialogElement} */ (byId(id));
 
 /**
+ * A click beside a dialog closes it.
+ *
+ * @param {HTMLDialogElement} dialog
+ */
+export function closeOnBackdrop(dialog) {
+  dialog.addEventListener("click", ({ target, clientX, clientY }) => {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    const beside = clientX < left || clientX > right || clientY < top || clientY > bottom;
+    if (target === dialog && beside) dialog.close();
+  });
+}
+
+/**
  * @param {HTMLCanvasElement} canvas
  * @returns {CanvasRenderingContext2D}
  */

@@ -7,20 +7,21 @@ import { byId, offer } from "./dom.js";
 /**
  * @param {() => Subject | null} current
  * @param {() => Readonly<Settings>} settings
- * @param {(text: string) => void} onBusy "" when done
  * @param {(error: unknown) => void} onError
  */
-export function offerDownloads(current, settings, onBusy, onError) {
+export function offerDownloads(current, settings, onError) {
+  const note = byId("download-note"); // beside the buttons, where the visitor looks
   const onClick = (/** @type {HTMLButtonElement} */ button, /** @type {(subject: Subject) => Promise<void>} */ action) => {
     button.addEventListener("click", async () => {
       const subject = current();
       if (subject === null || button.getAttribute("aria-disabled") === "true") return;
-      onBusy("Preparing the file…");
+      note.textContent = "Preparing the file…";
       button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
       try {
         await action(subject);
-        onBusy("");
+        note.textContent = "The file is ready.";
       } catch (error) {
+        note.textContent = "";
         onError(error);
       }
       button.removeAttribute("aria-disabled");
@@ -38,12 +39,12 @@ export function offerDownloads(current, settings, onBusy, onError) {
     offer(new Blob([text], { type: "application/json" }), "unturned-maps.json");
   });
   byId("copy-link").addEventListener("click", async () => {
-    const note = byId("copy-note");
+    const copied = byId("copy-note");
     try {
       await navigator.clipboard.writeText(location.href);
-      note.textContent = "Copied.";
+      copied.textContent = "Copied.";
     } catch {
-      note.textContent = "Copy the address from the address bar.";
+      copied.textContent = "Copy the address from the address bar.";
     }
   });
 }

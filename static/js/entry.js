@@ -1,6 +1,7 @@
 // Ways in: file, drag and drop, paste, sample gallery.
 import { json, picture } from "./api.js";
 import { byId, inputById } from "./dom.js";
+/** @typedef {import("./types.js").About} About */
 
 /**
  * @param {(file: Blob) => void} onPicture a visitor's own
@@ -13,11 +14,11 @@ export function listenForPictures(onPicture, onSample) {
     if (file) onPicture(file);
   };
 
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  form.addEventListener("submit", (event) => event.preventDefault()); // a picture is sent as soon as it is chosen
+  field.addEventListener("change", () => {
     take(field.files?.[0]);
+    field.value = ""; // so that the same file can be chosen again
   });
-  field.addEventListener("change", () => take(field.files?.[0]));
 
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {
@@ -51,19 +52,26 @@ function samples() {
   return [...document.querySelectorAll("a")].filter((link) => link.dataset.sample !== undefined);
 }
 
+/** Id of the gallery's first picture. */
+export const firstSample = () => samples()[0].dataset.sample ?? "";
+
 /**
  * A gallery picture, or a test face of the data set (`face-123`).
  *
  * @param {string} id
- * @returns {Promise<{file: Blob, credit: string, crop: string}>} with the crop that suits it
+ * @returns {Promise<{file: Blob, crop: string, about: About}>} with the crop that suits it
  */
 export async function loadSample(id) {
   const link = samples().find(({ dataset }) => dataset.sample === id);
-  if (link !== undefined) return { file: await picture(link.dataset.picture ?? ""), credit: link.title, crop: link.dataset.crop ?? "detect" };
+  if (link !== undefined) {
+    const { picture: address = "", crop = "detect", credit = "", expression = "" } = link.dataset;
+    return { file: await picture(address), crop, about: { credit, expression, votes: {} } };
+  }
   const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
   const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
-  return { file, credit: `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`, crop: "whole" };
+  const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
+  return { file, crop: "whole", about: { credit, expression: "", votes } };
 }
 
 /**

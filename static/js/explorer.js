@@ -1,41 +1,46 @@
 // The explorer: one picture, one answer of the service, and everything drawn from it.
 import { explain, json, ServiceError } from "./api.js";
-import { readBitmap } from "./bitmap.js";
+import { readBitmap, shrunk } from "./bitmap.js";
 import { CloserLook } from "./closer.js";
 import { bindControls, offerModels, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
+import { showCues } from "./cues.js";
 import { byId, element } from "./dom.js";
 import { offerDownloads } from "./downloads.js";
-import { listenForPictures, loadSample, markSample } from "./entry.js";
+import { firstSample, listenForPictures, loadSample, markSample } from "./entry.js";
 import { MapGrid } from "./grid.js";
+import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
 import { cellCentre, setDivisor } from "./maps.js";
 import { greyCrop, loadColours } from "./paint.js";
-import { showPicture } from "./picture.js";
+import { showPicture, showWithoutFaces } from "./picture.js";
 import { showProblem } from "./problem.js";
 import { locate, showReadout } from "./readout.js";
 import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
-import { showCues, showVerdict } from "./verdict.js";
 import { offerWebcam } from "./webcam.js";
+/** @typedef {import("./types.js").About} About */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
 /** @typedef {import("./grid.js").Tile} Tile */
 
-const FIRST_SAMPLE = "hopper"; // the two models differ on it
 const LOADING_PAUSE_MS = 2000;
 const EXACT_METHOD = "cam"; // floors were measured on its maps
+/** @type {About} */
+const OWN_PICTURE = { credit: "Your own picture.", expression: "", votes: {} };
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
 
 class Explorer {
   #store = new Store();
   #closer = new CloserLook();
   #swipe = new Swipe();
+  #hero = new Hero((expression) => this.#store.set({ focus: expression }));
   #crop = new CropDialog((crop) => this.#explainAgain(crop));
   #grid = new MapGrid(/** @type {HTMLTableElement} */ (byId("grid")), {
     enlarge: (index) => this.#enlarge(index),
     probe: (tile, x, y) => this.#probe(tile, x, y),
+    leave: () => this.#leaveSpot(),
     step: (rows, columns) => this.#stepProbe(rows, columns),
   });
 
@@ -47,6 +52,9 @@ class Explorer {
 
   /** the crop asked for with it */
   #cropAsked = "detect";
+
+  /** what is known of it */
+  #about = OWN_PICTURE;
 
   /** @type {AbortController | null} */
   #request = null;
@@ -66,8 +74,9 @@ class Explorer {
     this.#store.listen((changed, navigated) => this.#onSettings(changed, navigated));
     listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
     offerWebcam((file) => this.#take(file), (error) => this.#fail(error));
-    offerDownloads(() => this.#subject, () => this.#store.value, (text) => this.#busy(text), (error) => this.#fail(error));
+    offerDownloads(() => this.#subject, () => this.#store.value, (error) => this.#fail(error));
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
+    if (location.hash !== "") byId("result").classList.add("waiting"); // the page's first result is another one's
     this.#busy("Loading…");
     await this.#load();
   }
@@ -78,7 +87,7 @@ class Explorer {
       const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
       offerModels(models, this.#store);
       this.#floors = new Map(models.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
-      if (this.#file === null && this.#choices === 0) await this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+      if (this.#file === null && this.#choices === 0) await this.#openSample(this.#store.value.sample || firstSample());
       else if (this.#file !== null) this.#explainAgain(this.#cropAsked);
     } catch (error) {
       if (error instanceof ServiceError && error.code === "not_ready") {
@@ -95,23 +104,26 @@ class Explorer {
   async #openSample(sample, chosen = false) {
     const choice = (this.#choices += 1);
     try {
-      const { file, credit, crop } = await loadSample(sample);
+      const { file, crop, about } = await loadSample(sample);
       if (choice !== this.#choices) return;
-      markSample(sample, credit);
-      if (chosen) this.#store.set({ sample });
-      await this.#explain(file, crop);
+      markSample(sample, about.credit);
+      if (chosen) this.#store.set({ sample, focus: "all" });
+      await this.#explain(file, crop, about);
       if (chosen) this.#reveal(file);
     } catch (error) {
       if (choice === this.#choices) this.#fail(error);
     }
   }
 
-  /** @param {Blob} file a visitor's own picture */
-  async #take(file) {
-    this.#choices += 1;
-    markSample("", "Your own picture.");
+  /** @param {Blob} chosen a visitor's own picture */
+  async #take(chosen) {
+    const choice = (this.#choices += 1);
+    markSample("", OWN_PICTURE.credit);
     this.#store.set({ sample: "" });
-    await this.#explain(file, "detect");
+    this.#busy("Reading the picture…");
+    const file = await shrunk(chosen);
+    if (choice !== this.#choices) return;
+    await this.#explain(file, "detect", OWN_PICTURE);
     this.#reveal(file);
   }
 
@@ -128,19 +140,21 @@ class Explorer {
 
   /** @param {string} crop */
   #explainAgain(crop) {
-    if (this.#file !== null) this.#explain(this.#file, crop);
+    if (this.#file !== null) this.#explain(this.#file, crop, this.#about);
   }
 
   /**
    * @param {Blob} file
    * @param {string} crop
+   * @param {About} about
    */
-  async #explain(file, crop) {
+  async #explain(file, crop, about) {
     this.#request?.abort();
     const request = new AbortController();
     this.#request = request;
     this.#file = file;
     this.#cropAsked = crop;
+    this.#about = about;
     byId("problem").hidden = true;
     byId("result").classList.add("waiting");
     this.#busy("Looking at the face…");
@@ -150,7 +164,7 @@ class Explorer {
       const bitmap = await readBitmap(file);
       if (request.signal.aborted) return;
       for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, settings.method);
-      this.#subject = { file, bitmap, answer, text, crop, face: 0, grey: new Uint8ClampedArray() };
+      this.#subject = { file, bitmap, answer, text, crop, about, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
       this.#busy("", "Done: the maps are below.");
     } catch (error) {
@@ -175,8 +189,7 @@ class Explorer {
   /** For a refused picture: the maps of the one before must not stand under its name. */
   #hideResult() {
     this.#subject = null;
-    byId("result").hidden = true;
-    byId("picture-panel").hidden = true;
+    for (const id of ["result", "details", "picture-panel"]) byId(id).hidden = true;
   }
 
   /** @param {number} face */
@@ -186,13 +199,11 @@ class Explorer {
     subject.face = face;
     subject.grey = greyCrop(subject.bitmap, subject.answer.faces[face].crop, subject.answer.image.width);
     this.#spot = null;
-    byId("result").hidden = false;
+    for (const id of ["result", "details"]) byId(id).hidden = false;
     byId("result").classList.remove("waiting");
     showWarnings(subject.answer.warnings);
     const { names, explanations } = this.#current();
     showPicture(subject, (index) => this.#pickFace(index));
-    showVerdict(byId("verdict"), names, explanations);
-    showCues(byId("cues"), names, explanations, subject.grey);
     this.#grid.show(names, explanations, subject.grey);
   }
 
@@ -210,7 +221,14 @@ class Explorer {
     writeControls(settings);
     if (this.#subject === null) return;
     const { names, explanations, grey } = this.#current();
+    const { about, answer, face } = /** @type {Subject} */ (this.#subject);
+    const { summary, most_changed: mostChanged } = answer.faces[face];
+    const expression = settings.focus === "all" ? about.expression || mostChanged : settings.focus;
+    this.#hero.show(names, explanations, summary, expression, grey, settings);
     this.#grid.paint(settings);
+    this.#grid.markShown(expression);
+    showCues(byId("cues"), names, explanations, about.votes, grey, settings);
+    byId("cues-note").textContent = settings.method === EXACT_METHOD ? "" : " Places and evidence are read from the exact maps (CAM), whatever method draws them.";
     showLegends(byId("legends"), names, explanations, settings);
     this.#swipe.show(names, explanations, grey, settings);
     this.#showSpot();
@@ -259,6 +277,13 @@ class Explorer {
     this.#showSpot();
   }
 
+  /** The spot stays for somebody who walks the grid with the keyboard. */
+  #leaveSpot() {
+    if (this.#spot === null || byId("grid").contains(document.activeElement)) return;
+    this.#spot = null;
+    this.#showSpot();
+  }
+
   #showSpot() {
     const { names, explanations } = this.#current();
     this.#grid.mark(this.#spot?.place ?? null, locate);
@@ -283,10 +308,19 @@ class Explorer {
     byId("status-text").textContent = text || done;
   }
 
+  /** The picture in which no face was found. */
+  async #showRefused() {
+    const file = this.#file;
+    if (file === null) return;
+    const bitmap = await readBitmap(file);
+    if (file === this.#file && this.#subject === null) showWithoutFaces(bitmap);
+  }
+
   /** @param {unknown} error */
   #fail(error) {
     this.#busy("");
     byId("result").classList.remove("waiting");
+    if (error instanceof ServiceError && error.code === "no_face") this.#showRefused();
     showProblem(error, { drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });
   }
 }

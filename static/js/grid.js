@@ -1,7 +1,10 @@
 // The grid of maps: rows of models and views by columns of classes, or turned by a quarter where the screen is narrow.
 import { element } from "./dom.js";
-import { cellCentre, colourLimits, contributions, placeCells, VIEWS } from "./maps.js";
+import { cellCentre, colourLimits, contributions, VIEWS } from "./maps.js";
+import { blankMeter, fillMeter, ownSymmetry } from "./meter.js";
+import { correlation, percent } from "./numbers.js";
 import { isSigned, mirroredFace, paintFace, paintOverlay, SIDE } from "./paint.js";
+/** @typedef {import("./types.js").Cells} Cells */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").View} View */
@@ -16,32 +19,19 @@ import { isSigned, mirroredFace, paintFace, paintOverlay, SIDE } from "./paint.j
  * @property {HTMLButtonElement} button
  * @property {HTMLCanvasElement} canvas
  * @property {HTMLElement} probe
- * @property {Float32Array} field
+ * @property {Cells} cells
  */
 
 /**
- * @param {number} share
- * @returns {string}
- */
-export function percent(share) {
-  if (share > 0 && share < 0.0005) return "<0.1\u00a0%";
-  if (share < 1 && share >= 0.9995) return ">99.9\u00a0%";
-  return `${(100 * share).toFixed(1)}\u00a0%`;
-}
-
-/** @param {number | null} value */
-export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
-
-/**
- * Beside the mirror agreement: what it is without looking at the face.
+ * Beside flip consistency: what it is without looking at the face.
  *
  * @param {Explanation} explanation
  */
 function floorNote({ floor }) {
-  return floor === null ? null : element("span", { className: "view-name" }, `other faces r ${correlation(floor)}`);
+  return floor === null ? null : element("span", { className: "view-name" }, `other faces ${correlation(floor)}`);
 }
 
-const NARROW = window.matchMedia("(max-width: 760px)");
+const NARROW = window.matchMedia("(max-width: 940px)"); // below, the classes' names would not fit their columns;
 
 export class MapGrid {
   /** @type {Tile[]} */
@@ -52,12 +42,13 @@ export class MapGrid {
 
   /**
    * @param {HTMLTableElement} table
-   * @param {{enlarge: (index: number) => void, probe: (tile: Tile, x: number, y: number) => void, step: (rows: number, columns: number) => void}} actions
+   * @param {{enlarge: (index: number) => void, probe: (tile: Tile, x: number, y: number) => void, leave: () => void, step: (rows: number, columns: number) => void}} actions
    *   probe gets the place pointed at as shares 0..1 of the map's side
    */
   constructor(table, actions) {
     this.table = table;
     this.actions = actions;
+    table.addEventListener("pointerleave", () => actions.leave());
     table.addEventListener("keydown", (event) => this.#onKey(event));
     NARROW.addEventListener("change", () => this.#build());
   }
@@ -83,12 +74,13 @@ export class MapGrid {
     const faces = { original: grey, flipped: mirroredFace(grey) };
     for (const tile of this.#tiles) {
       const limit = limits[tile.model][tile.view][tile.index];
-      paintOverlay(tile.canvas, faces[tile.view], tile.field, { limit, colours: settings.colours, opacity: settings.opacity });
+      paintOverlay(tile.canvas, faces[tile.view], tile.cells, explanations[tile.model].grid, { limit, colours: settings.colours, opacity: settings.opacity });
     }
-    for (const cell of this.table.querySelectorAll("[data-class]")) {
-      const faded = settings.focus !== "all" && cell.getAttribute("data-class") !== settings.focus;
-      cell.classList.toggle("faded", faded);
-    }
+  }
+
+  /** @param {string} expression whose maps are shown above: its name is marked */
+  markShown(expression) {
+    for (const cell of this.table.querySelectorAll("th[data-class]")) cell.classList.toggle("shown", cell.getAttribute("data-class") === expression);
   }
 
   /**
@@ -145,18 +137,20 @@ export class MapGrid {
       "button",
       {
         type: "button",
-        className: predicted ? "tile predicted" : "tile",
+        className: `tile${predicted ? " predicted" : ""}${view === "flipped" ? " turns" : ""}`,
         tabIndex: -1,
         "aria-label": `${explanation.classes[index]}, ${names[model]}, ${viewName}: ${share}${predicted ? ", the model's answer" : ""}. Enlarge`,
       },
       element("span", { className: "frame" }, canvas, probe),
       element("span", { className: "share" }, predicted ? element("span", { className: "arrow" }, "▲ ") : null, share),
     );
-    const tile = { model, view, index, button, canvas, probe, field: placeCells(contributions(explanation, view, index), explanation.grid, SIDE) };
+    const tile = { model, view, index, button, canvas, probe, cells: contributions(explanation, view, index) };
     button.addEventListener("click", () => this.actions.enlarge(index));
     const point = (/** @type {PointerEvent} */ event) => {
       const box = canvas.getBoundingClientRect();
-      this.actions.probe(tile, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      const across = (event.clientX - box.left) / box.width;
+      const turned = view === "flipped" && event.pointerType === "mouse"; // a mirrored map under the mouse is turned back
+      this.actions.probe(tile, turned ? 1 - across : across, (event.clientY - box.top) / box.height);
     };
     button.addEventListener("pointermove", point);
     button.addEventListener("pointerdown", point);
@@ -184,8 +178,8 @@ export class MapGrid {
         ...this.#tiles.filter((tile) => tile.model === model && tile.view === view).map((tile) => this.#cell(tile)),
       )),
       element("tr", {},
-        element("th", { scope: "row", className: "agreement", colSpan: 2 }, "mirror agreement r", floorNote(explanation)),
-        ...classes.map((name) => element("td", { className: "agreement", "data-class": name }, correlation(explanation.consistency[name].pearson))),
+        element("th", { scope: "row", className: "agreement", colSpan: 2 }, "flip consistency r", floorNote(explanation)),
+        ...classes.map((name) => this.#agreement(explanation, name)),
       ),
     ));
     return [head, ...bodies];
@@ -197,15 +191,27 @@ export class MapGrid {
     const { classes } = explanations[0];
     const head = element("thead", {},
       element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, name, floorNote(explanations[model])))),
-      element("tr", {}, element("td", { className: "agreement-pair" }, "r: mirror agreement, left and right model"), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
+      element("tr", {}, element("td", { className: "agreement-pair" }, "flip consistency r and own symmetry, left and right model"), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
     );
     const rows = classes.map((name, index) => element("tr", {},
       element("th", { scope: "row", "data-class": name }, this.#classButton(index),
         element("span", { className: "agreement-pair" },
-          `r ${explanations.map((explanation) => correlation(explanation.consistency[name].pearson)).join(" | ")}`)),
+          `r ${explanations.map((explanation) => correlation(explanation.consistency[name].pearson)).join(" | ")}`),
+        element("span", { className: "agreement-pair" }, `own ${explanations.map((explanation) => ownSymmetry(explanation, name)).join(" | ")}`)),
       ...this.#tiles.filter((tile) => tile.index === index).map((tile) => this.#cell(tile)),
     ));
     return [head, element("tbody", {}, ...rows)];
+  }
+
+  /**
+   * @param {Explanation} explanation
+   * @param {string} name of the class
+   */
+  #agreement(explanation, name) {
+    const cell = element("td", { className: "agreement", "data-class": name }, correlation(explanation.consistency[name].pearson), blankMeter(),
+      element("span", { className: "own" }, `own ${ownSymmetry(explanation, name)}`));
+    fillMeter(cell, explanation, name);
+    return cell;
   }
 
   /** @param {Tile} tile */
@@ -220,7 +226,7 @@ export class MapGrid {
     const name = explanations[0].classes[index];
     const minor = explanations.some((explanation) => explanation.minor_classes.includes(name));
     const button = element("button", { type: "button", className: minor ? "class-button minor" : "class-button", title: `Enlarge ${name}` },
-      name, minor ? element("small", {}, "rare") : null);
+      name, minor ? element("small", {}, "minor class") : null);
     button.addEventListener("click", () => this.actions.enlarge(index));
     return button;
   }

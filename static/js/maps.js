@@ -82,6 +82,17 @@ export function colourLimits(explanations, scale, signed) {
 }
 
 /**
+ * The limit of one class's maps in both views of all models, so that they compare.
+ *
+ * @param {Explanation[]} explanations
+ * @param {number} index of the class
+ * @param {boolean} signed
+ */
+export function limitOf(explanations, index, signed) {
+  return Math.max(...explanations.flatMap((explanation) => VIEWS.map((view) => peak(contributions(explanation, view, index), signed))));
+}
+
+/**
  * A map as a picture: bilinear between the centres of its cells, constant beyond the outer ones.
  *
  * @param {Cells} cells
@@ -100,6 +111,36 @@ export function placeCells(cells, grid, side) {
       const top = cells[low][across.low] * (1 - across.share) + cells[low][across.high] * across.share;
       const bottom = cells[high][across.low] * (1 - across.share) + cells[high][across.high] * across.share;
       field[y * side + x] = top * (1 - share) + bottom * share;
+    }
+  }
+  return field;
+}
+
+/**
+ * A map as one disc a cell, at the cell's centre: how much of each pixel a disc covers, negative for a negative value.
+ *
+ * A disc's area is the size of the cell's value; at the limit it is as wide as the cells are apart.
+ *
+ * @param {Cells} cells
+ * @param {Grid} grid
+ * @param {number} limit
+ * @param {number} side of the picture in pixels
+ * @returns {Float32Array} side * side values in -1..1, row by row
+ */
+export function discCover(cells, grid, limit, side) {
+  const edge = (grid.step * side) / grid.input; // pixels a step: a disc's edge is one pixel wide
+  const positions = Array.from({ length: side }, (_, pixel) => (((pixel + 0.5) * grid.input) / side - 0.5 - grid.first) / grid.step);
+  const nearest = (/** @type {number} */ position, /** @type {number} */ count) => Math.min(Math.max(Math.round(position), 0), count - 1);
+  const field = new Float32Array(side * side);
+  for (let y = 0; y < side; y += 1) {
+    const row = nearest(positions[y], cells.length);
+    for (let x = 0; x < side; x += 1) {
+      const column = nearest(positions[x], cells[0].length);
+      const value = cells[row][column];
+      if (value === 0 || limit === 0) continue;
+      const radius = Math.sqrt(Math.abs(value) / limit) / 2;
+      const distance = Math.hypot(positions[y] - row, positions[x] - column);
+      field[y * side + x] = Math.sign(value) * Math.min(Math.max((radius - distance) * edge + 0.5, 0), 1);
     }
   }
   return field;

@@ -1,6 +1,9 @@
 // Colour maps and blending: presentation only, every number stays in maps.js.
 import { json } from "./api.js";
 import { context } from "./dom.js";
+import { discCover, placeCells } from "./maps.js";
+/** @typedef {import("./types.js").Cells} Cells */
+/** @typedef {import("./types.js").Grid} Grid */
 /** @typedef {import("./types.js").Box} Box */
 
 export const SIDE = 168; // pixels of every overlay; the page scales it
@@ -22,39 +25,44 @@ export async function loadColours() {
  *
  * @param {string} name
  */
-export const isSigned = (name) => name === "diverging";
+export const isSigned = (name) => name === "signed" || name === "discs";
 
 /**
- * Row of the colour table, 0..255.
+ * A map's values as shares of the limit, placed on the picture. Cells are cut at the ends of the scale before they are placed: a cut
+ * through interpolated values would draw edges that no cell has.
  *
- * @param {number} value
+ * @param {Cells} cells
+ * @param {Grid} grid
  * @param {number} limit
- * @param {boolean} signed
+ * @param {string} colours
  */
-function row(value, limit, signed) {
-  const share = limit > 0 ? Math.min(Math.max(value / limit, -1), 1) : 0;
-  return Math.floor(Math.max(signed ? (share + 1) / 2 : share, 0) * 255 + 0.5);
+function placedShares(cells, grid, limit, colours) {
+  if (colours === "discs") return discCover(cells, grid, limit, SIDE);
+  const lowest = isSigned(colours) ? -1 : 0;
+  const share = (/** @type {number} */ value) => (limit > 0 ? Math.min(Math.max(value / limit, lowest), 1) : 0);
+  return placeCells(cells.map((row) => row.map(share)), grid, SIDE);
 }
 
 /**
- * Paint a map over its face. Nothing is rescaled after blending.
+ * Paint a map over its face. A signed map covers the face by its share of the limit, so that zero is the face itself; any other covers
+ * every pixel alike. Nothing is rescaled after blending.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {Uint8ClampedArray} grey the face, SIDE * SIDE
- * @param {Float32Array} field the placed map, SIDE * SIDE
+ * @param {Cells} cells
+ * @param {Grid} grid
  * @param {{limit: number, colours: string, opacity: number}} style
  */
-export function paintOverlay(canvas, grey, field, { limit, colours, opacity }) {
+export function paintOverlay(canvas, grey, cells, grid, { limit, colours, opacity }) {
   const table = colourTable(colours);
   const signed = isSigned(colours);
+  const shares = placedShares(cells, grid, limit, colours);
   const picture = new ImageData(SIDE, SIDE);
   const pixels = picture.data;
-  for (let i = 0; i < field.length; i += 1) {
-    const colour = 3 * row(field[i], limit, signed);
-    const under = grey[i] * (1 - opacity);
-    pixels[4 * i] = under + table[colour] * opacity;
-    pixels[4 * i + 1] = under + table[colour + 1] * opacity;
-    pixels[4 * i + 2] = under + table[colour + 2] * opacity;
+  for (let i = 0; i < shares.length; i += 1) {
+    const colour = 3 * Math.floor((signed ? (shares[i] + 1) / 2 : shares[i]) * 255 + 0.5);
+    const cover = signed ? opacity * Math.abs(shares[i]) : opacity;
+    for (let channel = 0; channel < 3; channel += 1) pixels[4 * i + channel] = grey[i] * (1 - cover) + table[colour + channel] * cover;
     pixels[4 * i + 3] = 255;
   }
   fit(canvas).putImageData(picture, 0, 0);

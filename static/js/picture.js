@@ -10,11 +10,18 @@ const NOTES = {
 };
 
 /**
- * @param {Subject} subject
- * @param {(face: number) => void} onPick
+ * A picture in which no face was found: to see why, and to draw the crop by hand.
+ *
+ * @param {ImageBitmap} bitmap
  */
-export function showPicture(subject, onPick) {
-  const { bitmap, answer, face } = subject;
+export function showWithoutFaces(bitmap) {
+  draw(bitmap);
+  byId("picture-note").textContent = "No face was found here. Adjust the crop to draw a square around it.";
+  byId("faces").replaceChildren();
+}
+
+/** @param {ImageBitmap} bitmap */
+function draw(bitmap) {
   const canvas = canvasById("picture");
   byId("picture-panel").hidden = false;
   const scale = Math.min(1, 640 / Math.max(bitmap.width, bitmap.height));
@@ -22,6 +29,16 @@ export function showPicture(subject, onPick) {
   canvas.height = Math.round(bitmap.height * scale);
   const drawing = context(canvas);
   drawing.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return { canvas, drawing };
+}
+
+/**
+ * @param {Subject} subject
+ * @param {(face: number) => void} onPick
+ */
+export function showPicture(subject, onPick) {
+  const { bitmap, answer, face } = subject;
+  const { canvas, drawing } = draw(bitmap);
   const unit = canvas.width / answer.image.width;
   const line = canvas.width / 120;
   for (const [index, { crop }] of answer.faces.entries()) {

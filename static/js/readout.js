@@ -32,7 +32,9 @@ export function signed(value) {
  */
 export function showReadout(panel, spot) {
   if (spot === null) {
-    panel.replaceChildren(element("p", { className: "soft" }, "Point at a map: the same spot of the face is read here in every row."));
+    panel.replaceChildren(element("p", { className: "soft" },
+      element("span", { className: "pointer-only" }, "Point at a map: "), element("span", { className: "touch-only" }, "Touch a map: "),
+      "the same spot of the face is read here in every row."));
     return;
   }
   const { names, explanations, index, place, unit } = spot;

@@ -1,6 +1,6 @@
 // Two models' maps of one class on one face, divided by a border that is dragged.
 import { byId, canvasById, context, element, inputById } from "./dom.js";
-import { colourLimits, contributions, placeCells } from "./maps.js";
+import { colourLimits, contributions } from "./maps.js";
 import { isSigned, paintOverlay, SIDE } from "./paint.js";
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
@@ -36,8 +36,7 @@ export class Swipe {
     for (const [model, layer] of this.#layers.entries()) {
       const side = Math.min(model, explanations.length - 1);
       const explanation = explanations[side];
-      const field = placeCells(contributions(explanation, "original", index), explanation.grid, SIDE);
-      paintOverlay(layer, grey, field, { limit: limits[side].original[index], colours: settings.colours, opacity: settings.opacity });
+      paintOverlay(layer, grey, contributions(explanation, "original", index), explanation.grid, { limit: limits[side].original[index], colours: settings.colours, opacity: settings.opacity });
     }
     byId("swipe-title").textContent = `Swipe between the models: ${focus}`;
     byId("swipe-first").textContent = `◂ ${names[0]}`;

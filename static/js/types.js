@@ -5,14 +5,16 @@
  *
  * @typedef {{first: number, step: number, input: number}} Grid cell i is centred at input pixel first + step * i
  *
- * @typedef {{pearson: number | null, mse: number | null, relative_mse: number | null, iou: number | null}} Consistency
+ * @typedef {{pearson: number | null, mse: number | null, relative_mse: number | null, iou: number | null, own_symmetry: number | null}} Consistency
  *
  * @typedef {object} Cue
  * @property {string} class
- * @property {string | null} place null where the class has no evidence
+ * @property {string | null} place null where its evidence lies in no one place, or there is none
  * @property {number} evidence logits
+ * @property {number} share of all the map's evidence
  * @property {[number, number] | null} peak row and column
  * @property {boolean} mirror_agrees
+ * @property {string} sentence
  *
  * @typedef {"original" | "flipped"} View
  *
@@ -21,6 +23,8 @@
  * @property {string[]} classes
  * @property {string[]} minor_classes
  * @property {string} predicted
+ * @property {string} predicted_flipped
+ * @property {number} total_variation between the probabilities of the two views
  * @property {number[]} bias
  * @property {Grid} grid
  * @property {Record<View, number[]>} logits
@@ -39,6 +43,8 @@
  * @property {Record<string, [number, number]> | null} landmarks
  * @property {Box} crop
  * @property {"detected" | "whole" | "given"} source
+ * @property {string[]} summary in sentences
+ * @property {string} most_changed the expression whose probability changes most in the mirror
  * @property {Record<string, Explanation>} explanations
  *
  * @typedef {object} Answer
@@ -55,8 +61,13 @@
  * @property {string} colours
  * @property {"model" | "all" | "map"} scale
  * @property {number} opacity share of the colour in the blend, 0..1
- * @property {string} focus the class looked at more closely
+ * @property {string} focus the expression of the first look, "all" for the one that changes most
  * @property {string} sample id of a gallery picture or test face, "" for a visitor's own picture
+ *
+ * @typedef {object} About what is known of a picture beyond its pixels
+ * @property {string} credit
+ * @property {string} expression shown first, "" for the one that changes most
+ * @property {Record<string, number>} votes of annotators by class
  *
  * @typedef {object} Subject the picture at hand and what the service said of it
  * @property {Blob} file
@@ -64,6 +75,7 @@
  * @property {Answer} answer
  * @property {string} text the answer as it arrived
  * @property {string} crop the crop asked for: "detect", "whole" or "x,y,w,h"
+ * @property {About} about
  * @property {number} face index of the face shown
  * @property {Uint8ClampedArray} grey its crop, SIDE x SIDE
  */

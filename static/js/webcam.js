@@ -1,5 +1,5 @@
 // A still from the webcam. The stream stops as soon as the dialog closes.
-import { byId, context, dialogById, element } from "./dom.js";
+import { byId, closeOnBackdrop, context, dialogById, element } from "./dom.js";
 
 /**
  * @param {(file: Blob) => void} onPicture
@@ -41,6 +41,7 @@ export function offerWebcam(onPicture, onError) {
   video.addEventListener("playing", () => {
     take.disabled = false;
   });
+  closeOnBackdrop(dialog);
   dialog.addEventListener("close", stop);
   byId("webcam-close").addEventListener("click", () => dialog.close());
   take.addEventListener("click", () => {

@@ -46,7 +46,7 @@ def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_j
     assert answer["request_id"] == response.headers["x-request-id"]
     assert (answer["image"], answer["faces_found"], answer["warnings"]) == ({"width": 512, "height": 512}, 1, [])
     (face,) = answer["faces"]
-    assert list(face) == ["box", "score", "landmarks", "crop", "source", "explanations"]
+    assert list(face) == ["box", "score", "landmarks", "crop", "source", "summary", "most_changed", "explanations"]
     assert face["source"] == "detected" and 0.9 < face["score"] <= 1
     left, top, width, height = face["box"]
     for name, (x, y) in face["landmarks"].items():
@@ -57,14 +57,15 @@ def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_j
     assert {name: said["checkpoint"] for name, said in face["explanations"].items()} == {"baseline": "baseline", "ours": "mek_sf"}
     said = face["explanations"]["ours"]
     assert list(said) == [
-        "checkpoint", "classes", "minor_classes", "predicted", "bias", "grid", "logits", "probabilities", "maps", "consistency", "cues",
+        "checkpoint", "classes", "minor_classes", "predicted", "predicted_flipped", "total_variation", "bias", "grid", "logits",
+        "probabilities", "maps", "consistency", "cues",
     ]  # fmt: skip
     assert said["classes"] == list(EXPRESSIONS) and said["minor_classes"] == ["fear", "disgust"]
     assert said["grid"] == {"first": 17, "step": 16, "input": 99}
     assert list(said["consistency"]) == list(EXPRESSIONS)
-    assert [list(said["consistency"][name]) for name in EXPRESSIONS] == [["pearson", "mse", "relative_mse", "iou"]] * 7
+    assert [list(said["consistency"][name]) for name in EXPRESSIONS] == [["pearson", "mse", "relative_mse", "iou", "own_symmetry"]] * 7
     assert [cue["class"] for cue in said["cues"]] == ["fear", "disgust"]
-    assert all(list(cue) == ["class", "place", "evidence", "peak", "mirror_agrees"] for cue in said["cues"])
+    assert all(list(cue) == ["class", "place", "evidence", "share", "peak", "mirror_agrees", "sentence"] for cue in said["cues"])
 
 
 @pytest.mark.parametrize("gauge", ["centred", "trained"])
@@ -78,6 +79,22 @@ def test_the_identity_holds_on_the_answer_itself(client: TestClient, astronaut_j
             exponents = [math.exp(logit - max(said["logits"][view])) for logit in said["logits"][view]]
             assert said["probabilities"][view] == pytest.approx([value / sum(exponents) for value in exponents], abs=1e-6)
         assert said["predicted"] == EXPRESSIONS[int(np.argmax(said["logits"]["original"]))]
+        assert said["predicted_flipped"] == EXPRESSIONS[int(np.argmax(said["logits"]["flipped"]))]
+        changes = [abs(face - mirrored) for face, mirrored in zip(*said["probabilities"].values(), strict=True)]
+        assert said["total_variation"] == pytest.approx(sum(changes) / 2, abs=1e-6)
+
+
+def test_own_symmetry_is_the_correlation_with_the_maps_own_mirror_image(client: TestClient, astronaut_jpeg: bytes) -> None:
+    said = explain(client, astronaut_jpeg)["faces"][0]["explanations"]["ours"]
+    for index, name in enumerate(EXPRESSIONS):
+        cells = np.array(said["maps"]["original"][index])
+        expected = np.corrcoef(cells.ravel(), cells[:, ::-1].ravel())[0, 1]
+        assert said["consistency"][name]["own_symmetry"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_names_of_one_network_are_answered_with_a_notice(client: TestClient, astronaut_jpeg: bytes) -> None:
+    assert "same_network" in explain(client, astronaut_jpeg, models="ours,mek_sf")["warnings"]
+    assert explain(client, astronaut_jpeg)["warnings"] == []
 
 
 def test_a_dataset_face_sent_whole_is_what_the_network_was_trained_on(client: TestClient, explainer: Explainer) -> None:

@@ -18,6 +18,7 @@ PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about", "/samp
 
 
 def wait_for_result(page: Page) -> None:
+    page.wait_for_selector("#details:not([hidden])")  # the first result is in the page before the script has run
     page.wait_for_selector("#result:not([hidden]):not(.waiting)")
     page.wait_for_selector("#status:not(.busy)")
 

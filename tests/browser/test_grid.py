@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from app.choices import ColourMap
 from app.drawing.colours import colours
-from app.pages.numbers import share_text
+from app.numbers import share_text
 from model.expressions import EXPRESSIONS, expression_index
 from model.maps.picture import place_cells
 from model.networks import Grid
@@ -33,14 +33,14 @@ def test_a_visitor_without_a_choice_sees_a_sample_explained(open_page: Callable[
     page = open_page()
     wait_for_result(page)
     assert page.locator("#grid canvas").count() == 4 * len(EXPRESSIONS) + 4
-    assert page.locator("#verdict p").count() == 2
-    assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
+    assert "mirror" in page.inner_text(".hero-answer")
+    assert page.locator("a[data-sample]").first.get_attribute("aria-current") == "true"
 
 
 def test_the_grid_shows_the_numbers_of_the_rest_api_as_the_renderer_colours_them(
     open_page: Callable[..., Page], server: LiveServer
 ) -> None:
-    page = open_page("/#opacity=1&scale=map")
+    page = open_page("/#opacity=1&scale=map&colours=viridis")
     wait_for_result(page)
     choose(page, HOPPER)
     explanation = answer_for(server, HOPPER)["faces"][0]["explanations"]["ours"]
@@ -51,7 +51,7 @@ def test_the_grid_shows_the_numbers_of_the_rest_api_as_the_renderer_colours_them
             cells = np.array(explanation["maps"][view][index])
             cells /= cells.size
             grid = Grid(**explanation["grid"])
-            expected = colours(place_cells(cells, grid, OVERLAY_SIDE), max(cells.max(), 0.0), ColourMap.VIRIDIS)
+            expected = colours(place_cells(np.maximum(cells, 0.0), grid, OVERLAY_SIDE), max(cells.max(), 0.0), ColourMap.VIRIDIS)
             difference = np.abs(pixels(page, shown.locator("canvas")).astype(int) - expected.astype(int))
             assert difference.max() <= 4  # neighbouring rows of the table, where rounding falls the other way
             assert difference.mean() < 0.2
@@ -60,6 +60,7 @@ def test_the_grid_shows_the_numbers_of_the_rest_api_as_the_renderer_colours_them
 def test_what_changes_the_look_changes_it_at_once_and_without_a_request(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
+    page.click(".display > summary")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url) if "/icons/" not in request.url else None)  # Chromium's own habit
     canvases = page.locator("#grid .tile canvas")
@@ -70,18 +71,19 @@ def test_what_changes_the_look_changes_it_at_once_and_without_a_request(open_pag
         before, look = look, canvases.evaluate_all("all => all.map(canvas => canvas.toDataURL())")
         return bool(before != look)
 
-    for control, value in (("#colours", "jet"), ("#colours", "diverging"), ("#scale", "map"), ("#scale", "all")):
+    for control, value in (("#colours", "jet"), ("#colours", "discs"), ("#scale", "map"), ("#scale", "all")):
         page.select_option(control, value)
         assert changed(), (control, value)
     assert "all maps: logits contributed per cell" in page.inner_text("#legends")
     set_value(page, "#opacity", "0.2")
     assert changed()
     page.select_option("#focus", "disgust")
-    assert page.locator('#grid td[data-class="fear"].faded .tile').count() == 4
-    assert page.locator('#grid td[data-class="disgust"].faded .tile').count() == 0
+    assert page.locator("#grid th.shown").get_attribute("data-class") == "disgust"
+    assert page.inner_text('.hero-row:first-of-type [data-slot="expression"]') == "disgust"
+    assert page.locator("#grid .tile.predicted canvas").evaluate_all("all => all.every(canvas => getComputedStyle(canvas).opacity === '1')")
     assert "disgust" in page.inner_text("#swipe-title")
     assert requests == []
-    assert page.url.endswith("#colours=diverging&scale=all&opacity=0.2&focus=disgust")
+    assert page.url.endswith("#colours=discs&scale=all&opacity=0.2&focus=disgust")
 
 
 def test_a_link_restores_the_view_and_bad_links_do_no_harm(open_page: Callable[..., Page]) -> None:
@@ -132,7 +134,8 @@ def test_pointing_at_a_cell_reads_the_same_spot_of_the_face_in_every_row(open_pa
             assert f"{round(value / cells, 2) + 0.0:+.2f}" in text
     marks = page.locator("#grid .probe:visible")
     assert marks.count() == 28
-    page.keyboard.press("Tab")
+    page.mouse.move(2, 2)
+    assert page.locator("#grid .probe:visible").count() == 0
 
 
 def test_a_class_opens_enlarged_and_the_keyboard_walks_grid_and_dialog(open_page: Callable[..., Page]) -> None:
@@ -155,6 +158,46 @@ def test_a_class_opens_enlarged_and_the_keyboard_walks_grid_and_dialog(open_page
     assert dialog.locator("h2").inner_text() == "surprise"
     page.keyboard.press("Escape")
     assert page.locator("#closer[open]").count() == 0
+    page.locator("#grid .class-button").first.click()
+    page.mouse.click(3, 3)  # beside the dialog
+    assert page.locator("#closer[open]").count() == 0
+
+
+def test_a_class_enlarged_fits_a_small_window(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 900, "height": 900})
+    wait_for_result(page)
+    page.locator("#grid .class-button").first.click()
+    dialog = page.locator("#closer[open]")
+    assert dialog.evaluate(
+        "dialog => dialog.scrollWidth <= dialog.clientWidth && dialog.getBoundingClientRect().right <= window.innerWidth"
+    )
+
+
+@pytest.mark.parametrize("width", [768, 844, 941, 1000])
+def test_no_classs_name_is_broken(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+    wait_for_result(page)
+    fits = "all => all.every(button => button.scrollWidth <= button.clientWidth && button.getClientRects().length === 1)"
+    assert page.locator("#grid .class-button").evaluate_all(fits)
+    lines = """all => all.map(button => {
+      const text = document.createRange();
+      text.selectNodeContents(button.firstChild);
+      return text.getClientRects().length;
+    })"""
+    assert set(page.locator("#grid .class-button").evaluate_all(lines)) == {1}
+
+
+def test_a_mirrored_map_turns_back_under_the_mouse_and_is_read_as_shown(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    wait_for_result(page)
+    button = tile(page, "ours", "mirrored", "fear")
+    button.scroll_into_view_if_needed()
+    box = button.locator("canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.15 * box["width"], box["y"] + 0.5 * box["height"])
+    assert button.locator(".frame").evaluate("frame => new DOMMatrix(getComputedStyle(frame).transform).a") == -1
+    page.mouse.move(box["x"] + 0.16 * box["width"], box["y"] + 0.5 * box["height"])
+    assert "column 1 " in page.inner_text("#readout")
 
 
 def test_the_swipe_shows_one_model_on_either_side(open_page: Callable[..., Page]) -> None:
@@ -171,14 +214,17 @@ def test_the_swipe_shows_one_model_on_either_side(open_page: Callable[..., Page]
 def test_another_model_or_method_asks_the_service_again(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
+    page.click(".display > summary")
     with page.expect_response(lambda response: "models=mek_sf%2Cours" in response.url):
         page.select_option("#first", "mek_sf")
     wait_for_result(page)
     assert page.locator("#grid .model-name").all_inner_texts() == ["mek_sf", "mek_sf", "ours", "ours"]
+    assert "the same network" in page.inner_text("#warnings")
     with page.expect_response(lambda response: "method=layercam" in response.url):
         page.select_option("#method", "layercam")
     wait_for_result(page)
     assert "strengths cannot be compared" in page.inner_text("#warnings")
+    assert "read from the exact maps (CAM)" in page.inner_text("#cues-note")
     with page.expect_response(lambda response: "models=ours%2Cmek_sf" in response.url):
         page.select_option("#second", "mek_sf")  # shown above already: the two change places
     wait_for_result(page)

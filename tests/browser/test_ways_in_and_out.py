@@ -124,8 +124,8 @@ def test_on_a_phone_the_answer_comes_into_view(open_page: Callable[..., Page]) -
     wait_for_result(page)
     assert page.evaluate("window.scrollY") == 0  # nothing moves before the visitor has chosen
     choose(page, COLLINS)
-    page.wait_for_function("() => document.getElementById('verdict').getBoundingClientRect().bottom < window.innerHeight")
-    assert page.evaluate("document.getElementById('verdict').getBoundingClientRect().top") > 0
+    page.wait_for_function("() => document.querySelector('.hero-answer').getBoundingClientRect().bottom < window.innerHeight")
+    assert page.evaluate("document.querySelector('.hero-answer').getBoundingClientRect().top") > 0
 
 
 def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
@@ -191,7 +191,11 @@ def test_a_refused_picture_takes_the_maps_of_the_one_before_away(open_page: Call
     page.set_input_files("#file", str(blank))
     page.locator("#problem:visible").wait_for()
     assert page.inner_text("#credit") == "Your own picture."
-    assert page.locator("#result:visible, #picture-panel:visible").count() == 0
+    assert page.locator("#result:visible, #details:visible").count() == 0
+    page.locator("#picture-note", has_text="No face was found here").wait_for()
+    page.click("#crop-open")  # on the picture itself
+    assert page.locator("#crop-canvas").evaluate("canvas => [canvas.width, canvas.height]") == [300, 300]
+    page.keyboard.press("Escape")
     choose(page, HOPPER)
     assert page.locator("#picture-panel:visible").count() == 1
 
@@ -233,3 +237,41 @@ def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page
     assert b"<svg" in download('[data-format="svg"]')[:600]
     assert download('[data-format="pdf"]').startswith(b"%PDF")
     assert page.evaluate("document.activeElement.dataset.format") == "pdf"  # the keyboard goes on from there
+    assert page.inner_text("#download-note") == "The file is ready."
+    assert page.locator("#status.busy").count() == 0
+
+
+def test_a_large_photo_is_shrunk_before_it_is_sent(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 40, (2400, 3200, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise)
+    photo.paste(Image.open(COLLINS).resize((1600, 1600)), (800, 400))
+    photo.save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size > 4 << 20
+    page = open_page()
+    wait_for_result(page)
+    sent: list[int] = []
+    page.on("request", lambda request: sent.append(len(request.post_data_buffer or b"")) if request.method == "POST" else None)
+    with page.expect_response("**/api/v1/explanations*") as answered:
+        page.set_input_files("#file", str(tmp_path / "large.png"))
+    assert answered.value.json()["image"] == {"width": 1600, "height": 1200}
+    wait_for_result(page)
+    assert 0 < sent[0] < 1 << 20
+
+
+def test_the_same_file_can_be_chosen_again_after_a_sample(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    choose(page, HOPPER)
+    page.click('a[data-sample="biden"]')
+    page.wait_for_selector('a[data-sample="biden"][aria-current="true"]')
+    wait_for_result(page)
+    choose(page, HOPPER)
+    assert page.inner_text("#credit") == "Your own picture."
+
+
+def test_a_touch_screen_is_not_told_of_mouse_and_keyboard(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 900, "height": 900}, has_touch=True, is_mobile=True)
+    wait_for_result(page)
+    shown = page.inner_text("main")
+    assert "Touch a map" in shown
+    assert not any(word in shown for word in ("Point at", "Ctrl", "Drop it", "Shift"))

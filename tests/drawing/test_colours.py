@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.choices import ColourMap, Scale, Style
-from app.drawing.colours import as_webp, colour_limits, colour_table, colours, enlarged, overlay
+from app.drawing.colours import as_webp, colour_limits, colour_table, colours, disc_cover, enlarged, overlay
 from model.maps.picture import place_cells
 from model.networks import Grid
 
@@ -55,11 +55,11 @@ def test_unsigned_colours_start_at_zero() -> None:
 
 
 def test_signed_colours_keep_zero_in_the_middle() -> None:
-    drawn = colours(np.array([-2.0, 0.0, 2.0, 1.0]), 2.0, ColourMap.DIVERGING).astype(int)
+    drawn = colours(np.array([-2.0, 0.0, 2.0, 1.0]), 2.0, ColourMap.SIGNED).astype(int)
     assert drawn[0, 2] > drawn[0, 0]  # negative: blue
     assert drawn[2, 0] > drawn[2, 2]  # positive: red
-    assert drawn[1].min() >= 245  # zero: near white
-    assert drawn[3].tolist() == colour_table(ColourMap.DIVERGING)[191].tolist()
+    assert np.ptp(drawn[1]) <= 3  # zero: neither
+    assert drawn[3].tolist() == colour_table(ColourMap.SIGNED)[191].tolist()
 
 
 def test_a_map_without_evidence_is_drawn_as_zero_everywhere() -> None:
@@ -93,8 +93,39 @@ def test_the_blend_is_the_weighted_mean_and_is_not_rescaled() -> None:
 def test_opacity_nought_is_the_face_and_one_is_the_map() -> None:
     face = np.arange(48 * 48 * 3, dtype=np.uint32).reshape(48, 48, 3).astype(np.uint8)
     np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=0.0), 48), face)
-    expected = colours(place_cells(CELLS, GRID, 48), 8.0, ColourMap.JET)
+    expected = colours(place_cells(np.maximum(CELLS, 0.0), GRID, 48), 8.0, ColourMap.JET)
     np.testing.assert_array_equal(overlay(face, CELLS, GRID, 8.0, Style(ColourMap.JET, opacity=1.0), 48), expected)
+
+
+@pytest.mark.parametrize("colour_map", [ColourMap.SIGNED, ColourMap.DISCS])
+def test_a_signed_map_leaves_the_face_as_it_is_where_nothing_is_found(colour_map: ColourMap) -> None:
+    face = np.arange(49, dtype=np.uint8).reshape(7, 7) * 5
+    style = Style(colour_map, opacity=1.0)
+    drawn = overlay(face, CELLS, GRID, 8.0, style, 7)
+    np.testing.assert_array_equal(drawn[1, 1], [face[1, 1]] * 3)  # the centre of the cell that is 0
+    np.testing.assert_array_equal(drawn[5, 1], colour_table(colour_map)[255])  # that of the cell at the limit
+    assert drawn[5, 5, 2] > drawn[5, 5, 0]  # evidence against
+    np.testing.assert_array_equal(overlay(face, np.zeros((2, 2)), GRID, 0.0, style, 7), enlarged(face, 7))
+
+
+def test_cells_are_cut_at_zero_before_they_are_placed() -> None:
+    """Cut after placing, the slope from a positive to a negative cell would end in an edge half way, which no cell has."""
+    black = np.zeros((7, 7), np.uint8)
+    row = overlay(black, np.array([[8.0, -8.0]] * 2), GRID, 8.0, Style(ColourMap.VIRIDIS, opacity=1.0), 7)[3]
+    expected = colours(np.array([8.0, 8.0, 6.0, 4.0, 2.0, 0.0, 0.0]), 8.0, ColourMap.VIRIDIS)
+    np.testing.assert_array_equal(row, expected)
+
+
+def test_a_discs_area_is_the_size_of_its_cells_value() -> None:
+    grid = Grid(first=100, step=200, input=400)
+    cover = disc_cover(np.array([[8.0, -2.0], [4.0, 0.0]]), grid, 8.0, 400)
+    quarters = [cover[:200, :200], cover[:200, 200:], cover[200:, :200], cover[200:, 200:]]
+    full = np.pi * 100**2
+    for quarter, value in zip(quarters, (8.0, -2.0, 4.0, 0.0), strict=True):
+        assert quarter.sum() == pytest.approx(full * value / 8.0, rel=2e-3)
+    assert np.abs(cover).max() <= 1.0
+    rows, columns = np.nonzero(quarters[2])
+    assert (rows.mean(), columns.mean()) == pytest.approx((100.0, 100.0), abs=0.51)  # a cell's pixel 100 is centred at 100.5
 
 
 def test_a_grey_face_has_three_equal_channels() -> None:

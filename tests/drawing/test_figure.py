@@ -118,7 +118,7 @@ def test_bars_follow_the_scale() -> None:
     explained = ExplainedFaces((random_face(0),))
     one = svg_texts(draw_figure(explained, FigureFormat.SVG, Style(scale=Scale.ALL)))
     assert "all models: logits per cell" in one and "baseline: logits per cell" not in one
-    each = svg_texts(draw_figure(explained, FigureFormat.SVG, Style(ColourMap.DIVERGING, Scale.MAP)))
+    each = svg_texts(draw_figure(explained, FigureFormat.SVG, Style(ColourMap.SIGNED, Scale.MAP)))
     assert {"-maximum", "0", "maximum", "each map on its own scale: logits per cell"} <= set(each)
 
 

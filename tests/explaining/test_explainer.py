@@ -175,7 +175,9 @@ def test_no_evidence_is_said_and_never_placed(tmp_path: Path) -> None:
     blind = make_checkpoint(tmp_path / "blind.safetensors", 0)
     blind.classifier.head.weight.zero_()
     explanation = Explainer({"blind": blind}, "blind").explain(made_faces(1), ["blind"])[0]["blind"]
-    assert [(cue.place, cue.evidence, cue.peak, cue.mirror_agrees) for cue in explanation.cues] == [(None, 0.0, None, False)] * 2
+    assert [(cue.place, cue.evidence, cue.share, cue.peak, cue.mirror_agrees) for cue in explanation.cues] == [
+        (None, 0.0, 0.0, None, False)
+    ] * 2
     assert all(c.pearson is None and c.iou is None and c.relative_mse is None and c.mse == 0.0 for c in explanation.consistency.values())
 
 
@@ -207,6 +209,7 @@ def test_a_cue_is_compared_with_the_mirrored_map_turned_back(explainer: Explaine
                 near = [bool(np.abs(np.subtract(peaks[0], peak)).max() <= 1 and original.max() > 0 < flipped.max()) for peak in peaks[1:]]
                 assert cue.mirror_agrees is near[0]
                 assert cue.peak == (tuple(peaks[0]) if original.max() > 0 else None)
+                assert (cue.place is not None) is (cue.share >= 2 / 3)
                 found.append(near[0])
                 not_turned_back.append(near[1])
     assert set(found) == {True, False} and found != not_turned_back

@@ -151,6 +151,7 @@ def test_evidence_of_a_hand_worked_cue() -> None:
     assert cue.peak.tolist() == [0, 1]
     # 3x3 around (0, 1), inside the map: 8 + 4 + 2; the negative cell does not count, nor does the far one. 16 cells.
     assert cue.evidence.item() == 14 / 16
+    assert cue.share.item() == pytest.approx(14 / 19)
     assert cue.found and cue.mirror_agrees
 
 
@@ -168,6 +169,7 @@ def test_without_a_positive_cell_there_is_no_evidence(maps: torch.Tensor, mirror
     positive = bool((maps > 0).any())
     assert bool(cue.found) is positive
     assert (cue.evidence.item() > 0) is positive
+    assert (cue.share.item() > 0) is positive
     assert not cue.mirror_agrees
 
 

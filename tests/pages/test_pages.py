@@ -18,12 +18,11 @@ from fastapi.testclient import TestClient
 
 from app.drawing.colours import colour_table
 from app.errors import install_error_handlers
-from app.explaining.explainer import Cue, Explainer
+from app.explaining.explainer import Explainer
 from app.http.security import SecurityHeaders
 from app.pages import router as pages
 from app.pages.models import SUMMARIES
-from app.pages.templating import STATIC, problem_page
-from app.pages.without_javascript import cue_sentence
+from app.pages.templating import STATIC, problem_page, static_fingerprint
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
@@ -112,11 +111,19 @@ def test_no_page_needs_what_its_policy_forbids(client: TestClient, path: str) ->
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_static_file_a_page_names_is_there_with_its_fingerprint(client: TestClient, path: str) -> None:
-    named = re.findall(r'"/static/([^"?]+)(\?v=[0-9a-f]{12})?"', client.get(path).text)
+    named = re.findall(r'"/static/([0-9a-f]{12})?/?([^"?]+)"', client.get(path).text)
     assert named
-    for name, fingerprint in named:
+    for fingerprint, name in named:
         assert (STATIC / name).is_file()
-        assert fingerprint
+        assert fingerprint == static_fingerprint()
+
+
+def test_every_module_of_the_explorer_is_asked_for_at_once(client: TestClient) -> None:
+    """Those that a browser would find one after the other, in the files it has just read."""
+    text = client.get("/").text
+    named = set(re.findall(r'<link rel="modulepreload" href="/static/[0-9a-f]{12}/js/([a-z_]+)\.js">', text)) | {"explorer"}
+    imported = {name for script in named for name in re.findall(r'from "\./([a-z_]+)\.js"', (STATIC / "js" / f"{script}.js").read_text())}
+    assert imported == named - {"explorer"}
 
 
 def test_only_the_explorer_may_ask_for_the_camera(client: TestClient) -> None:
@@ -144,7 +151,7 @@ def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -
 
 def test_colour_tables_are_the_renderers(client: TestClient) -> None:
     tables = client.get("/explorer/colour-maps.json").json()
-    assert set(tables) == {"viridis", "inferno", "jet", "diverging"}
+    assert set(tables) == {"signed", "discs", "viridis", "inferno", "jet"}
     for name, coded in tables.items():
         assert bytes.fromhex(coded) == colour_table(name).tobytes()
 
@@ -262,22 +269,3 @@ def test_no_script_makes_markup_of_text() -> None:
     """What comes from the API is put into the page as text or attributes only."""
     for path in (ROOT / "static" / "js").rglob("*.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(", path.read_text()), path
-
-
-@pytest.mark.parametrize(
-    ("cue", "sentence"),
-    [
-        (
-            Cue("fear", "mouth", 1.31, (3, 2), True),
-            "ours finds 1.3 logits of evidence of fear at the mouth, and at the same place in the mirror image.",
-        ),
-        (
-            Cue("disgust", "left brow", 0.04, (0, 1), False),
-            "ours finds 0.04 logits of evidence of disgust at the left brow, but not at the same place in the mirror image.",
-        ),
-        (Cue("fear", None, 0.0, None, False), "ours finds no evidence of fear."),
-    ],
-)
-def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
-    outcome = "" if cue.place is None else " The whole face scores −1.1, a probability of <0.1\u00a0%."
-    assert cue_sentence("ours", cue, -1.06, 0.0004) == sentence + outcome

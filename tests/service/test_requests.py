@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.errors import Problem
 from app.http.assets import Assets
+from app.pages.templating import asset
 from tests.live_server import GOOD_UPLOAD, ROOT, SLOW_SERVICE, LiveServer, head, png
 
 PICTURE = png()
@@ -99,8 +100,11 @@ def test_ranges_on_static_files(server: LiveServer) -> None:
 def test_static_files_may_be_kept(server: LiveServer) -> None:
     """By a fingerprinted address for a year; by a plain one as long as the service says that nothing has changed."""
     target = "/static/icons/favicon.svg"
-    assert server.get(f"{target}?v=0123456789ab").headers["cache-control"] == "public, max-age=31536000, immutable"
+    kept = server.get(asset("icons/favicon.svg"))
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert server.get("/static/0123456789ab/icons/favicon.svg").status == 404
     plain = server.get(target)
+    assert plain.body == kept.body
     assert (plain.headers["cache-control"], plain.headers["content-type"]) == ("no-cache", "image/svg+xml")
     again = server.get(target, if_none_match=plain.headers["etag"])
     assert (again.status, again.body) == (304, b"")

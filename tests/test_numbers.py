@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.pages.numbers import decimal, estimate, percent, share_text
+from app.numbers import decimal, estimate, percent, share_text
 
 
 def test_a_number_has_its_digits_a_real_minus_and_a_dash_where_there_is_none() -> None:

@@ -1,4 +1,4 @@
-"""Numbers as a page writes them: a fixed count of digits, a real minus sign, a dash for what was not measured."""
+"""Numbers as people read them, on pages and in sentences: a fixed count of digits, a real minus sign, a dash for what was not measured."""
 
 from __future__ import annotations
 

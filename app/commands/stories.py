@@ -1,0 +1,176 @@
+"""``unturned stories``: the cards of the explorer's gallery, chosen by rules and captioned from the numbers of the shipped checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.commands.arguments import add_parser
+from app.numbers import decimal, share_text
+from app.samples import STORIES_FILE, sample_index, sample_pictures
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.files.atomic_write import replace_file
+
+if TYPE_CHECKING:
+    from app.commands.arguments import Subparsers
+    from app.commands.local_service import LocalService
+
+BASELINE, OURS = "baseline", "ours"  # names asked for
+NOISE, CROWD = "noise", "crowd"
+SCALES = (1.0, 0.85, 1.2)  # of the detector's square, which comes first
+SHIFTS = ((0.0, 0.0), (-0.1, 0.0), (0.1, 0.0), (0.0, -0.1), (0.0, 0.1))  # of its side
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture looked at through one crop: the answer's first face, and how many there are."""
+
+    sample: str
+    crop: str
+    face: dict[str, Any]
+    faces: int
+
+    def total_variation(self, model: str) -> float:
+        """Between the answers to the face and to its mirror image."""
+        return float(self.face["explanations"][model]["total_variation"])
+
+    def keeps_answer(self, model: str) -> bool:
+        """Whether the model says the same of the mirror image."""
+        said = self.face["explanations"][model]
+        return bool(said["predicted"] == said["predicted_flipped"])
+
+    def probability(self, model: str, expression: str) -> float:
+        """Of an expression, on the face as it is."""
+        return float(self.face["explanations"][model]["probabilities"]["original"][EXPRESSIONS.index(expression)])
+
+    def mean_consistency(self, model: str) -> float:
+        """Flip consistency, the mean of the classes that have one."""
+        values = [numbers["pearson"] for numbers in self.face["explanations"][model]["consistency"].values()]
+        defined: list[float] = [value for value in values if value is not None]
+        return sum(defined) / len(defined)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A card's rule and caption: among the portraits' looks, the one with the highest ``worth``; ``sample`` names the picture instead."""
+
+    id: str
+    rule: str
+    caption: Callable[[Look], str]
+    worth: Callable[[Look], Any] = lambda _: 0
+    sample: str = ""
+    expression: str = ""
+
+
+def _mind_worth(changing: str, keeping: str) -> Callable[[Look], Any]:
+    def worth(look: Look) -> tuple[bool, float]:
+        wanted = not look.keeps_answer(changing) and look.keeps_answer(keeping)
+        return wanted, look.total_variation(changing) - look.total_variation(keeping)
+
+    return worth
+
+
+def _mind_caption(changing: str, keeping: str) -> Callable[[Look], str]:
+    def caption(look: Look) -> str:
+        if not look.keeps_answer(changing) and look.keeps_answer(keeping):
+            return f"{changing.capitalize()} changes its mind, {keeping} does not"
+        moved = (f"{model} by {decimal(look.total_variation(model), 2)}" for model in (changing, keeping))
+        return f"The mirror moves {', '.join(moved)}"
+
+    return caption
+
+
+def _minor_story(expression: str) -> Story:
+    def caption(look: Look) -> str:
+        shares = (f"{model} {share_text(look.probability(model, expression))}" for model in (BASELINE, OURS))
+        return f"{expression.capitalize()}: {', '.join(shares)}"
+
+    return Story(
+        expression,
+        f"largest difference between the two models' probabilities of {expression}",
+        caption,
+        lambda look: abs(look.probability(OURS, expression) - look.probability(BASELINE, expression)),
+        expression=expression,
+    )
+
+
+STORIES = (
+    Story(
+        "baseline-changes",
+        "baseline's answer changes in the mirror and that of ours does not; then by how much more",
+        _mind_caption(BASELINE, OURS),
+        _mind_worth(BASELINE, OURS),
+    ),
+    Story(
+        "ours-changes",
+        "the answer of ours changes in the mirror and baseline's does not; then by how much more",
+        _mind_caption(OURS, BASELINE),
+        _mind_worth(OURS, BASELINE),
+    ),
+    *(_minor_story(expression) for expression in MINOR_CLASSES),
+    Story(
+        "no-face",
+        "the picture without a face",
+        lambda look: f"No face at all, yet maps of ours agree: r {decimal(look.mean_consistency(OURS), 2)}",
+        sample=NOISE,
+    ),
+    Story("crowd", "the picture with most faces", lambda look: f"A crowd: {look.faces} faces found", sample=CROWD),
+)
+
+
+def add_stories(subparsers: Subparsers) -> None:
+    """Mount the command."""
+    parser = add_parser(
+        subparsers,
+        "stories",
+        f"choose and caption the explorer's cards by what the checkpoints say, in {STORIES_FILE} beside them",
+        "unturned stories",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(_: argparse.Namespace) -> int:
+    from app.commands.local_service import LocalService
+
+    with LocalService() as service:
+        report = choose(service)
+        path = service.settings.checkpoint_dir / STORIES_FILE
+    replace_file(path, json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")
+    for story in report["stories"]:
+        print(f"{story['id']}: {story['caption']} ({story['sample']}, {story['crop']}; rule: {story['rule']})")
+    return 0
+
+
+def choose(service: LocalService) -> dict[str, Any]:
+    """What the stories' file holds: the models it is about, and each story with its rule."""
+    portraits = [look for sample in sample_index() if sample not in {NOISE, CROWD} for look in _looks(service, sample)]
+    told = []
+    for story in STORIES:
+        best = look_at(service, story.sample, sample_index()[story.sample]["crop"]) if story.sample else max(portraits, key=story.worth)
+        settings = {"id": story.id, "sample": best.sample, "crop": best.crop, "expression": story.expression}
+        told.append(settings | {"caption": story.caption(best), "rule": story.rule})
+    return {"models": {name: service.explainer.checkpoint(name).sha256 for name in (BASELINE, OURS)}, "stories": told}
+
+
+def look_at(service: LocalService, sample: str, crop: str) -> Look:
+    """A gallery picture through a crop, as the API's parameter writes it."""
+    from app.explaining.pipeline import ExplainOptions
+
+    answer = json.loads(service.explain(sample_pictures()[sample], ExplainOptions(crop=crop)).document)
+    return Look(sample, crop, answer["faces"][0], answer["faces_found"])
+
+
+def _looks(service: LocalService, sample: str) -> Iterator[Look]:
+    """A portrait through the detector's square, and through squares a little larger, smaller and beside it: as a hand might draw them."""
+    first = look_at(service, sample, "detect")
+    yield first
+    left, top, side, _ = first.face["crop"]
+    for scale in SCALES:
+        for across, down in SHIFTS:
+            if (scale, across, down) != (1.0, 0.0, 0.0):
+                grown = (1 - scale) / 2
+                x, y, length = (round(number) for number in (left + (grown + across) * side, top + (grown + down) * side, scale * side))
+                yield look_at(service, sample, f"{x},{y},{length},{length}")

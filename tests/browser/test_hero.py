@@ -1,0 +1,86 @@
+"""The explorer's first look in Chromium: there before any script, one expression at a time, and the face that folds over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from model.expressions import EXPRESSIONS
+from tests.browser.driving import pixels, wait_for_result
+
+pytestmark = pytest.mark.browser
+
+MAPS = '.hero-row [data-map="{}"] canvas'
+
+
+def test_the_first_result_is_in_the_page_before_any_script_and_the_script_says_the_same(open_page: Callable[..., Page]) -> None:
+    bare = open_page(java_script_enabled=False)
+    live = open_page()
+    wait_for_result(live)
+    for slot in ("answer", "findings", "seen", "same", "variation", "p", "r", "own", "expression", "limit"):
+        texts = [page.locator(f'.hero [data-slot="{slot}"]').all_text_contents() for page in (bare, live)]
+        assert texts[0] == texts[1] != [], slot
+    assert bare.locator(".hero-picture img").count() == 6
+    for view in ("original", "back", "difference"):
+        drawn = bare.locator(f'.hero-row [data-map="{view}"] img').first.evaluate(
+            """image => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 168;
+            const drawing = canvas.getContext('2d'); drawing.drawImage(image, 0, 0, 168, 168);
+            return Array.from(drawing.getImageData(0, 0, 168, 168).data); }"""
+        )
+        server = np.array(drawn).reshape(168, 168, 4)[:, :, :3]
+        assert (
+            np.abs(server - pixels(live, live.locator(MAPS.format(view)).first).astype(int)).mean() < 12
+        )  # the server's face is 48 pixels wide
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_first_screen_shows_the_sentence_and_the_maps(open_page: Callable[..., Page], width: int, height: int) -> None:
+    page = open_page(viewport={"width": width, "height": height})
+    wait_for_result(page)
+    for selector in (".hero-answer", MAPS.format("original"), MAPS.format("back")):
+        boxes = page.locator(selector).evaluate_all("all => all.map(one => one.getBoundingClientRect().bottom)")
+        assert boxes and max(boxes) <= height, selector
+    assert page.locator(MAPS.format("difference")).first.is_visible() is (width > 1000)
+
+
+def test_an_expression_is_chosen_by_its_name(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    before = pixels(page, page.locator(MAPS.format("original")).first)
+    chosen = next(name for name in EXPRESSIONS if page.locator(f'.chip[data-expression="{name}"]').get_attribute("aria-pressed") == "false")
+    page.click(f'.chip[data-expression="{chosen}"]')
+    assert page.locator('.chip[aria-pressed="true"]').all_inner_texts() == [chosen]
+    assert page.locator('[data-slot="expression"]').first.inner_text() == chosen
+    assert page.url.endswith(f"#focus={chosen}")
+    assert not np.array_equal(pixels(page, page.locator(MAPS.format("original")).first), before)
+
+
+def test_a_finger_drawn_across_the_maps_leads_to_the_next_expression(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#focus=neutral", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    wait_for_result(page)
+    swipe = """from => { const hero = document.getElementById('hero');
+      const at = (x) => new Touch({ identifier: 1, target: hero, clientX: x, clientY: 500 });
+      hero.dispatchEvent(new TouchEvent('touchstart', { touches: [at(200)], changedTouches: [at(200)] }));
+      hero.dispatchEvent(new TouchEvent('touchend', { touches: [], changedTouches: [at(200 + from)] })); }"""
+    page.evaluate(swipe, -90)
+    assert page.locator('.chip[aria-pressed="true"]').inner_text() == "happiness"
+    page.evaluate(swipe, 90)
+    assert page.locator('.chip[aria-pressed="true"]').inner_text() == "neutral"
+    page.evaluate(swipe, -20)
+    assert page.locator('.chip[aria-pressed="true"]').inner_text() == "neutral"
+
+
+def test_the_face_folds_over_and_back(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    wait_for_result(page)
+    turned = "map => new DOMMatrix(getComputedStyle(map).transform).a"
+    back = page.locator('.hero-row [data-map="back"] .hero-picture').first
+    assert back.evaluate(turned) == 1
+    page.click("#flip")
+    assert (back.evaluate(turned), page.get_attribute("#flip", "aria-pressed")) == (-1, "true")
+    assert "as the network saw it" in page.inner_text(".hero-row:first-of-type [data-map=back]")
+    page.click("#flip")
+    assert (back.evaluate(turned), page.inner_text("#flip")) == (1, "Flip the face")

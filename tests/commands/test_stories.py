@@ -1,0 +1,63 @@
+"""The explorer's cards: what their captions say is what the shipped checkpoints answer, and captions of other checkpoints are not shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.commands.local_service import LocalService
+from app.commands.stories import STORIES, Look, look_at
+from app.samples import STORIES_FILE, gallery, sample_index
+from tests.live_server import ROOT
+
+SHIPPED = ROOT / "checkpoints"
+TOLD = json.loads((SHIPPED / STORIES_FILE).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalService]:
+    with LocalService() as service:
+        yield service
+
+
+def test_every_caption_is_what_the_shipped_checkpoints_say(service: LocalService) -> None:
+    models = {name: service.explainer.checkpoint(name).sha256 for name in ("baseline", "ours")}
+    assert TOLD["models"] == models, "run unturned stories"
+    assert [story["id"] for story in TOLD["stories"]] == [story.id for story in STORIES]
+    for told, story in zip(TOLD["stories"], STORIES, strict=True):
+        assert told["caption"] == story.caption(look_at(service, told["sample"], told["crop"])), told["id"]
+
+
+def test_the_first_card_shows_models_that_differ(service: LocalService) -> None:
+    first = TOLD["stories"][0]
+    look = look_at(service, first["sample"], first["crop"])
+    moved = abs(look.total_variation("baseline") - look.total_variation("ours"))
+    assert look.keeps_answer("baseline") != look.keeps_answer("ours") or moved > 0.05
+
+
+def made_look(baseline: tuple[str, str], ours: tuple[str, str], variation: tuple[float, float]) -> Look:
+    answers = {"baseline": baseline, "ours": ours}
+    said = {
+        name: {"predicted": face, "predicted_flipped": mirrored, "total_variation": change}
+        for (name, (face, mirrored)), change in zip(answers.items(), variation, strict=True)
+    }
+    return Look("x", "detect", {"explanations": said}, 1)
+
+
+def test_a_change_of_mind_goes_before_a_larger_change_of_numbers() -> None:
+    changes = STORIES[0]
+    changed = made_look(("anger", "fear"), ("anger", "anger"), (0.2, 0.1))
+    moved = made_look(("anger", "anger"), ("anger", "anger"), (0.4, 0.1))
+    assert max([moved, changed], key=changes.worth) is changed
+    assert changes.caption(changed) == "Baseline changes its mind, ours does not"
+    assert changes.caption(moved) == "The mirror moves baseline by 0.40, ours by 0.10"
+
+
+def test_a_gallery_of_other_checkpoints_has_no_captions_of_these(tmp_path: Path) -> None:
+    assert list(gallery(SHIPPED, TOLD["models"])) == [story["id"] for story in TOLD["stories"]]
+    for folder, models in ((SHIPPED, {"baseline": "other", "ours": "other"}), (SHIPPED, {}), (tmp_path, TOLD["models"])):
+        cards = gallery(folder, models)
+        assert {name: card.caption for name, card in cards.items()} == {name: about["title"] for name, about in sample_index().items()}
