@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from model.measuring.results import TRIALS_FOLDER, ResultError, load_results, load_trials, result_path, save_result
+from model.measuring.results import (
+    RESULTS_FOLDER,
+    TRIALS_FOLDER,
+    ResultError,
+    RunResult,
+    load_results,
+    load_trials,
+    result_path,
+    save_result,
+)
+from model.methods import find_method
 from model.tables.formats import format_value
 from model.tables.tables import run_tables
 from model.tables.trials import trials_table
 from model.training.runs import Protocol
+from tests.live_server import ROOT
 from tests.made_results import make_result
 
 
@@ -60,3 +73,19 @@ def test_a_damaged_trial_is_named(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ResultError, match=r"cb-seed1\.json: "):
         load_trials(tmp_path)
+
+
+def test_the_file_name_of_a_committed_trial_says_what_was_tried_by_the_names_of_the_settings() -> None:
+    for path in (ROOT / "checkpoints" / RESULTS_FOLDER / TRIALS_FOLDER).glob("*.json"):
+        trial = RunResult.model_validate_json(path.read_bytes())
+        run = result_path(path.parent, trial.method, trial.dataset, trial.imbalance, trial.seed).stem
+        said = path.stem.removeprefix(run).removesuffix("-bfloat16")
+        pairs = {name: float(value) for name, value in re.findall(r"-([a-z_]+)([\d.]+)", said)}
+        settings = trial.hyperparameters["settings"]
+        assert isinstance(settings, dict)
+        tried = {"epochs": trial.epochs, **settings}
+        usual = {"epochs": Protocol.epochs, **asdict(find_method(trial.method).Settings())}
+
+        assert said == "".join(f"-{name}{value:g}" for name, value in pairs.items()), path.name
+        assert pairs == {name: tried.get(name) for name in pairs}, path.name
+        assert {name for name in tried if tried[name] != usual[name]} <= pairs.keys(), path.name
