@@ -7,6 +7,9 @@ from enum import StrEnum
 
 MAX_FACES = 8  # explained in one picture
 
+OURS = "ours"  # stands for the checkpoint that the manifest names
+COMPARED = ("baseline", OURS)  # the models explained unless a request names others
+
 
 def model_names(text: str) -> tuple[str, ...]:
     """The names in a list separated by commas, in its order.

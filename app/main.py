@@ -23,9 +23,9 @@ from app.http.observation import Observation
 from app.http.security import Security, SecurityHeaders
 from app.http.uploads import strict_query
 from app.pages import router as pages
+from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page
 from app.settings import Settings, load_settings
-from model.files.revision import code_revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,11 +39,17 @@ DESCRIPTION = (
 # outside a function, and functions that do are called once the models are loaded, which are loaded after these.
 LATE_MODULES = (
     "app.explaining.pipeline",
+    "app.drawing.colours",
     "app.drawing.figure",
     "app.drawing.saved_maps",
     "app.drawing.supplement",
     "app.pages.face_browser",
     "app.pages.without_javascript",
+    "model.data.ferplus",
+    "model.measuring.results",
+    "model.tables.changes",
+    "model.tables.formats",
+    "model.tables.layout",
     "model.tables.tables",
 )
 
@@ -67,7 +73,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; nothing is loaded until its lifespan begins.
 
-    Its ``state`` has ``settings``, ``executor``, ``drawer`` and ``service``, and once ready ``decoder``, ``detector`` and ``explainer``.
+    Its ``state`` has ``service`` (see :func:`app.explaining.service.service_of`) and ``pages`` (:func:`app.pages.state.page_state`).
 
     Raises:
         SettingsError: no settings were given and those of the environment cannot be used.
@@ -85,11 +91,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     places = Places(settings.compute_slots, settings.queue_length)
-    app.state.settings = settings
-    app.state.revision = code_revision()
-    app.state.service = service = Service(app.state, settings, places, import_late_modules)
+    app.state.service = service = Service(settings, places, import_late_modules)
+    app.state.pages = PageState()
     install_error_handlers(app, problem_page)
-    documentation.install_openapi(app)
+    documentation.install_openapi(app, asks_for_key=settings.api_key is not None)
     for module in (api, pages, health):
         app.include_router(module.router)
     app.mount("/static", Assets(STATIC))

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from app.api.schemas import explanation_answer
+from app.choices import COMPARED
 from app.decoding.decoder import Decoder
 from app.detection.find import find_faces
 from app.explaining.loading import load_detector, load_explainer
-from app.explaining.pipeline import ExplainOptions, explain_image
+from app.explaining.options import ExplainOptions
+from app.explaining.pipeline import explain_image
 from app.settings import load_settings
 from benchmarks.arrivals import offer, upload_request
 from benchmarks.portrait import portrait_jpeg
@@ -34,14 +36,14 @@ def main() -> None:
     picture = portrait_jpeg()
     settings = load_settings()
     detector, explainer = load_detector(settings), load_explainer(settings)
-    options = ExplainOptions()
+    asked = explainer.resolve(COMPARED)
+    models = list(asked.values())
     with asyncio.Runner() as runner:
         decoder = Decoder.from_settings(settings)
         runner.run(decoder.start())
         image = runner.run(decoder.decode(picture))
-        geometry = explainer.geometry(options.models)
+        geometry = models[0].metadata.geometry
         faces = np.stack([face.grey for face in find_faces(image, detector, geometry).faces])
-        models = [explainer.checkpoint(name) for name in options.models]
         seen = network_input(torch.from_numpy(faces), models[0].metadata.input_size)
         batch = torch.cat([seen, seen.flip(-1)])
 
@@ -51,13 +53,13 @@ def main() -> None:
 
         two_requests = torch.cat([batch, batch])
 
-        explained = explain_image(image, detector, explainer, options)
+        explained = explain_image(image, detector, explainer, asked, ExplainOptions())
         steps = {
             "decode (in its process)": lambda: runner.run(decoder.decode(picture)),
             "detect": lambda: detector.detect(image.pixels),
             "bare forward, two models": forward,
             "the same for two requests in one batch": lambda: forward(two_requests),
-            "crop, explain and compare": lambda: explainer.explain(faces, options.models),
+            "crop, explain and compare": lambda: explainer.explain(faces, asked),
             "serialise to JSON": lambda: explanation_answer(explained, "benchmark").model_dump_json(),
         }
         medians = interleaved_medians(steps, arguments.rounds)

@@ -15,7 +15,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.explaining import loading
+from app.explaining.service import service_of
 from app.http.uploads import read_upload
 
 written_files: list[str] = []
@@ -29,7 +29,8 @@ pages = APIRouter()
 @router.post("/explanations")
 async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_bytes: int = 0) -> dict[str, object]:
     data = await read_upload(request)
-    image = await request.app.state.decoder.decode(data)
+    pipeline = service_of(request).loaded_pipeline()
+    image = await pipeline.decoder.decode(data)
 
     def compute() -> None:
         computed.append(sleep)
@@ -37,7 +38,7 @@ async def explain(request: Request, sleep: float = 0, faces: int = 1, padding_by
             raise RuntimeError(f"secret {data[:9]!r}")
         time.sleep(sleep)
 
-    await request.app.state.executor.run(compute)
+    await pipeline.executor.run(compute)
     return {"bytes": len(data), "width": image.width, "faces": faces, "padding": "x" * padding_bytes}
 
 
@@ -55,7 +56,7 @@ async def figure(request: Request, sleep: float = 0) -> dict[str, object]:
 
 @pages.get("/samples/{sample}")
 async def explain_sample(request: Request, sample: str, sleep: float = 0) -> dict[str, object]:
-    await request.app.state.executor.run(lambda: time.sleep(sleep))
+    await service_of(request).executor.run(lambda: time.sleep(sleep))
     return {"sample": sample}
 
 
@@ -69,6 +70,11 @@ def blocked() -> None:
 @router.get("/counts")
 async def counts() -> dict[str, object]:
     return {"computed": len(computed), "written_files": written_files, "blocked": len(blocked_threads)}
+
+
+class _Pipeline:
+    def __init__(self, decoder: object, detector: object, explainer: object, executor: object) -> None:
+        self.decoder, self.detector, self.explainer, self.executor = decoder, detector, explainer, executor
 
 
 def _stand_in(name: str, **contents: object) -> None:
@@ -89,9 +95,9 @@ def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
-    loading.load_explainer = _load_explainer  # type: ignore[assignment]
-    loading.load_detector = lambda settings: object()  # type: ignore[assignment,return-value]
+    vars(sys.modules["app.explaining.service"]).update(load_explainer=_load_explainer, load_detector=lambda settings: object())
     _stand_in("app.api.routes", router=router)
+    _stand_in("app.explaining.pipeline", Pipeline=_Pipeline)
     _stand_in("app.pages.router", router=pages)
     from app import main as application
     from app.cli import main

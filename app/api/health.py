@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
@@ -9,9 +10,10 @@ from pydantic import BaseModel
 
 from app import metrics
 from app.errors import ErrorCode, Problem
+from app.explaining.service import service_of
+from model.files.revision import code_revision
 
 if TYPE_CHECKING:
-    from app.explaining.service import Service
     from model.checkpoints import Checkpoint
 
 router = APIRouter(tags=["operation"])
@@ -62,7 +64,7 @@ async def live() -> Live:
 @router.get("/health/ready", responses={503: {"model": Ready}})
 async def ready(request: Request, response: Response) -> Ready:
     """Uploads are answered: every model has passed its checks and answers in time, and the service is not stopping."""
-    service = _service(request)
+    service = service_of(request)
     if not service.ready:
         response.status_code = 503
         response.headers["Retry-After"] = "5"
@@ -73,12 +75,12 @@ async def ready(request: Request, response: Response) -> Ready:
 @router.get("/info")
 async def info(request: Request) -> Information:
     """Version, models by sha256, and the limits in force."""
-    settings = request.app.state.settings
+    settings = service_of(request).settings
     limits = {name: value for name, value in settings.model_dump().items() if name.startswith("max_") or "_limit_" in name}
     return Information(
         name="unturned",
         version=request.app.version,
-        revision=request.app.state.revision,
+        revision=_revision(),
         purpose=PURPOSE,
         models={name: checkpoint.sha256 for name, checkpoint in _checkpoints(request).items()},
         limits=limits | {name: value for name, value in settings.model_dump().items() if name.endswith("_timeout_seconds")},
@@ -97,16 +99,16 @@ async def problem_kind(code: str) -> ProblemKind:
 @router.get("/metrics", include_in_schema=False)
 async def prometheus(request: Request) -> Response:
     """Prometheus' text format; 404 where the settings turn it off."""
-    if not request.app.state.settings.metrics:
+    if not service_of(request).settings.metrics:
         raise Problem(ErrorCode.NOT_FOUND)
     return metrics.exposition()
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+@cache
+def _revision() -> str:
+    return code_revision()
 
 
 def _checkpoints(request: Request) -> dict[str, Checkpoint]:
-    explainer = getattr(request.app.state, "explainer", None)
-    return dict(explainer.checkpoints) if explainer is not None else {}
+    pipeline = service_of(request).pipeline
+    return pipeline.explainer.checkpoints if pipeline is not None else {}

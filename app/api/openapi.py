@@ -28,13 +28,13 @@ _NAMED = {"/models/": ErrorCode.MODEL_NOT_FOUND, "/samples/": ErrorCode.SAMPLE_N
 _NEEDS_MODELS = "/api/v1/models"
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Make the application describe its errors as it answers them."""
+def install_openapi(app: FastAPI, asks_for_key: bool) -> None:
+    """Make the application describe its errors, and whether it asks for a key, as it answers them."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = describe(app)
-            if app.state.settings.api_key is not None:
+            if asks_for_key:
                 _ask_for_key(app.openapi_schema)
         return app.openapi_schema
 

@@ -8,17 +8,20 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from app import metrics
 from app.api.examples import EXPLANATION, MODELS
 from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, explanation_answer, model_answer
-from app.choices import FIGURE_MEDIA_TYPES, MAX_FACES, ColourMap, FigureFormat, Gauge, MapMethod, Scale, Style, model_names
+from app.choices import COMPARED, FIGURE_MEDIA_TYPES, MAX_FACES, OURS, ColourMap, FigureFormat, Gauge, MapMethod, Scale, Style, model_names
+from app.detection.asked_crop import parse_crop
 from app.errors import ErrorCode, Problem
-from app.explaining.loading import loaded_explainer
 from app.explaining.mirror_floor import mirror_floor
+from app.explaining.options import ExplainOptions
+from app.explaining.service import service_of
 from app.http.uploads import IMAGE_FIELD, read_upload
 from app.samples import MEDIA_TYPE, sample_index, sample_pictures
 
 if TYPE_CHECKING:
-    from app.explaining.pipeline import ExplainedPicture, ExplainOptions
+    from app.explaining.pipeline import ExplainedPicture
     from model.checkpoints import Checkpoint
 
 router = APIRouter(prefix="/api/v1")
@@ -49,7 +52,7 @@ class PictureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     models: str = Field(
-        default="baseline,ours",
+        default=",".join(COMPARED),
         max_length=1024,
         json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$"},
         description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
@@ -74,20 +77,23 @@ class PictureQuery(BaseModel):
     )
 
     def options(self, most_faces: int) -> ExplainOptions:
-        """What the pipeline needs.
+        """What is asked for beside the models.
 
         Raises:
-            Problem: ``invalid_parameter`` for a model named twice, or for a crop that is none.
+            Problem: ``invalid_parameter`` for a crop that is none.
         """
-        from app.detection.crop import parse_crop
-        from app.explaining.pipeline import ExplainOptions
+        return ExplainOptions(min(self.faces, most_faces), self.method, parse_crop(self.crop), self.gauge)
 
-        parse_crop(self.crop)  # before the picture is decoded
+    def names(self) -> tuple[str, ...]:
+        """The models asked for.
+
+        Raises:
+            Problem: ``invalid_parameter`` for one named twice.
+        """
         try:
-            models = model_names(self.models)
+            return model_names(self.models)
         except ValueError as error:
             raise Problem(ErrorCode.INVALID_PARAMETER, f"{str(error).capitalize()}.", "/query/models") from error
-        return ExplainOptions(models, min(self.faces, most_faces), self.method, self.crop, self.gauge)
 
 
 class ExplanationQuery(PictureQuery):
@@ -119,8 +125,6 @@ async def explain(request: Request, query: Annotated[ExplanationQuery, Query()])
 
     With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
     """
-    from app import metrics
-
     picture = await _explained(request, query)
     with metrics.stage("encode"):
         answer = explanation_answer(picture, request.scope["state"]["request_id"], query.encoding)
@@ -147,7 +151,7 @@ async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Re
         detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
         raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
     style = Style(query.colours, query.scale, query.opacity)
-    data = await request.app.state.drawer.draw(lambda: draw_figure(explained, query.format, style))
+    data = await service_of(request).drawer.draw(lambda: draw_figure(explained, query.format, style))
     return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
 
 
@@ -163,29 +167,29 @@ async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Res
     from app.drawing.saved_maps import save_maps
 
     explained = (await _explained(request, query)).as_faces()
-    data = await request.app.state.executor.run(lambda: save_maps(explained))
+    data = await service_of(request).executor.run(lambda: save_maps(explained))
     return _download(data, "application/zip", "unturned-maps.npz")
 
 
 @router.get("/models", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS}}}})
 async def models(request: Request) -> ModelList:
     """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
-    explainer = loaded_explainer(request)
+    explainer = service_of(request).loaded_pipeline().explainer
     return ModelList(ours=explainer.ours, models=[_listed(request, checkpoint) for checkpoint in explainer.checkpoints.values()])
 
 
 @router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
 async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
     """One checkpoint."""
-    explainer = loaded_explainer(request)
-    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    explainer = service_of(request).loaded_pipeline().explainer
+    checkpoint = explainer.checkpoints.get(explainer.ours if name == OURS else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND)
     return _listed(request, checkpoint)
 
 
 def _listed(request: Request, checkpoint: Checkpoint) -> Model:
-    return model_answer(checkpoint, mirror_floor(request.app.state.settings.checkpoint_dir, checkpoint.sha256))
+    return model_answer(checkpoint, mirror_floor(service_of(request).settings.checkpoint_dir, checkpoint.sha256))
 
 
 @router.get("/samples", tags=["samples"])
@@ -214,12 +218,11 @@ async def sample(sample_id: Annotated[str, Path(description="Of the gallery's li
 
 
 async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
-    image = await read_upload(request)
-    loaded_explainer(request)  # before the pipeline's import, which is only quick once the models are loaded
-    from app.explaining.pipeline import explain_picture
-
-    state = request.app.state
-    return await explain_picture(state, image, query.options(state.settings.max_faces))
+    """The picture explained; what is asked for is checked before the picture is received."""
+    service = service_of(request)
+    pipeline, options = service.loaded_pipeline(), query.options(service.settings.max_faces)
+    models = pipeline.explainer.resolve(query.names())
+    return await pipeline.explain(await read_upload(request), models, options)
 
 
 def _download(data: bytes, media_type: str, name: str) -> Response:

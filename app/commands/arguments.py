@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.choices import MAX_FACES, Gauge, MapMethod, model_names
+from app.choices import COMPARED, MAX_FACES, Gauge, MapMethod, model_names
+from app.detection.asked_crop import parse_crop
+from app.explaining.options import ExplainOptions
 from model.errors import InputError
 
 if TYPE_CHECKING:
-    from app.explaining.pipeline import ExplainOptions
-
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 
@@ -27,7 +27,7 @@ def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) ->
 def add_explaining(parser: argparse.ArgumentParser) -> None:
     """The choices of an explanation, as in the API."""
     parser.add_argument(
-        "--models", default="baseline,ours", help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
+        "--models", default=",".join(COMPARED), help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
     )
     parser.add_argument(
         "--faces",
@@ -45,18 +45,21 @@ def add_explaining(parser: argparse.ArgumentParser) -> None:
 
 
 def explain_options(arguments: argparse.Namespace) -> ExplainOptions:
-    """What :func:`add_explaining`'s arguments ask for.
+    """What :func:`add_explaining`'s arguments ask for beside the models.
 
     Raises:
         Problem: a crop that is none.
+    """
+    return ExplainOptions(arguments.faces, arguments.method, parse_crop(arguments.crop), arguments.gauge)
+
+
+def asked_models(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The names that ``--models`` holds.
+
+    Raises:
         InputError: a model named twice.
     """
-    from app.detection.crop import parse_crop
-    from app.explaining.pipeline import ExplainOptions
-
-    parse_crop(arguments.crop)  # before the models are loaded
     try:
-        models = model_names(arguments.models)
+        return model_names(arguments.models)
     except ValueError as error:
         raise InputError(f"--models: {error}") from error
-    return ExplainOptions(models, arguments.faces, arguments.method, arguments.crop, arguments.gauge)

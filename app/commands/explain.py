@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import add_explaining, add_parser, explain_options
+from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
 from app.commands.batch import INDEX_FILE, Answer, Outcome, explain_folder
 from model.errors import InputError
 
@@ -40,18 +40,19 @@ def _run(arguments: argparse.Namespace) -> int:
     from app.commands.local_service import LocalService
     from app.drawing.saved_maps import save_maps
 
-    options = explain_options(arguments)
+    options, names = explain_options(arguments), asked_models(arguments)
     with LocalService() as service:
+        models = service.resolve(names)
 
         def explain(name: str, data: bytes) -> Answer:
-            answer = service.explain(data, options, name)
+            answer = service.explain(data, models, options, name)
             return Answer(answer.document, save_maps(answer.explained))
 
-        hashes = {name: service.explainer.checkpoint(name).sha256 for name in service.check_models(options.models)}
+        hashes = {name: checkpoint.sha256 for name, checkpoint in models.items()}
         outcome = explain_folder(
             arguments.folder,
             arguments.out,
-            asdict(options) | {"checkpoints": hashes},
+            asdict(options) | {"models": names, "checkpoints": hashes},
             explain,
             service.settings.body_limit_bytes,
             lambda files: tqdm(files, unit="picture"),

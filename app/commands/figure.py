@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.choices import ColourMap, FigureFormat, Scale, Style
-from app.commands.arguments import add_explaining, add_parser, explain_options
+from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
 from app.errors import Problem
 from model.errors import InputError, file_errors, make_folder
 from model.expressions import EXPRESSIONS
@@ -108,9 +108,9 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
         _refuse(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
         yield from (_read(path) for path in options.images)
         return
-    chosen = explain_options(options)
+    chosen, names = explain_options(options), asked_models(options)
     with LocalService() as service:
-        service.check_models(chosen.models)
+        models = service.resolve(names)
         for path in options.images:
             if path.suffix.lower() == SAVED_MAPS_SUFFIX:
                 yield _read(path)
@@ -118,7 +118,7 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
                 with file_errors():
                     data = path.read_bytes()
                 try:
-                    explained = service.explain(data, chosen, path.name).explained
+                    explained = service.explain(data, models, chosen, path.name).explained
                 except Problem as problem:
                     raise InputError(f"{path}: {problem.detail} ({problem.code})") from problem
                 yield replace(explained, faces=tuple(replace(face, label=options.label) for face in explained.faces))
@@ -153,8 +153,9 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     if options.data is None or options.out is None:
         raise InputError("--supplement needs --data, where FERPlus is, and --out, the folder to write to")
     faces = load_ferplus(options.data, "test").labelled()
+    names = asked_models(options)
     with LocalService() as service:
-        figures = supplement_figures(service.explainer, service.check_models(explain_options(options).models), faces)
+        figures = supplement_figures(service.explainer, service.resolve(names), faces)
     make_folder(options.out)
     lines = [RULE, ""]
     for figure in figures:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from app.api.schemas import explanation_answer
+from app.choices import OURS
 from app.decoding.decoder import Decoder
 from app.errors import CannotStartError, one_line
 from app.explaining.compute import ComputePool
-from app.explaining.explainer import OURS
 from app.explaining.loading import load_detector, load_explainer
-from app.explaining.pipeline import ExplainOptions, explain_picture
+from app.explaining.options import ExplainOptions
+from app.explaining.pipeline import Pipeline
 from app.settings import load_settings
 from model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.explaining.explainer import Explainer
     from app.explaining.maps import ExplainedFaces
+    from model.checkpoints import Checkpoint
 
 REQUEST_ID = "local"
 PATIENCE = 30  # times the service's time limits: nobody else waits for this picture
@@ -55,30 +57,29 @@ class LocalService:
         self._runner = asyncio.Runner()
         self._decoder = Decoder.from_settings(self.settings)
         self._executor = ComputePool(1, self.settings.work_timeout_seconds)
-        self._state = SimpleNamespace(decoder=self._decoder, executor=self._executor)
+        self._pipeline: Pipeline | None = None
 
     @property
     def explainer(self) -> Explainer:
         """The loaded models."""
-        explainer: Explainer = self._state.explainer
-        return explainer
+        return self._loaded().explainer
 
-    def check_models(self, names: Sequence[str]) -> Sequence[str]:
-        """The names themselves, if each is a loaded model.
+    def resolve(self, names: Sequence[str]) -> dict[str, Checkpoint]:
+        """The checkpoints that the names asked for stand for, by those names.
 
         Raises:
-            InputError: one is not; the message lists those there are.
+            InputError: there is none of a name; the message lists those there are.
         """
         known = [*self.explainer.checkpoints, OURS]
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InputError(f"--models: there is no model {', '.join(unknown)}; there are {', '.join(known)}")
-        return names
+        return self.explainer.resolve(names)
 
     def __enter__(self) -> Self:
         try:
-            self._state.explainer = load_explainer(self.settings)
-            self._state.detector = load_detector(self.settings)
+            explainer, detector = load_explainer(self.settings), load_detector(self.settings)
+            self._pipeline = Pipeline(self._decoder, detector, explainer, self._executor)
             self._runner.run(self._decoder.start())
         except Exception as error:  # whatever a file or a library objects to, as for the service
             self._close()
@@ -91,15 +92,19 @@ class LocalService:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
 
-    def explain(self, data: bytes, options: ExplainOptions, caption: str = "") -> LocalAnswer:
-        """Decode and explain one picture; the caption names its faces in a figure.
+    def explain(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions, caption: str = "") -> LocalAnswer:
+        """Decode and explain one picture with models of :meth:`resolve`; the caption names its faces in a figure.
 
         Raises:
             Problem: whatever is wrong with the picture or the options.
         """
-        picture = self._runner.run(explain_picture(self._state, data, options))
+        picture = self._runner.run(self._loaded().explain(data, models, options))
         explained = picture.as_faces(caption)
         return LocalAnswer(explanation_answer(picture, REQUEST_ID).model_dump_json().encode(), explained)
+
+    def _loaded(self) -> Pipeline:
+        assert self._pipeline is not None, "the context was not entered"
+        return self._pipeline
 
     def _close(self) -> None:
         self._runner.run(self._decoder.stop())

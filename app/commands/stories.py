@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.choices import COMPARED
 from app.commands.arguments import add_parser
+from app.detection.asked_crop import parse_crop
+from app.explaining.options import ExplainOptions
 from app.numbers import decimal, share_text
 from app.samples import STORIES_FILE, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
@@ -152,14 +155,13 @@ def choose(service: LocalService) -> dict[str, Any]:
         best = look_at(service, story.sample, sample_index()[story.sample]["crop"]) if story.sample else max(portraits, key=story.worth)
         settings = {"id": story.id, "sample": best.sample, "crop": best.crop, "expression": story.expression}
         told.append(settings | {"caption": story.caption(best), "rule": story.rule})
-    return {"models": {name: service.explainer.checkpoint(name).sha256 for name in (BASELINE, OURS)}, "stories": told}
+    return {"models": {name: checkpoint.sha256 for name, checkpoint in service.resolve(COMPARED).items()}, "stories": told}
 
 
 def look_at(service: LocalService, sample: str, crop: str) -> Look:
     """A gallery picture through a crop, as the API's parameter writes it."""
-    from app.explaining.pipeline import ExplainOptions
-
-    answer = json.loads(service.explain(sample_pictures()[sample], ExplainOptions(crop=crop)).document)
+    options = ExplainOptions(crop=parse_crop(crop))
+    answer = json.loads(service.explain(sample_pictures()[sample], service.resolve(COMPARED), options).document)
     return Look(sample, crop, answer["faces"][0], answer["faces_found"])
 
 

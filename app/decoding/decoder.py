@@ -47,6 +47,11 @@ class DecodedImage:
     height: int
     warnings: tuple[str, ...] = ()
 
+    @property
+    def reduction(self) -> tuple[float, float]:
+        """How many pixels of the picture one of ``pixels`` stands for, across and down."""
+        return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
+
 
 def decode_limits(settings: Settings) -> DecodeLimits:
     """The part of the settings that decoding needs."""

@@ -8,31 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import ErrorCode, Problem
+from app.detection.asked_crop import Box, bad_crop
 from model.geometry import FaceGeometry
 from model.preprocessing import FACE_SIZE
 
-Box = tuple[float, float, float, float]  # left, top, width, height in pixels of the picture
-
-SMALLEST_CROP = 16.0  # pixels a side that a request may name; a third of what the networks see
 CUBIC = -0.5  # Keys' parameter a: third-order interpolation (IEEE Trans. ASSP 29(6), 1981)
 
 
-def parse_crop(text: str) -> Box | None:
-    """The box of ``crop=x,y,w,h``; None for ``detect`` and ``whole``, which are words of their own.
-
-    Raises:
-        Problem: ``invalid_parameter``, for anything else.
-    """
-    if text in {"detect", "whole"}:
-        return None
-    try:
-        left, top, width, height = (float(part) for part in text.split(","))
-    except ValueError:
-        raise _bad_crop() from None
-    if not all(map(math.isfinite, (left, top, width, height))) or min(width, height) < SMALLEST_CROP:
-        raise _bad_crop()
-    return left, top, width, height
+def scaled(box: Box, x: float, y: float) -> Box:
+    """The same box where the picture is ``x`` times as wide and ``y`` times as high."""
+    return box[0] * x, box[1] * y, box[2] * x, box[3] * y
 
 
 def square_around(box: Box) -> Box:
@@ -51,7 +36,7 @@ def check_given_crop(square: Box, picture_width: int, picture_height: int) -> No
     left, top, side, _ = square
     overlaps = left < picture_width and top < picture_height and left + side > 0 and top + side > 0
     if not overlaps or side > 2 * max(picture_width, picture_height):
-        raise _bad_crop()
+        raise bad_crop()
 
 
 def calibrated_crop(box: Box, geometry: FaceGeometry) -> Box:
@@ -111,11 +96,3 @@ def _weights(start: float, length: float, size: int) -> tuple[int, NDArray[np.fl
     weights = np.zeros((FACE_SIZE, int(pixels.max()) - first + 1))
     np.add.at(weights, (np.arange(FACE_SIZE)[:, None], pixels - first), np.where(distances <= 1, near, far))
     return first, weights.astype(np.float32)
-
-
-def _bad_crop() -> Problem:
-    return Problem(
-        ErrorCode.INVALID_PARAMETER,
-        f"crop is detect, whole or x,y,w,h in pixels: a box of at least {SMALLEST_CROP:g} pixels a side that lies in the picture.",
-        pointer="/query/crop",
-    )

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.crop import Box
+from app.detection.asked_crop import Box
+from app.detection.crop import scaled
 from model.geometry import Point
 
 COPY_LONG_SIDE = 640  # pixels
@@ -28,9 +29,8 @@ class DetectedFace:
 
     def scaled(self, x: float, y: float) -> DetectedFace:
         """The same face in a picture that is ``x`` times as wide and ``y`` times as high."""
-        left, top, width, height = self.box
         landmarks = {name: (point[0] * x, point[1] * y) for name, point in self.landmarks.items()}
-        return DetectedFace((left * x, top * y, width * x, height * y), self.score, landmarks)
+        return DetectedFace(scaled(self.box, x, y), self.score, landmarks)
 
 
 class FaceDetector(Protocol):

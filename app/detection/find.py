@@ -11,25 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decoding.decoder import DecodedImage
-from app.detection.crop import Box, calibrated_crop, check_given_crop, crop_face, parse_crop, square_around
+from app.detection.asked_crop import Box, Crop
+from app.detection.crop import calibrated_crop, check_given_crop, crop_face, scaled, square_around
 from app.detection.detector import DetectedFace, FaceDetector, smallest_face
 from app.detection.mtcnn import MtcnnDetector
 from app.detection.yunet import YuNetDetector
 from app.errors import ErrorCode, Problem
 from model.geometry import FaceGeometry, Point
-
-__all__ = [
-    "Box",
-    "DetectedFace",
-    "FaceCrop",
-    "FaceDetector",
-    "FoundFaces",
-    "MtcnnDetector",
-    "YuNetDetector",
-    "create_detector",
-    "crop_face",
-    "find_faces",
-]
 
 logger = logging.getLogger("app.detection.find")
 
@@ -59,6 +47,14 @@ class FaceCrop:
     source: Source
     grey: NDArray[np.uint8]
 
+    @property
+    def landmarks_in_crop(self) -> dict[str, Point] | None:
+        """The landmarks in units of the crop's side, from its top left corner."""
+        if self.landmarks is None:
+            return None
+        left, top, width, height = self.crop
+        return {name: ((x - left) / width, (y - top) / height) for name, (x, y) in self.landmarks.items()}
+
 
 @dataclass(frozen=True)
 class FoundFaces:
@@ -69,26 +65,25 @@ class FoundFaces:
     warnings: tuple[str, ...]
 
 
-def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeometry, crop: str = "detect", limit: int = 8) -> FoundFaces:
+def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeometry, crop: Crop = "detect", limit: int = 8) -> FoundFaces:
     """The faces a request asks about.
 
     Args:
         image: an upright picture.
         detector: asked only where ``crop`` is ``detect``.
         geometry: where detected boxes belong in a crop.
-        crop: ``detect``; ``whole``, the smallest square around the picture; or ``x,y,w,h`` in pixels of the picture, made square likewise.
+        crop: ``detect``; ``whole``, the smallest square around the picture; or a box, made square likewise.
         limit: most faces returned.
 
     Raises:
         Problem: ``no_face``; ``invalid_parameter`` for an unusable ``crop``.
     """
     whole = (0.0, 0.0, float(image.width), float(image.height))
-    given = parse_crop(crop)
-    if given is not None:
-        check_given_crop(square_around(given), image.width, image.height)
-        return _as_told(image, given, "given")
     if crop == "whole":
         return _as_told(image, whole, "whole")
+    if crop != "detect":
+        check_given_crop(square_around(crop), image.width, image.height)
+        return _as_told(image, crop, "given")
     detected = _in_picture(detector.detect(image.pixels), image)
     if detected:
         largest = sorted(detected, key=lambda face: face.box[2] * face.box[3], reverse=True)[:limit]
@@ -115,9 +110,8 @@ def create_detector(yunet_path: Path | None) -> FaceDetector:
 
 def _in_picture(faces: list[DetectedFace], image: DecodedImage) -> list[DetectedFace]:
     """The faces that are at least partly in the picture, in its pixels instead of the (perhaps reduced) ones the detector saw."""
-    x, y = image.width / image.pixels.shape[1], image.height / image.pixels.shape[0]
-    scaled = [face.scaled(x, y) for face in faces]
-    return [face for face in scaled if min(_clipped(face.box, image)[2:]) > 0]
+    in_picture = [face.scaled(*image.reduction) for face in faces]
+    return [face for face in in_picture if min(_clipped(face.box, image)[2:]) > 0]
 
 
 def _as_told(image: DecodedImage, box: Box, source: Source) -> FoundFaces:
@@ -126,8 +120,8 @@ def _as_told(image: DecodedImage, box: Box, source: Source) -> FoundFaces:
 
 
 def _cropped(image: DecodedImage, box: Box, crop: Box, source: Source, face: DetectedFace | None) -> FaceCrop:
-    x, y = image.pixels.shape[1] / image.width, image.pixels.shape[0] / image.height
-    grey = crop_face(image.pixels, (crop[0] * x, crop[1] * y, crop[2] * x, crop[3] * y))
+    x, y = image.reduction
+    grey = crop_face(image.pixels, scaled(crop, 1 / x, 1 / y))
     return FaceCrop(_clipped(box, image), face.score if face else None, face.landmarks if face else None, crop, source, grey)
 
 

@@ -6,7 +6,7 @@ this project, so these figures are drawn on demand by whoever has FERPlus.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,20 +40,19 @@ class SupplementFigure:
     explained: ExplainedFaces
 
 
-def supplement_figures(explainer: Explainer, models: Sequence[str], faces: FaceSet) -> list[SupplementFigure]:
+def supplement_figures(explainer: Explainer, models: Mapping[str, Checkpoint], faces: FaceSet) -> list[SupplementFigure]:
     """The five figures' faces and maps.
 
     Args:
         explainer: the loaded models.
-        models: names of those to compare.
+        models: those to compare, by the names asked for.
         faces: the FERPlus test split.
 
     Raises:
-        Problem: ``invalid_parameter`` for an unknown model.
         InputError: an expression has fewer labelled faces than are shown.
     """
     candidates = candidate_faces(faces)
-    checkpoints = [explainer.checkpoint(name) for name in models]
+    checkpoints = list(models.values())
     scores = {
         expression: np.concatenate([label_scores(checkpoints, images, expression) for images in torch.split(group.images, BATCH)])
         for expression, group in candidates.items()
@@ -86,7 +85,7 @@ def label_scores(checkpoints: Sequence[Checkpoint], images: Tensor, expression: 
 
 
 def chosen_figures(
-    explainer: Explainer, models: Sequence[str], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
+    explainer: Explainer, models: Mapping[str, Checkpoint], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
 ) -> list[SupplementFigure]:
     """The figures of the faces that the rule chooses by their scores ``(N,)``, by expression."""
     figures = []
@@ -105,7 +104,7 @@ def nearest_to_median(scores: NDArray[np.float64], names: Sequence[str]) -> list
     return sorted(range(len(names)), key=lambda position: (distances[position], names[position]))
 
 
-def _explained(explainer: Explainer, models: Sequence[str], faces: FaceSet, position: int, label: str) -> FaceMaps:
+def _explained(explainer: Explainer, models: Mapping[str, Checkpoint], faces: FaceSet, position: int, label: str) -> FaceMaps:
     image = faces.images[position].numpy()
     (explanations,) = explainer.explain(image[None], models)
     maps = tuple(explanation.maps for explanation in explanations.values())

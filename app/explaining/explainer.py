@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app import metrics
-from app.choices import Gauge, MapMethod
+from app.choices import OURS, Gauge, MapMethod
 from app.errors import ErrorCode, Problem
 from app.explaining.maps import ModelMaps
 from app.explaining.other_maps import scaled_maps
@@ -36,8 +36,6 @@ from model.maps.measures import (
 )
 from model.networks import Grid
 from model.preprocessing import network_input
-
-OURS = "ours"
 
 Landmarks = Mapping[str, Point]  # in units of the crop's side
 Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
@@ -141,14 +139,18 @@ class Explainer:
             raise Problem(ErrorCode.INVALID_PARAMETER, "There is no such model: GET /api/v1/models lists them.", "/query/models")
         return found
 
-    def geometry(self, models: Sequence[str]) -> FaceGeometry:
-        """Where a face belongs in the crop for these models; crops are made once, after the first model."""
-        return self.checkpoint(models[0]).metadata.geometry
+    def resolve(self, names: Sequence[str]) -> dict[str, Checkpoint]:
+        """The checkpoints that the names asked for stand for, by those names.
+
+        Raises:
+            Problem: ``invalid_parameter``.
+        """
+        return {name: self.checkpoint(name) for name in names}
 
     def explain(
         self,
         faces: NDArray[np.uint8],
-        models: Sequence[str],
+        models: Mapping[str, Checkpoint],
         method: MapMethod = MapMethod.CAM,
         gauge: Gauge = Gauge.CENTRED,
         landmarks: Sequence[Landmarks | None] | None = None,
@@ -157,7 +159,7 @@ class Explainer:
 
         Args:
             faces: ``(N, 48, 48)`` uint8, at least one.
-            models: names asked for; two names of one checkpoint cost one pass.
+            models: by the names asked for, see :meth:`resolve`; two names of one checkpoint cost one pass.
             method: how the maps are made.
             gauge: ``centred``: maps, logits and biases against the mean over the classes; ``trained``: as the weights are.
             landmarks: the five points of each face, None for the mean ones.
@@ -166,14 +168,13 @@ class Explainer:
             For each face, explanations by the names asked for.
 
         Raises:
-            Problem: ``invalid_parameter`` for an unknown model, ``non_finite_output``.
+            Problem: ``non_finite_output``.
         """
         marks = landmarks or [None] * len(faces)
-        asked = {name: self.checkpoint(name) for name in models}
-        distinct = {checkpoint.name: checkpoint for checkpoint in asked.values()}
+        distinct = {checkpoint.name: checkpoint for checkpoint in models.values()}
         tensor = torch.from_numpy(np.array(faces))
         answers = {name: self._explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
-        return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in asked.items()} for index in range(len(faces))]
+        return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in models.items()} for index in range(len(faces))]
 
     def _explain_with(
         self, checkpoint: Checkpoint, faces: Tensor, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]

@@ -6,29 +6,13 @@ import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.errors import ErrorCode, Problem
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.requests import Request
-
-    from app.detection.find import FaceDetector
+    from app.detection.detector import FaceDetector
     from app.explaining.explainer import Explainer, Predictor
     from app.settings import Settings
     from model.checkpoints import Checkpoint
-
-
-def loaded_explainer(request: Request) -> Explainer:
-    """The explainer of the application.
-
-    Raises:
-        Problem: ``not_ready`` while the models are still loading.
-    """
-    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
-    if explainer is None:
-        raise Problem(ErrorCode.NOT_READY)
-    return explainer
 
 
 def load_explainer(settings: Settings) -> Explainer:

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app import metrics
-from app.choices import MAX_FACES, Gauge, MapMethod
-from app.detection.find import FaceCrop, FaceDetector, FoundFaces, find_faces
-from app.explaining.explainer import Explainer, Explanation, Landmarks
+from app.choices import MapMethod
+from app.decoding.decoder import DecodedImage, Decoder
+from app.detection.detector import FaceDetector
+from app.detection.find import FoundFaces, find_faces
+from app.explaining.compute import ComputePool
+from app.explaining.explainer import Explainer, Explanation
 from app.explaining.maps import ExplainedFaces, FaceMaps
+from app.explaining.options import ExplainOptions
 from app.explaining.other_maps import prepare
 from app.logs import note
-
-if TYPE_CHECKING:
-    from app.decoding.decoder import DecodedImage
+from model.checkpoints import Checkpoint
 
 MAPS_SCALED = "maps_scaled_one_by_one"
 SAME_NETWORK = "same_network"  # behind two of the names asked for
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """What a request asks for; see the parameters of the REST API."""
-
-    models: tuple[str, ...] = ("baseline", "ours")
-    faces: int = MAX_FACES
-    method: MapMethod = MapMethod.CAM
-    crop: str = "detect"
-    gauge: Gauge = Gauge.CENTRED
 
 
 @dataclass(frozen=True)
@@ -55,53 +46,56 @@ class ExplainedPicture:
         return ExplainedFaces(faces, self.options.method, self.options.gauge)
 
 
-def explain_image(image: DecodedImage, detector: FaceDetector, explainer: Explainer, options: ExplainOptions) -> ExplainedPicture:
+@dataclass(frozen=True)
+class Pipeline:
+    """What explains pictures, as one object: who holds it goes on with the same models while a reload replaces them for others."""
+
+    decoder: Decoder
+    detector: FaceDetector
+    explainer: Explainer
+    executor: ComputePool
+
+    async def explain(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions) -> ExplainedPicture:
+        """Decode a picture in a decoder process and explain it in a compute slot.
+
+        Args:
+            data: the file's bytes.
+            models: of this pipeline's explainer, by the names asked for.
+
+        Raises:
+            Problem: whatever is wrong with the picture or the request, or with the service.
+        """
+        with metrics.stage("decode"):
+            image = await self.decoder.decode(data)
+        await asyncio.to_thread(prepare, options.method)
+        context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
+        return await self.executor.run(lambda: context.run(explain_image, image, self.detector, self.explainer, models, options))
+
+
+def explain_image(
+    image: DecodedImage, detector: FaceDetector, explainer: Explainer, models: Mapping[str, Checkpoint], options: ExplainOptions
+) -> ExplainedPicture:
     """Find and explain the faces of a decoded picture, in the calling thread.
+
+    The crops are made once, as the first of the models places faces.
 
     Raises:
         Problem: ``no_face``, ``invalid_parameter``, ``non_finite_output``.
     """
+    geometry = next(iter(models.values())).metadata.geometry
     with metrics.stage("detect"):
-        found = find_faces(image, detector, explainer.geometry(options.models), options.crop, options.faces)
+        found = find_faces(image, detector, geometry, options.crop, options.faces)
     metrics.FACES.observe(found.faces_found)
-    note(faces=found.faces_found, width=image.width, height=image.height, models=len(options.models))
+    note(faces=found.faces_found, width=image.width, height=image.height, models=len(models))
     explanations = explainer.explain(
         np.stack([face.grey for face in found.faces]),
-        options.models,
+        models,
         options.method,
         options.gauge,
-        [_landmarks_in_crop(face) for face in found.faces],
+        [face.landmarks_in_crop for face in found.faces],
     )
     scaled = () if options.method is MapMethod.CAM else (MAPS_SCALED,)
-    distinct = {explainer.checkpoint(name).name for name in options.models}
-    same = (SAME_NETWORK,) if len(distinct) < len(options.models) else ()
+    distinct = {checkpoint.name for checkpoint in models.values()}
+    same = (SAME_NETWORK,) if len(distinct) < len(models) else ()
     warnings = (*image.warnings, *found.warnings, *scaled, *same)
     return ExplainedPicture(image.width, image.height, found, tuple(explanations), warnings, options)
-
-
-async def explain_picture(state: Any, data: bytes, options: ExplainOptions) -> ExplainedPicture:
-    """Decode a picture in a decoder process and explain it in a compute slot.
-
-    Args:
-        state: the application's, with ``decoder``, ``detector``, ``explainer`` and ``executor``.
-        data: the file's bytes.
-
-    Raises:
-        Problem: whatever is wrong with the picture or the request, or with the service.
-    """
-    explainer: Explainer = state.explainer  # a reload during this request changes nothing for it
-    for name in options.models:
-        explainer.checkpoint(name)
-    with metrics.stage("decode"):
-        image = await state.decoder.decode(data)
-    await asyncio.to_thread(prepare, options.method)
-    context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
-    picture: ExplainedPicture = await state.executor.run(lambda: context.run(explain_image, image, state.detector, explainer, options))
-    return picture
-
-
-def _landmarks_in_crop(face: FaceCrop) -> Landmarks | None:
-    if face.landmarks is None:
-        return None
-    left, top, width, height = face.crop
-    return {name: ((x - left) / width, (y - top) / height) for name, (x, y) in face.landmarks.items()}

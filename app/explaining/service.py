@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from starlette.requests import Request
+
+    from app.detection.detector import FaceDetector
+    from app.explaining.pipeline import Pipeline
     from app.http.admission import Places
     from app.settings import Settings
 
@@ -55,30 +59,30 @@ class Drawer(ThreadPoolExecutor):
 class Service:
     """Start, readiness, reload and stop of one application.
 
-    ``state`` (the application's) gets ``executor`` and ``drawer`` at once, and ``decoder``, ``detector`` and ``explainer`` once they work;
-    each of these is replaced as a whole or not at all.
+    ``pipeline`` is None until everything is loaded; a reload replaces it as a whole or not at all.
 
     Args:
         import_code: imports what requests need and the start must not wait for; called in a thread, before the models are loaded.
     """
 
-    def __init__(self, state: Any, settings: Settings, places: Places, import_code: Callable[[], None]) -> None:
-        self._state = state
-        self._settings = settings
+    def __init__(self, settings: Settings, places: Places, import_code: Callable[[], None]) -> None:
+        self.settings = settings
+        self.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
+        self.drawer = Drawer()
+        self.pipeline: Pipeline | None = None
+        self._decoder = Decoder.from_settings(settings, on_restart=metrics.DECODER_RESTARTS.inc)
         self._places = places
         self._import_code = import_code
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reloading = asyncio.Lock()
+        self._loading = asyncio.Lock()
         self._draining = False
         self.loaded = False
         self.failure: str | None = None
-        state.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
-        state.drawer = Drawer()
 
     @property
     def answering(self) -> bool:
         """Whether the models are loaded and answer in time."""
-        return self.loaded and bool(self._state.executor.healthy)
+        return self.loaded and self.executor.healthy
 
     @property
     def ready(self) -> bool:
@@ -92,6 +96,16 @@ class Service:
         if not self.loaded:
             return "loading"
         return "ready" if self.answering else "models do not answer in time"
+
+    def loaded_pipeline(self) -> Pipeline:
+        """What explains pictures.
+
+        Raises:
+            Problem: ``not_ready`` while the models are still loading.
+        """
+        if self.pipeline is None:
+            raise Problem(ErrorCode.NOT_READY)
+        return self.pipeline
 
     def start(self) -> None:
         """Begin to load everything; returns at once."""
@@ -107,10 +121,8 @@ class Service:
         """End the decoders and the threads."""
         for task in self._tasks:
             task.cancel()
-        decoder = getattr(self._state, "decoder", None)
-        if decoder is not None:
-            await decoder.stop()
-        for pool in (self._state.executor, self._state.drawer):
+        await self._decoder.stop()
+        for pool in (self.executor, self.drawer):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def reload(self) -> None:
@@ -123,38 +135,46 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def _load(self) -> None:
-        try:
-            self._state.decoder = Decoder.from_settings(self._settings, on_restart=metrics.DECODER_RESTARTS.inc)
-            await self._state.decoder.start()
-            await asyncio.to_thread(self._import_code)
-            self._state.detector = await asyncio.to_thread(load_detector, self._settings)
-            await self._replace_models()
-        except Exception as error:
-            self.failure = one_line(error)
-            logger.exception("cannot start")
-            return
+        async with self._loading:
+            try:
+                await self._decoder.start()
+                await asyncio.to_thread(self._import_code)
+                await self._replace_models(await asyncio.to_thread(load_detector, self.settings))
+            except Exception as error:
+                self.failure = one_line(error)
+                logger.exception("cannot start")
+                return
         self.loaded = True
         logger.info("ready")
 
     async def _reload(self) -> None:
-        async with self._reloading:
+        async with self._loading:
             try:
-                await self._replace_models()
+                await self._replace_models(self.loaded_pipeline().detector)
             except Exception as error:
                 metrics.RELOAD_FAILURES.inc()
                 logger.exception("reload refused, the old models keep serving", extra={"fields": {"reason": one_line(error)}})
             else:
                 logger.info("models reloaded")
 
-    async def _replace_models(self) -> None:
+    async def _replace_models(self, detector: FaceDetector) -> None:
+        from app.explaining.pipeline import Pipeline
+
         start = time.perf_counter()
-        self._state.explainer = explainer = await asyncio.to_thread(load_explainer, self._settings)
+        explainer = await asyncio.to_thread(load_explainer, self.settings)
+        self.pipeline = Pipeline(self._decoder, detector, explainer, self.executor)
         metrics.MODEL_LOAD.set(time.perf_counter() - start)
         metrics.MODEL_INFO.clear()
         metrics.MODEL_READY.clear()
         for name, checkpoint in explainer.checkpoints.items():
             metrics.MODEL_INFO.labels(name, checkpoint.sha256).set(1)
             metrics.MODEL_READY.labels(name).set_function(lambda: self.ready)
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application that a request came to."""
+    service: Service = request.app.state.service
+    return service
 
 
 async def _measure_loop_lag() -> None:

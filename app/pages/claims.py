@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
+from app.explaining.service import service_of
 from app.numbers import estimate
 from app.pages.accuracy_changes import accuracy_changes
 from app.pages.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
@@ -34,7 +35,7 @@ VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names
 @router.get("/claims")
 async def claims(request: Request) -> Response:
     """The claims, measured and judged."""
-    settings = request.app.state.settings
+    settings = service_of(request).settings
     changes = await of_results(settings.checkpoint_dir, accuracy_changes)
     context = {"section": "/claims", "command": COMMAND, "dataset": settings.datasets is not None, "changes": changes}
     return render(request, "claims.html", context | _measured(request))
@@ -57,7 +58,7 @@ def _measured(request: Request) -> dict[str, Any]:
     Raises:
         Problem: ``internal_error`` for a report that cannot be used.
     """
-    folder = request.app.state.settings.checkpoint_dir
+    folder = service_of(request).settings.checkpoint_dir
     try:
         return _read(folder, (folder / CLAIMS_FILE).stat().st_mtime_ns)
     except FileNotFoundError:

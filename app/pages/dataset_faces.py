@@ -11,7 +11,8 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
-from app.explaining.loading import loaded_explainer
+from app.explaining.service import service_of
+from app.pages.state import page_state
 from app.pages.templating import PageRoute, render
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
@@ -19,7 +20,9 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.explaining.explainer import Explainer
     from app.pages.face_browser import FaceBrowser
+    from model.checkpoints import Checkpoint
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
@@ -50,7 +53,7 @@ async def faces(
     page: Annotated[int, Query(ge=1, le=1000)] = 1,
 ) -> Response:
     """The test faces that meet the filters, a page of them."""
-    explainer = loaded_explainer(request)  # before the import, which is only quick once the models are loaded
+    explainer = service_of(request).loaded_pipeline().explainer
     from app.pages.face_browser import PAGE_FACES, Outcome, Wanted
 
     if label not in ("", *EXPRESSIONS) or seen not in ("", *MINOR_CLASSES) or outcome not in OUTCOMES:
@@ -109,19 +112,18 @@ class FaceReading:
 
 
 async def face_browser(request: Request) -> FaceBrowser:
-    """The test faces, read on first use and then kept in the application's state; a file that failed is read again once it has changed.
+    """The test faces, read on first use and then kept; a file that failed is read again once it has changed.
 
     Raises:
         Problem: ``not_found`` where the settings name no data set, ``internal_error`` where it cannot be used.
     """
-    state = request.app.state
-    folder: Path | None = state.settings.datasets
+    folder, state = service_of(request).settings.datasets, page_state(request)
     if folder is None:
         raise Problem(ErrorCode.NOT_FOUND, "This server has no data set; UNTURNED_DATASETS names its folder.")
     stamp = _stamp(folder / "ferplus.zip")
-    reading: FaceReading | None = getattr(state, "face_reading", None)
+    reading = state.faces
     if reading is None or (reading.failed and reading.stamp != stamp):
-        state.face_reading = reading = FaceReading(stamp, asyncio.ensure_future(asyncio.to_thread(_load, folder)))
+        state.faces = reading = FaceReading(stamp, asyncio.ensure_future(asyncio.to_thread(_load, folder)))
     try:
         return await asyncio.shield(reading.browser)
     except InputError as error:
@@ -155,28 +157,26 @@ def checked_index(browser: FaceBrowser, index: int) -> int:
     return index
 
 
-def _compared(explainer: Any) -> tuple[Any, Any]:
+def _compared(explainer: Explainer) -> tuple[Checkpoint, Checkpoint]:
     """Baseline and ours; a server without a baseline compares ours with itself."""
     ours = explainer.checkpoints[explainer.ours]
     return explainer.checkpoints.get("baseline", ours), ours
 
 
-def _let_models_see(request: Request, browser: FaceBrowser, checkpoints: tuple[Any, Any]) -> int | None:
+def _let_models_see(request: Request, browser: FaceBrowser, checkpoints: tuple[Checkpoint, Checkpoint]) -> int | None:
     """Start what is missing; the share done so far in per cent, None when all is known."""
-    state = request.app.state
+    executor, tasks = service_of(request).executor, page_state(request).tasks
     done = min(browser.progress(checkpoint) for checkpoint in checkpoints)
     if done == 1.0:
         return None
-    if not hasattr(state, "face_tasks"):
-        state.face_tasks = set()
     for checkpoint in checkpoints:
-        task = asyncio.ensure_future(browser.predict(checkpoint, state.executor))
-        state.face_tasks.add(task)
-        task.add_done_callback(state.face_tasks.discard)
+        task = asyncio.ensure_future(browser.predict(checkpoint, executor))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
     return round(50 * sum(browser.progress(checkpoint) for checkpoint in checkpoints))
 
 
-def _entry(browser: FaceBrowser, index: int, first: Any, second: Any) -> dict[str, Any]:
+def _entry(browser: FaceBrowser, index: int, first: Checkpoint, second: Checkpoint) -> dict[str, Any]:
     return {
         "index": index,
         "label": browser.label(index),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from app.choices import COMPARED, ColourMap
+from app.detection.asked_crop import Crop, parse_crop
 from app.errors import ErrorCode, Problem
-from app.explaining.loading import loaded_explainer
 from app.explaining.mirror_floor import mirror_floor
+from app.explaining.options import ExplainOptions
+from app.explaining.service import service_of
 from app.http.security import RESULT_POLICY
 from app.http.uploads import read_upload
 from app.pages.dataset_faces import checked_index, face_browser
@@ -17,9 +20,6 @@ from app.pages.first_result import first_result
 from app.pages.templating import PageRoute, modules, render
 from app.samples import Card, gallery, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
-
-if TYPE_CHECKING:
-    from app.explaining.explainer import Explainer
 
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
 _LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": RESULT_POLICY}
@@ -56,7 +56,7 @@ data_router = APIRouter(include_in_schema=False)  # what the explorer's script f
 async def explorer(request: Request) -> Response:
     """The explorer, with its first result as soon as the models are loaded."""
     cards = _cards(request)
-    first = await first_result(request.app.state, next(iter(cards.values())))
+    first = await first_result(request, next(iter(cards.values())))
     context = _context(request, cards) | {"live": True, "first": first, "modules": modules("explorer.js")}
     return render(request, "explorer.html", context, headers=_LIVE_HEADERS)
 
@@ -64,7 +64,8 @@ async def explorer(request: Request) -> Response:
 @router.post("/explain")
 async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
     """The form's answer without JavaScript."""
-    return await _still(request, await read_upload(request), crop)
+    asked = parse_crop(crop)
+    return await _still(request, await read_upload(request), asked)
 
 
 @router.get("/samples/{sample}")
@@ -72,11 +73,11 @@ async def explain_sample(request: Request, sample: str) -> Response:
     """A gallery picture explained by the server."""
     card = _cards(request).get(sample)
     if card is not None:
-        return await _still(request, card.picture, card.crop)
+        return await _still(request, card.picture, parse_crop(card.crop))
     about = sample_index().get(sample)
     if about is None:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return await _still(request, sample_pictures()[sample], about["crop"])
+    return await _still(request, sample_pictures()[sample], parse_crop(about["crop"]))
 
 
 @router.get("/faces/{index:face}")
@@ -89,36 +90,36 @@ async def explain_face(request: Request, index: int) -> Response:
 @data_router.get("/explorer/colour-maps.json")
 async def colour_maps(request: Request) -> Response:
     """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
-    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
-    from app.choices import ColourMap
+    service_of(request).loaded_pipeline()
     from app.drawing.colours import colour_table
 
     return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
 
 
-async def _still(request: Request, data: bytes, crop: str) -> Response:
-    from app.explaining.pipeline import ExplainOptions, explain_picture
+async def _still(request: Request, data: bytes, crop: Crop) -> Response:
+    service = service_of(request)
+    pipeline, settings = service.loaded_pipeline(), service.settings
     from app.pages.without_javascript import still_result
 
-    explainer = loaded_explainer(request)
-    state = request.app.state
-    picture = await explain_picture(state, data, ExplainOptions(faces=state.settings.max_faces, crop=crop))
-    floors = {name: mirror_floor(state.settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in explainer.checkpoints.items()}
-    drawn = await state.executor.run(lambda: still_result(picture, floors))
+    options = ExplainOptions(faces=settings.max_faces, crop=crop)
+    picture = await pipeline.explain(data, pipeline.explainer.resolve(COMPARED), options)
+    checkpoints = pipeline.explainer.checkpoints
+    floors = {name: mirror_floor(settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in checkpoints.items()}
+    drawn = await pipeline.executor.run(lambda: still_result(picture, floors))
     return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 
 
 def _cards(request: Request) -> dict[str, Card]:
-    explainer: Explainer | None = getattr(request.app.state, "explainer", None)
-    compared = {} if explainer is None else {name: explainer.checkpoint(name).sha256 for name in ("baseline", "ours")}
-    return gallery(request.app.state.settings.checkpoint_dir, compared)
+    service = service_of(request)
+    models = {} if service.pipeline is None else service.pipeline.explainer.resolve(COMPARED)
+    return gallery(service.settings.checkpoint_dir, {name: checkpoint.sha256 for name, checkpoint in models.items()})
 
 
 def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
     return {
         "section": "/",
         "cards": list(cards.values()),
-        "dataset": request.app.state.settings.datasets is not None,
+        "dataset": service_of(request).settings.datasets is not None,
         "expressions": EXPRESSIONS,
         "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,

@@ -3,45 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from app.choices import COMPARED
+from app.detection.asked_crop import parse_crop
 from app.errors import Problem
 from app.explaining.mirror_floor import mirror_floor
+from app.explaining.options import ExplainOptions
+from app.explaining.service import service_of
+from app.pages.state import page_state
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from app.explaining.pipeline import Pipeline
     from app.pages.hero import Hero
     from app.samples import Card
 
 
-async def first_result(state: Any, card: Card) -> Hero | None:
-    """The first look at a card's face, made once for the models that are loaded.
+@dataclass(frozen=True)
+class FirstResult:
+    """The look at a card by the models of one pipeline, made or being made."""
 
-    Args:
-        state: the application's.
+    pipeline: Pipeline
+    card: Card
+    hero: asyncio.Task[Hero]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be made."""
+        return self.hero.done() and self.hero.exception() is not None
+
+
+async def first_result(request: Request, card: Card) -> Hero | None:
+    """The first look at a card's face, made once for the models that are loaded.
 
     Returns:
         None while the models are loading, or where they do not answer now; the page's script then asks for itself.
     """
-    if getattr(state, "explainer", None) is None or getattr(state, "decoder", None) is None:
+    service, state = service_of(request), page_state(request)
+    if service.pipeline is None:
         return None
-    key = state.explainer, card
-    made: tuple[object, asyncio.Task[Hero]] | None = getattr(state, "first_result", None)
-    if made is None or made[0] != key or (made[1].done() and made[1].exception() is not None):
-        made = state.first_result = key, asyncio.create_task(_made(state, card))
+    made = state.first
+    if made is None or made.pipeline is not service.pipeline or made.card != card or made.failed:
+        hero = asyncio.create_task(_made(service.pipeline, card, service.settings.checkpoint_dir))
+        made = state.first = FirstResult(service.pipeline, card, hero)
     try:
-        return await asyncio.shield(made[1])  # a visitor who leaves does not end it for the others
+        return await asyncio.shield(made.hero)  # a visitor who leaves does not end it for the others
     except Problem:
         return None
 
 
-async def _made(state: Any, card: Card) -> Hero:
-    from app.explaining.pipeline import ExplainOptions, explain_picture
+async def _made(pipeline: Pipeline, card: Card, checkpoint_dir: Path) -> Hero:
     from app.pages.hero import draw_hero
     from app.pages.without_javascript import STYLE
 
-    picture = await explain_picture(state, card.picture, ExplainOptions(faces=1, crop=card.crop))
-    checkpoints = state.explainer.checkpoints
-    floors = {name: mirror_floor(state.settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in checkpoints.items()}
+    models = pipeline.explainer.resolve(COMPARED)
+    picture = await pipeline.explain(card.picture, models, ExplainOptions(faces=1, crop=parse_crop(card.crop)))
+    checkpoints = pipeline.explainer.checkpoints
+    floors = {name: mirror_floor(checkpoint_dir, checkpoint.sha256) for name, checkpoint in checkpoints.items()}
     face, explanations = picture.found.faces[0], picture.explanations[0]
-    hero: Hero = await state.executor.run(lambda: draw_hero(face.grey, explanations, floors, STYLE, card.expression))
-    return hero
+    return await pipeline.executor.run(lambda: draw_hero(face.grey, explanations, floors, STYLE, card.expression))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import ErrorCode, Problem
-from app.explaining.loading import loaded_explainer
+from app.explaining.service import service_of
 from app.numbers import decimal, percent
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
@@ -39,7 +39,7 @@ SUMMARIES = {
 @router.get("/models")
 async def models(request: Request) -> Response:
     """All checkpoints with their headline numbers."""
-    explainer = loaded_explainer(request)
+    explainer = service_of(request).loaded_pipeline().explainer
     cards = [_headline(name, checkpoint.metadata) for name, checkpoint in explainer.checkpoints.items()]
     return render(request, "models.html", {"section": "/models", "models": cards, "ours": explainer.ours})
 
@@ -47,7 +47,7 @@ async def models(request: Request) -> Response:
 @router.get("/models/{name}")
 async def model_card(request: Request, name: str) -> Response:
     """One checkpoint's card, training counts, metrics and confusion matrices."""
-    explainer = loaded_explainer(request)
+    explainer = service_of(request).loaded_pipeline().explainer
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import unusable_file
+from app.explaining.service import service_of
 from app.pages.models import SUMMARIES
 from app.pages.templating import PageRoute, render
 
@@ -28,7 +29,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/results")
 async def results(request: Request) -> Response:
     """Tables 1 to 5, the paper's numbers beside ours."""
-    tables, runs = await of_results(request.app.state.settings.checkpoint_dir, _tables)
+    tables, runs = await of_results(service_of(request).settings.checkpoint_dir, _tables)
     return render(request, "results.html", {"section": "/results", "tables": tables, "runs": runs, "methods": _methods()})
 
 

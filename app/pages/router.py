@@ -16,6 +16,7 @@ from app.pages import supplement as supplement_pages
 from app.pages.templating import PageRoute, render
 from app.samples import sample_index
 from model.expressions import MINOR_CLASSES
+from model.paper import paper_tables
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -23,8 +24,6 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/about")
 async def about(request: Request) -> Response:
     """How to read the maps, how the models were trained, where the samples come from."""
-    from model.paper import paper_tables
-
     ferplus = next(table for table in paper_tables().count_tables if table.dataset == "ferplus")
     counts = dict(zip(ferplus.classes, ferplus.rows[0].counts, strict=True))
     samples = list(sample_index().values())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from app.choices import FIGURE_MEDIA_TYPES, FigureFormat
+from app.choices import COMPARED, FIGURE_MEDIA_TYPES, OURS, FigureFormat
 from app.errors import ErrorCode, Problem
-from app.explaining.loading import loaded_explainer
+from app.explaining.service import service_of
 from app.pages.dataset_faces import face_browser
+from app.pages.state import PageState, page_state
 from app.pages.templating import PageRoute, render
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Supplement:
 
     def __init__(self, explainer: Explainer) -> None:
         self.explainer = explainer
-        self.models = [name for name in ("baseline", "ours") if name == "ours" or name in explainer.checkpoints]
+        self.models = explainer.resolve([name for name in COMPARED if name == OURS or name in explainer.checkpoints])
         self.figures: list[SupplementFigure] | None = None
         self.progress = 0.0
         self._drawings: dict[tuple[str, FigureFormat], asyncio.Future[bytes]] = {}
@@ -51,18 +53,16 @@ class Supplement:
 
     async def choose(self, faces: FaceSet, pool: ComputePool) -> None:
         """Score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
-        import numpy as np
-        import torch
-
         from app.drawing.supplement import BATCH, candidate_faces, chosen_figures, label_scores
 
         candidates = candidate_faces(faces)
-        checkpoints = [self.explainer.checkpoint(name) for name in self.models]
+        checkpoints = list(self.models.values())
         total = sum(map(len, candidates.values()))
         scores = {}
         for expression, group in candidates.items():
             parts = []
-            for images in torch.split(group.images, BATCH):
+            for start in range(0, len(group), BATCH):
+                images = group.images[start : start + BATCH]
                 parts.append(await pool.run(partial(label_scores, checkpoints, images, expression)))
                 self.progress += len(images) / total
             scores[expression] = np.concatenate(parts)
@@ -72,7 +72,7 @@ class Supplement:
 @router.get("/supplement")
 async def supplement(request: Request) -> Response:
     """The five figures with the rule that chose their faces; while they are being chosen, how far that is."""
-    loaded_explainer(request)  # before the import, which is only quick once the models are loaded
+    service_of(request).loaded_pipeline()
     from app.drawing.supplement import RULE
 
     chosen = await _supplement(request)
@@ -89,7 +89,7 @@ async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]
     found = [figure for figure in chosen.figures or [] if figure.stem == stem]
     if not found:
         raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    data = await chosen.file_of(found[0], file_format, request.app.state.drawer)
+    data = await chosen.file_of(found[0], file_format, service_of(request).drawer)
     headers = {"Content-Disposition": f'inline; filename="{stem}.{file_format}"'}
     return Response(data, media_type=FIGURE_MEDIA_TYPES[file_format], headers=headers)
 
@@ -97,17 +97,18 @@ async def figure(request: Request, stem: Annotated[str, Path(pattern="^[a-z0-9-]
 async def _supplement(request: Request) -> Supplement:
     """The figures for the models now served; begins to choose the faces where that has not begun, or has failed."""
     browser = await face_browser(request)
-    explainer = loaded_explainer(request)
-    state: Any = request.app.state
-    kept: Supplement | None = getattr(state, "supplement", None)
-    if kept is None or kept.explainer is not explainer:
-        state.supplement = kept = Supplement(explainer)
-        state.supplement_task = asyncio.ensure_future(kept.choose(browser.faces, state.executor))
-        state.supplement_task.add_done_callback(partial(_forget_failure, state, kept))
+    pipeline, state = service_of(request).loaded_pipeline(), page_state(request)
+    kept = state.supplement
+    if kept is None or kept.explainer is not pipeline.explainer:
+        state.supplement = kept = Supplement(pipeline.explainer)
+        task = asyncio.ensure_future(kept.choose(browser.faces, pipeline.executor))
+        state.tasks.add(task)
+        task.add_done_callback(partial(_forget_failure, state, kept))
     return kept
 
 
-def _forget_failure(state: Any, failed: Supplement, task: asyncio.Future[None]) -> None:
+def _forget_failure(state: PageState, failed: Supplement, task: asyncio.Future[None]) -> None:
     """Let the next visit try again."""
+    state.tasks.discard(task)
     if (task.cancelled() or task.exception() is not None) and state.supplement is failed:
         state.supplement = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from app.api.schemas import explanation_answer
+from app.choices import COMPARED
 from app.decoding.decoder import decode_image, decode_limits
 from app.explaining.loading import load_detector, load_explainer
-from app.explaining.pipeline import ExplainOptions, explain_image
+from app.explaining.options import ExplainOptions
+from app.explaining.pipeline import explain_image
 from app.settings import load_settings
 
 
@@ -19,5 +21,5 @@ class Handler:
 
     def __call__(self, data: bytes) -> str:
         image = decode_image(data, self._limits)
-        picture = explain_image(image, self._detector, self._explainer, ExplainOptions())
+        picture = explain_image(image, self._detector, self._explainer, self._explainer.resolve(COMPARED), ExplainOptions())
         return explanation_answer(picture, "peer").model_dump_json()

@@ -8,6 +8,7 @@ import math
 import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.api import routes as api
 from app.drawing.saved_maps import read_maps
 from app.explaining import service
 from app.explaining.explainer import Explainer
+from app.explaining.service import Service
 from model.checkpoints import load_checkpoint, load_manifest
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
@@ -101,7 +103,7 @@ def test_a_dataset_face_sent_whole_is_what_the_network_was_trained_on(client: Te
     face = made_face()
     answer = explain(client, png(face), crop="whole", models="baseline")
     assert answer["faces"][0]["source"] == "whole" and answer["faces"][0]["score"] is None and answer["faces"][0]["landmarks"] is None
-    expected = explainer.explain(face[None], ["baseline"])[0]["baseline"].maps
+    expected = explainer.explain(face[None], explainer.resolve(["baseline"]))[0]["baseline"].maps
     served = answer["faces"][0]["explanations"]["baseline"]
     for view, maps, logits in zip(VIEWS, expected.maps, expected.logits, strict=True):
         np.testing.assert_array_equal(np.array(served["maps"][view], np.float32), maps)
@@ -118,7 +120,8 @@ def test_a_ferplus_file_sent_whole_gives_the_tensor_that_training_reads(
         for index in range(3):
             answer = explain(client, archive.read(members[Path(faces.names[index]).name]), crop="whole", models="baseline")
             served = answer["faces"][0]["explanations"]["baseline"]["logits"]["original"]
-            expected = explainer.explain(faces.images[index : index + 1].numpy(), ["baseline"])[0]["baseline"].maps.logits[0]
+            face = faces.images[index : index + 1].numpy()
+            expected = explainer.explain(face, explainer.resolve(["baseline"]))[0]["baseline"].maps.logits[0]
             np.testing.assert_array_equal(np.array(served, np.float32), expected)
 
 
@@ -169,7 +172,7 @@ def test_a_given_crop_is_cut_out(client: TestClient, explainer: Explainer) -> No
     canvas[100:148, 200:248] = made_face()
     face = explain(client, png(canvas), crop="200,100,48,48", models="baseline")["faces"][0]
     assert (face["source"], face["crop"]) == ("given", [200, 100, 48, 48])
-    expected = explainer.explain(made_face()[None], ["baseline"])[0]["baseline"].maps.logits[0]
+    expected = explainer.explain(made_face()[None], explainer.resolve(["baseline"]))[0]["baseline"].maps.logits[0]
     np.testing.assert_array_equal(np.array(face["explanations"]["baseline"]["logits"]["original"], np.float32), expected)
 
 
@@ -184,12 +187,13 @@ def test_maps_of_other_methods_come_with_a_warning(client: TestClient, method: s
 def test_a_number_that_is_not_finite_is_never_served(client: TestClient, tmp_path: Path) -> None:
     broken = make_checkpoint(tmp_path / "broken.safetensors", 0)
     broken.classifier.head.weight[0, 0] = math.inf
-    state = client.app.state  # type: ignore[attr-defined]
-    whole, state.explainer = state.explainer, Explainer({"broken": broken}, "broken")
+    service: Service = client.app.state.service  # type: ignore[attr-defined]
+    whole = service.loaded_pipeline()
+    service.pipeline = replace(whole, explainer=Explainer({"broken": broken}, "broken"))
     try:
         response = post(client, png(made_face()), crop="whole", models="broken")
     finally:
-        state.explainer = whole
+        service.pipeline = whole
     assert code(response) == (500, "non_finite_output")
 
 

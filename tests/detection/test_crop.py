@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.decoding.decoder import DecodedImage, DecodeLimits, decode_image
-from app.detection.crop import calibrated_crop, check_given_crop, crop_face, parse_crop, square_around
+from app.detection.asked_crop import parse_crop
+from app.detection.crop import calibrated_crop, check_given_crop, crop_face, square_around
 from app.detection.find import find_faces
 from app.errors import Problem
 from model.data.ferplus import load_ferplus
@@ -122,8 +123,8 @@ def test_senseless_crops_are_refused(text: str) -> None:
 
 
 def test_sensible_crops_are_read() -> None:
-    assert parse_crop("detect") is None
-    assert parse_crop("whole") is None
+    assert parse_crop("detect") == "detect"
+    assert parse_crop("whole") == "whole"
     assert parse_crop("-1.5,2,30,40") == (-1.5, 2, 30, 40)
 
 
@@ -136,7 +137,7 @@ def test_crops_beside_the_picture_are_refused(square: tuple[float, float, float,
 def test_a_given_crop_may_leave_the_picture() -> None:
     check_given_crop((-20, -20, 400, 400), 100, 200)
     image = DecodedImage(grey_noise(200, 100), 100, 200)
-    found = find_faces(image, NoDetector(), ferplus_geometry(), crop="-20,-20,50,50")  # type: ignore[arg-type]
+    found = find_faces(image, NoDetector(), ferplus_geometry(), crop=(-20, -20, 50, 50))  # type: ignore[arg-type]
     assert found.faces[0].crop == (-20, -20, 50, 50)
     assert found.faces[0].box == (0, 0, 30, 30)
     assert found.faces[0].source == "given"

@@ -17,9 +17,10 @@ from PIL import Image
 
 from app.commands.local_service import LocalService
 from app.decoding.decoder import DecodedImage, DecodeLimits, decode_image
-from app.detection.crop import Box
+from app.detection.asked_crop import Box
 from app.detection.detector import DetectedFace
-from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, MtcnnDetector, create_detector, find_faces
+from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, create_detector, find_faces
+from app.detection.mtcnn import MtcnnDetector
 from app.detection.yunet import DetectorError, YuNetDetector
 from app.errors import CannotStartError, Problem
 from model.geometry import LANDMARKS, ferplus_geometry
@@ -132,8 +133,7 @@ def test_a_reduced_picture_s_faces_are_in_pixels_of_the_picture_itself(mtcnn: Mt
     large = find_faces(image, mtcnn, GEOMETRY).faces[0]
     assert overlap(large.box, tuple(7 * value for value in small.box)) > 0.9  # type: ignore[arg-type]
     assert np.abs(large.grey.astype(int) - small.grey).mean() < 6
-    given = ",".join(str(value) for value in large.crop)
-    assert np.array_equal(find_faces(image, mtcnn, GEOMETRY, crop=given).faces[0].grey, large.grey)
+    assert np.array_equal(find_faces(image, mtcnn, GEOMETRY, crop=large.crop).faces[0].grey, large.grey)
 
 
 def test_lossless_formats_give_the_same_crop(mtcnn: MtcnnDetector) -> None:

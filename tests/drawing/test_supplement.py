@@ -20,14 +20,14 @@ from app.choices import FigureFormat
 from app.drawing.figure import draw_figure
 from app.drawing.supplement import RULE, nearest_to_median, supplement_figures
 from app.explaining import service
-from app.explaining.compute import ComputePool
 from app.explaining.explainer import Explainer
-from app.explaining.service import Drawer
 from app.pages import router as pages
+from app.pages.state import PageState
 from model.checkpoints import load_checkpoint
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 from model.preprocessing import network_input
+from tests.made_service import loaded_service
 
 MODELS = ("baseline", "ours")
 
@@ -55,7 +55,7 @@ def test_nearest_to_the_median_with_ties_by_name() -> None:
 
 def test_the_five_faces_are_those_of_the_rule(explainer: Explainer) -> None:
     faces = made_faces()
-    figures = supplement_figures(explainer, MODELS, faces)
+    figures = supplement_figures(explainer, explainer.resolve(MODELS), faces)
     assert [figure.stem for figure in figures] == ["happiness", "sadness-1", "sadness-2", "anger", "surprise"]
     for figure in figures:
         (face,) = figure.explained.faces
@@ -93,14 +93,12 @@ def client(explainer: Explainer, tmp_path: Path) -> Iterator[TestClient]:
         csv.writer(file).writerows([["Usage", "Image name", *VOTE_COLUMNS], *rows])
     app = FastAPI()
     app.include_router(pages.router)
-    app.state.settings = SimpleNamespace(datasets=tmp_path)
-    app.state.explainer = explainer
-    app.state.executor = ComputePool(1, 60.0)
-    app.state.drawer = Drawer()
+    app.state.service = running = loaded_service(explainer, datasets=tmp_path)
+    app.state.pages = PageState()
     with TestClient(app) as client:
         yield client
-    app.state.executor.shutdown()
-    app.state.drawer.shutdown()
+    running.executor.shutdown()
+    running.drawer.shutdown()
 
 
 def test_the_page_chooses_the_faces_once_and_serves_the_figures(
@@ -114,7 +112,7 @@ def test_the_page_chooses_the_faces_once_and_serves_the_figures(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert RULE in html.unescape(answer.text)
-    by_rule = supplement_figures(explainer, MODELS, made_faces())
+    by_rule = supplement_figures(explainer, explainer.resolve(MODELS), made_faces())
     for figure in by_rule:
         assert f"/supplement/{figure.stem}.pdf" in answer.text and figure.explained.faces[0].caption in answer.text
     served = client.get("/supplement/anger.png")
@@ -129,13 +127,13 @@ def test_the_page_chooses_the_faces_once_and_serves_the_figures(
 
 
 def test_without_a_data_set_there_is_no_page(client: TestClient) -> None:
-    client.app.state.settings = SimpleNamespace(datasets=None)  # type: ignore[attr-defined]
+    client.app.state.service.settings = SimpleNamespace(datasets=None)  # type: ignore[attr-defined]
     assert client.get("/supplement").status_code == 404
 
 
 def test_too_few_faces_are_refused(explainer: Explainer) -> None:
     with pytest.raises(ValueError, match="0 happiness faces"):
-        supplement_figures(explainer, MODELS, made_faces().subset(torch.tensor([0])))
+        supplement_figures(explainer, explainer.resolve(MODELS), made_faces().subset(torch.tensor([0])))
 
 
 def test_the_rule_says_what_is_measured() -> None:

@@ -52,7 +52,7 @@ def gap(a: Explanation, b: Explanation) -> float:
 
 @pytest.mark.parametrize("gauge", Gauge)
 def test_maps_and_bias_give_the_logits(explainer: Explainer, gauge: Gauge) -> None:
-    for face in explainer.explain(made_faces(3), ["baseline", "ours"], gauge=gauge):
+    for face in explainer.explain(made_faces(3), explainer.resolve(["baseline", "ours"]), gauge=gauge):
         for explanation in face.values():
             maps = explanation.maps
             assert maps.maps.dtype == maps.logits.dtype == maps.bias.dtype == np.float32
@@ -61,7 +61,8 @@ def test_maps_and_bias_give_the_logits(explainer: Explainer, gauge: Gauge) -> No
 
 def test_the_centred_gauge_is_the_trained_one_less_the_mean_class(explainer: Explainer) -> None:
     trained, served = (
-        explainer.explain(made_faces(2), ["baseline"], gauge=gauge)[1]["baseline"] for gauge in (Gauge.TRAINED, Gauge.CENTRED)
+        explainer.explain(made_faces(2), explainer.resolve(["baseline"]), gauge=gauge)[1]["baseline"]
+        for gauge in (Gauge.TRAINED, Gauge.CENTRED)
     )
     np.testing.assert_allclose(served.maps.maps, trained.maps.maps - trained.maps.maps.mean(1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(served.maps.probabilities, trained.maps.probabilities, atol=1e-6)
@@ -78,14 +79,14 @@ def test_an_explanation_is_what_the_classifier_says(explainer: Explainer) -> Non
     images = network_input(torch.from_numpy(face), checkpoint.metadata.input_size)
     with torch.inference_mode():
         expected = [checkpoint.classifier(images), checkpoint.classifier(images.flip(-1))]
-    maps = explainer.explain(face, ["baseline"], gauge=Gauge.TRAINED)[0]["baseline"].maps
+    maps = explainer.explain(face, explainer.resolve(["baseline"]), gauge=Gauge.TRAINED)[0]["baseline"].maps
     for view in (ORIGINAL, FLIPPED):
         np.testing.assert_allclose(maps.logits[view], expected[view].logits[0], atol=1e-5)
         np.testing.assert_allclose(maps.maps[view], expected[view].maps[0], rtol=1e-5, atol=5e-5)
 
 
 def test_ours_is_the_checkpoint_of_the_manifest(explainer: Explainer) -> None:
-    face = explainer.explain(made_faces(1), ["ours", "mek_sf", "baseline"])[0]
+    face = explainer.explain(made_faces(1), explainer.resolve(["ours", "mek_sf", "baseline"]))[0]
     assert list(face) == ["ours", "mek_sf", "baseline"]
     assert (face["ours"].maps.name, face["ours"].maps.checkpoint) == ("ours", "mek_sf")
     assert gap(face["ours"], face["mek_sf"]) == 0.0
@@ -95,16 +96,16 @@ def test_ours_is_the_checkpoint_of_the_manifest(explainer: Explainer) -> None:
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_a_face_is_explained_alike_alone_and_among_others(explainer: Explainer, count: int) -> None:
     faces = made_faces(count)
-    together = explainer.explain(faces, ["baseline"])
+    together = explainer.explain(faces, explainer.resolve(["baseline"]))
     for index in range(count):
-        alone = explainer.explain(faces[index : index + 1], ["baseline"])[0]["baseline"]
+        alone = explainer.explain(faces[index : index + 1], explainer.resolve(["baseline"]))[0]["baseline"]
         assert gap(together[index]["baseline"], alone) < 1e-6 * np.abs(alone.maps.maps).max()
 
 
 def test_the_two_views_swap_on_the_mirrored_picture(explainer: Explainer) -> None:
     face = made_faces(1)
-    given = explainer.explain(face, ["baseline"])[0]["baseline"]
-    mirrored = explainer.explain(face[:, :, ::-1], ["baseline"])[0]["baseline"]
+    given = explainer.explain(face, explainer.resolve(["baseline"]))[0]["baseline"]
+    mirrored = explainer.explain(face[:, :, ::-1], explainer.resolve(["baseline"]))[0]["baseline"]
     np.testing.assert_allclose(mirrored.maps.maps, given.maps.maps[::-1], atol=1e-4)
     np.testing.assert_allclose(mirrored.maps.logits, given.maps.logits[::-1], atol=1e-4)
     for name in EXPRESSIONS:
@@ -120,7 +121,7 @@ def test_many_threads_give_what_one_gives(explainer: Explainer, method: MapMetho
 
     def explain(job: tuple[int, str]) -> Explanation:
         index, name = job
-        return explainer.explain(faces[index : index + 1], [name], method)[0][name]
+        return explainer.explain(faces[index : index + 1], explainer.resolve([name]), method)[0][name]
 
     serial = {job: explain(job) for job in set(jobs)}
     with ThreadPoolExecutor(32) as pool:
@@ -131,7 +132,7 @@ def test_many_threads_give_what_one_gives(explainer: Explainer, method: MapMetho
 
 def test_explaining_leaves_the_models_as_they_are(explainer: Explainer) -> None:
     for method in MapMethod:
-        explainer.explain(made_faces(2), ["baseline"], method)
+        explainer.explain(made_faces(2), explainer.resolve(["baseline"]), method)
     classifier = explainer.checkpoints["baseline"].classifier
     for module in classifier.modules():
         assert not module._forward_hooks and not module._backward_hooks and not module.training
@@ -151,7 +152,7 @@ def test_no_gradient_is_recorded_in_a_worker_thread(explainer: Explainer, monkey
 
     monkeypatch.setattr(type(network), "forward", watched)
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(explainer.explain, made_faces(1), ["baseline"], MapMethod.GRADCAM).result()
+        pool.submit(explainer.explain, made_faces(1), explainer.resolve(["baseline"]), MapMethod.GRADCAM).result()
     assert seen == [True]
 
 
@@ -160,13 +161,13 @@ def test_a_number_that_is_not_finite_is_a_problem(explainer: Explainer, tmp_path
     checkpoint = make_checkpoint(tmp_path / "broken.safetensors", 0)
     checkpoint.classifier.head.bias[2] = value
     with pytest.raises(Problem) as caught:
-        Explainer({"broken": checkpoint}, "broken").explain(made_faces(1), ["broken"])
+        Explainer({"broken": checkpoint}, "broken").explain(made_faces(1), {"broken": checkpoint})
     assert caught.value.code is ErrorCode.NON_FINITE_OUTPUT
 
 
 def test_an_unknown_model_is_a_problem(explainer: Explainer) -> None:
     with pytest.raises(Problem) as caught:
-        explainer.explain(made_faces(1), ["baseline", "../x"])
+        explainer.resolve(["baseline", "../x"])
     assert caught.value.code is ErrorCode.INVALID_PARAMETER
     assert "../x" not in caught.value.detail
 
@@ -174,7 +175,7 @@ def test_an_unknown_model_is_a_problem(explainer: Explainer) -> None:
 def test_no_evidence_is_said_and_never_placed(tmp_path: Path) -> None:
     blind = make_checkpoint(tmp_path / "blind.safetensors", 0)
     blind.classifier.head.weight.zero_()
-    explanation = Explainer({"blind": blind}, "blind").explain(made_faces(1), ["blind"])[0]["blind"]
+    explanation = Explainer({"blind": blind}, "blind").explain(made_faces(1), {"blind": blind})[0]["blind"]
     assert [(cue.place, cue.evidence, cue.share, cue.peak, cue.mirror_agrees) for cue in explanation.cues] == [
         (None, 0.0, 0.0, None, False)
     ] * 2
@@ -189,7 +190,7 @@ def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
     point = dict.fromkeys(mean, (0.5, 0.5))
 
     def cues(landmarks: list[dict[str, Point]] | None) -> list[Cue]:
-        explained = explainer.explain(faces, ["baseline", "ours"], landmarks=landmarks)
+        explained = explainer.explain(faces, explainer.resolve(["baseline", "ours"]), landmarks=landmarks)
         return [cue for face in explained for explanation in face.values() for cue in explanation.cues if cue.place is not None]
 
     plain = cues(None)
@@ -201,7 +202,7 @@ def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
 
 def test_a_cue_is_compared_with_the_mirrored_map_turned_back(explainer: Explainer) -> None:
     found, not_turned_back = [], []
-    for face in explainer.explain(made_faces(6), ["baseline", "mek_sf"]):
+    for face in explainer.explain(made_faces(6), explainer.resolve(["baseline", "mek_sf"])):
         for explanation in face.values():
             for cue in explanation.cues:
                 original, flipped = explanation.maps.maps[:, EXPRESSIONS.index(cue.expression)]
@@ -232,7 +233,7 @@ def test_cam_is_grad_cam_for_a_pooled_head_up_to_grad_cams_scaling(explainer: Ex
     faces = made_faces(2)
     images = network_input(torch.from_numpy(faces), size)
     images = torch.cat([images, images.flip(-1)]).requires_grad_()
-    ours = explainer.explain(faces, ["mek_sf"], gauge=Gauge.TRAINED)
+    ours = explainer.explain(faces, explainer.resolve(["mek_sf"]), gauge=Gauge.TRAINED)
     theirs = GradCAM(Logits(checkpoint), [checkpoint.classifier.network])
     try:
         for index in range(7):
@@ -292,8 +293,8 @@ def test_methods_are_those_of_their_papers(method: MapMethod, kind: str) -> None
 
 @pytest.mark.parametrize("method", OTHER_METHODS)
 def test_other_methods_scale_each_map_and_keep_logits_and_cues(explainer: Explainer, method: MapMethod) -> None:
-    exact = explainer.explain(made_faces(2), ["baseline"])[1]["baseline"]
-    other = explainer.explain(made_faces(2), ["baseline"], method)[1]["baseline"]
+    exact = explainer.explain(made_faces(2), explainer.resolve(["baseline"]))[1]["baseline"]
+    other = explainer.explain(made_faces(2), explainer.resolve(["baseline"]), method)[1]["baseline"]
     assert other.maps.maps.shape == exact.maps.maps.shape and other.maps.maps.dtype == np.float32
     assert other.maps.maps.min() >= 0 and other.maps.maps.max() <= 1
     np.testing.assert_array_equal(other.maps.logits, exact.maps.logits)

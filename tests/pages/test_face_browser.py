@@ -48,7 +48,7 @@ def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: 
         asyncio.run(browser.predict(checkpoint, pool))
     pool.shutdown()
     for index in range(3):
-        answers = explainer.explain(make_faces().images[index : index + 1].numpy(), ("baseline", "mek_sf"))[0]
+        answers = explainer.explain(make_faces().images[index : index + 1].numpy(), explainer.resolve(("baseline", "mek_sf")))[0]
         assert browser.prediction(index, first) == answers["baseline"].predicted
         assert browser.prediction(index, second) == answers["mek_sf"].predicted
         right = {name: answer.predicted == browser.label(index) for name, answer in answers.items()}

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,14 @@ from app.explaining.explainer import Explainer
 from app.http.security import SecurityHeaders
 from app.pages import router as pages
 from app.pages.models import SUMMARIES
+from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_fingerprint
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
 from tests.api_calls import code
 from tests.live_server import ROOT
+from tests.made_service import loaded_service
 
 PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about")
 
@@ -40,8 +41,8 @@ def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
     app.include_router(pages.router)
     install_error_handlers(app, problem_page)
     app.add_middleware(SecurityHeaders)
-    app.state.settings = SimpleNamespace(datasets=None, checkpoint_dir=tmp_path, max_faces=8, body_limit_bytes=10 << 20)
-    app.state.explainer = Explainer(loaded, manifest.ours)
+    app.state.service = loaded_service(Explainer(loaded, manifest.ours), checkpoint_dir=tmp_path)
+    app.state.pages = PageState()
     return TestClient(app)
 
 
@@ -166,7 +167,7 @@ def test_problems_are_pages_with_their_status(client: TestClient, path: str, sta
 
 
 def test_models_that_still_load_give_503_with_retry_after(client: TestClient) -> None:
-    del client.app.state.explainer  # type: ignore[attr-defined]
+    client.app.state.service.pipeline = None  # type: ignore[attr-defined]
     answer = client.get("/models")
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
@@ -246,7 +247,7 @@ def test_every_method_is_described() -> None:
 
 
 def test_model_page_shows_confusion_counts_and_training_counts(client: TestClient) -> None:
-    metadata: Any = client.app.state.explainer.checkpoints["baseline"].metadata  # type: ignore[attr-defined]
+    metadata: Any = client.app.state.service.pipeline.explainer.checkpoints["baseline"].metadata  # type: ignore[attr-defined]
     text = client.get("/models/baseline").text
     assert f"{metadata.training_counts['happiness']:,}" in text
     for count in metadata.metrics["test"]["confusion"][0]:

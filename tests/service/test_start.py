@@ -160,7 +160,7 @@ def test_files_of_one_name_answer_each_for_itself(random_checkpoints: Path, tmp_
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     face, models = np.arange(48 * 48, dtype=np.uint8).reshape(1, 48, 48), ("baseline", "ours")
     explainers = (load_explainer(Settings(checkpoint_dir=folder)) for folder in (random_checkpoints, tmp_path))
-    (expected,), (said,) = (explainer.explain(face, models) for explainer in explainers)
+    (expected,), (said,) = (explainer.explain(face, explainer.resolve(models)) for explainer in explainers)
     for name in models:
         assert said[name].maps.checkpoint == expected[name].maps.checkpoint
         np.testing.assert_array_equal(said[name].maps.logits, expected[name].maps.logits)
