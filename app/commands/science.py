@@ -6,20 +6,25 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
+from app.commands.arguments import add_parser
 from model.data.imbalance import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.methods import METHODS
 from model.networks import NETWORKS
 from model.training.runs import Protocol, TableCell
 
+if TYPE_CHECKING:
+    from app.commands.arguments import Subparsers
+
 INTERRUPTED = 130
 CHECKPOINTS = Path("checkpoints")
 
 
-def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(subparsers: Subparsers) -> None:
     """Mount the science commands on the ``unturned`` parser; each sets ``run``, a function of the parsed arguments to an exit status."""
     _add_train(subparsers)
     _add_evaluate(subparsers)
@@ -29,14 +34,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     _add_export(subparsers)
 
 
-def _parser(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
-) -> argparse.ArgumentParser:
-    return subparsers.add_parser(name, help=summary, description=summary, epilog=f"example: {example}")
-
-
-def _add_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_train(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
     )
     parser.add_argument("--method", choices=METHODS, required=True, help="training method")
@@ -160,8 +159,8 @@ def _name_and_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _add_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_evaluate(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers,
         "evaluate",
         "measure a checkpoint on a split",
@@ -198,8 +197,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_reproduce(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_reproduce(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers,
         "reproduce",
         "run every missing cell of a table",
@@ -232,8 +231,8 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     )
 
 
-def _add_tables(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_tables(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers, "tables", "render Tables 1 to 5 beside the paper's numbers", "unturned tables --format latex --out tables.tex"
     )
     parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files [%(default)s]")
@@ -248,8 +247,8 @@ def _tables(arguments: argparse.Namespace) -> int:
     return run_tables(arguments.results, arguments.format, arguments.out)
 
 
-def _add_claims(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_claims(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers,
         "claims",
         "measure the paper's three conclusions on the FERPlus test split",
@@ -269,8 +268,8 @@ def _claims(arguments: argparse.Namespace) -> int:
     return run_claims(arguments.data, arguments.checkpoints, arguments.out, _typed())
 
 
-def _add_export(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(
+def _add_export(subparsers: Subparsers) -> None:
+    parser = add_parser(
         subparsers,
         "export",
         "write a checkpoint as ONNX, with logits and maps as outputs",

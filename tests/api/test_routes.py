@@ -176,6 +176,13 @@ def test_a_given_crop_is_cut_out(client: TestClient, explainer: Explainer) -> No
     np.testing.assert_array_equal(np.array(face["explanations"]["baseline"]["logits"]["original"], np.float32), expected)
 
 
+@pytest.mark.parametrize("query", ["crop=1,2", "models=nobody", "models=ours,ours"])
+@pytest.mark.parametrize("path", [EXPLANATIONS, "/api/v1/figures", "/api/v1/maps"])
+def test_a_query_is_refused_before_the_picture_is_read(client: TestClient, path: str, query: str) -> None:
+    answer = client.post(f"{path}?{query}", content=b"no form")
+    assert code(answer) == (422, "invalid_parameter")
+
+
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam", "hirescam"])
 def test_maps_of_other_methods_come_with_a_warning(client: TestClient, method: str) -> None:
     answer = explain(client, png(made_face()), crop="whole", method=method)
