@@ -51,7 +51,7 @@ async def figure(request: Request, sleep: float = 0) -> dict[str, object]:
         time.sleep(sleep)
         return b""
 
-    return {"bytes": len(await request.app.state.drawer.draw(draw))}
+    return {"bytes": len(await service_of(request).drawer.draw(draw))}
 
 
 @pages.get("/samples/{sample}")

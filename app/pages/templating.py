@@ -12,6 +12,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
 from app.errors import Problem, problem_headers
+from app.explaining.service import service_of
 from app.http.assets import folder_fingerprint
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ templates.env.globals["asset"] = asset
 
 
 def render(request: Request, template: str, context: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A page; ``section`` in the context marks the entry of the navigation."""
+    """A page; ``section`` in the context marks the entry of the navigation. Every template also knows the ``settings``."""
+    context = {"settings": service_of(request).settings} | context
     return templates.TemplateResponse(request, template, context, status_code=status, headers=headers)
 
 

@@ -18,6 +18,7 @@ from app.explaining.compute import ComputePool
 from app.explaining.explainer import Explainer
 from app.pages.dataset_faces import data_router
 from app.pages.face_browser import FaceBrowser, Outcome, Wanted
+from app.pages.state import PageState
 from app.pages.templating import problem_page
 from model.checkpoints import load_checkpoint
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
@@ -72,7 +73,8 @@ def test_a_damaged_data_set_is_a_fault_that_is_logged_and_read_again_once_mended
     app = FastAPI()
     app.include_router(data_router)
     install_error_handlers(app, problem_page)
-    app.state.settings = SimpleNamespace(datasets=tmp_path)
+    app.state.service = SimpleNamespace(settings=SimpleNamespace(datasets=tmp_path))
+    app.state.pages = PageState()
     with TestClient(app) as client:
         answers = [client.get("/faces/0.json") for _ in range(2)]
         assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(500, "internal_error")] * 2

@@ -256,7 +256,7 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
 
 def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
     """Its names may not hold any; a constant of the run may, such as the path of a file."""
-    explainer: Explainer = client.app.state.explainer  # type: ignore[attr-defined]
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
     markup = "<img src=x onerror=alert(1)>"
     checkpoint = explainer.checkpoints["baseline"]
     metadata = checkpoint.metadata.model_copy(update={"hyperparameters": {"resnet18_weights": markup}})
