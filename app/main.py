@@ -44,6 +44,7 @@ LATE_MODULES = (
     "app.drawing.saved_maps",
     "app.drawing.supplement",
     "app.pages.face_browser",
+    "app.pages.hero",
     "app.pages.without_javascript",
     "model.data.ferplus",
     "model.measuring.results",
