@@ -18,8 +18,8 @@ serve: $(VENV)/serve.stamp ## serve on http://127.0.0.1:8000 with the checkpoint
 test: lint ## check, type-check and test everything
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
-# Rooms whose tests train, draw, decode in processes or start the server.
-LONG_TESTS := browser service drawing methods training
+# Folders of tests that train, run many networks, draw, start processes or the server.
+LONG_TESTS := browser service drawing methods training onnx explaining decoding commands
 check: lint ## lint, and the tests that take seconds: under two minutes
 	$(bin)/python -m pytest -m "not slow and not browser and not dataset" $(LONG_TESTS:%=--ignore=tests/%) $(PYTEST_ARGS)
 
