@@ -23,6 +23,7 @@ def _explanation(checkpoint: str) -> dict[str, Any]:
         "predicted": "happiness",
         "predicted_flipped": "happiness",
         "total_variation": 0.0,
+        "two_views": {"predicted": "happiness", "probabilities": _PROBABILITIES},
         "bias": _BIAS,
         "grid": _GRID,
         "logits": dict.fromkeys(views, _LOGITS),

@@ -19,6 +19,7 @@ from model.expressions import EXPRESSIONS
 if TYPE_CHECKING:
     from app.detection.find import FaceCrop
     from app.explaining.explainer import Explanation
+    from app.explaining.maps import ModelMaps
     from app.explaining.pipeline import ExplainedPicture
     from model.checkpoints import Checkpoint
 
@@ -66,6 +67,13 @@ class ClassNumbers(_Answer):
     flipped: list[Finite] = Field(description="Of its mirror image, in the same order.")
 
 
+class TwoViews(_Answer):
+    """The answer of face and mirror image together: their logits are averaged. More often right than one view, and apart from it."""
+
+    predicted: str = Field(description="The most probable expression by both views.")
+    probabilities: list[Share] = Field(description="Softmax of the averaged logits, in the order of `classes`.")
+
+
 class Maps(_Answer):
     """One map a class, for both views; `flipped` as the network saw the mirrored face, not mapped back."""
 
@@ -108,6 +116,7 @@ class ModelExplanation(_Answer):
     predicted: str = Field(description="The most probable expression of the face as given.")
     predicted_flipped: str = Field(description="The most probable expression of its mirror image.")
     total_variation: Share = Field(description="Change of the probabilities in the mirror: half the sum of the differences.")
+    two_views: TwoViews = Field(description="Of face and mirror image together; every other number is of one view.")
     bias: list[Finite] = Field(description="Logits, one number a class: the part of the score that no cell adds.")
     grid: GridPlace = Field(description="Where the cells of the maps lie.")
     logits: ClassNumbers = Field(description="Scores, one number a class; with the gauge `centred` against the average class.")
@@ -234,6 +243,7 @@ def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> Mo
         predicted=explanation.answers[0],
         predicted_flipped=explanation.answers[1],
         total_variation=explanation.total_variation,
+        two_views=_two_views(maps),
         bias=decimal_numbers(maps.bias).tolist(),
         grid=GridPlace(first=maps.grid.first, step=maps.grid.step, input=maps.grid.input),
         logits=_both_views(maps.logits),
@@ -255,6 +265,13 @@ def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> Mo
             )
             for cue in explanation.cues
         ],
+    )
+
+
+def _two_views(maps: ModelMaps) -> TwoViews:
+    probabilities = maps.two_view_probabilities
+    return TwoViews(
+        predicted=EXPRESSIONS[int(probabilities.argmax())], probabilities=decimal_numbers(probabilities.astype(np.float32)).tolist()
     )
 
 

@@ -39,8 +39,12 @@ class ModelMaps:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Softmax of the logits, ``(2, 7)``."""
-        exponents = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
-        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+        return _softmax(self.logits)
+
+    @property
+    def two_view_probabilities(self) -> NDArray[np.float64]:
+        """Softmax of the two views' averaged logits, ``(7,)``."""
+        return np.asarray(_softmax(self.logits.mean(axis=0, keepdims=True))[0])
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class ExplainedFaces:
     faces: tuple[FaceMaps, ...]
     method: str = "cam"
     gauge: str = "centred"
+
+
+def _softmax(logits: Floats) -> NDArray[np.float64]:
+    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
 def logits_per_cell(maps: Floats) -> Floats:

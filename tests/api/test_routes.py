@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema_rs
 import numpy as np
 import pytest
+import scipy.special
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -59,8 +60,8 @@ def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_j
     assert {name: said["checkpoint"] for name, said in face["explanations"].items()} == {"baseline": "baseline", "ours": "mek_sf"}
     said = face["explanations"]["ours"]
     assert list(said) == [
-        "checkpoint", "classes", "minor_classes", "predicted", "predicted_flipped", "total_variation", "bias", "grid", "logits",
-        "probabilities", "maps", "consistency", "cues",
+        "checkpoint", "classes", "minor_classes", "predicted", "predicted_flipped", "total_variation", "two_views", "bias", "grid",
+        "logits", "probabilities", "maps", "consistency", "cues",
     ]  # fmt: skip
     assert said["classes"] == list(EXPRESSIONS) and said["minor_classes"] == ["fear", "disgust"]
     assert said["grid"] == {"first": 17, "step": 16, "input": 99}
@@ -84,6 +85,9 @@ def test_the_identity_holds_on_the_answer_itself(client: TestClient, astronaut_j
         assert said["predicted_flipped"] == EXPRESSIONS[int(np.argmax(said["logits"]["flipped"]))]
         changes = [abs(face - mirrored) for face, mirrored in zip(*said["probabilities"].values(), strict=True)]
         assert said["total_variation"] == pytest.approx(sum(changes) / 2, abs=1e-6)
+        mean = np.mean([said["logits"][view] for view in VIEWS], axis=0)
+        assert said["two_views"]["probabilities"] == pytest.approx(scipy.special.softmax(mean), abs=1e-6)
+        assert said["two_views"]["predicted"] == said["classes"][int(np.argmax(mean))]
 
 
 def test_own_symmetry_is_the_correlation_with_the_maps_own_mirror_image(client: TestClient, astronaut_jpeg: bytes) -> None:
