@@ -14,11 +14,11 @@ PAPER_FILE = Path(__file__).with_name("paper_tables.json")
 SUMMARIES = ("overall", "mean")
 
 
-class _Record(BaseModel):
+class _PrintedRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PaperRow(_Record):
+class PaperRow(_PrintedRecord):
     """A method's printed accuracies in per cent: the classes in the table's order, then overall and mean.
 
     ``flags`` says by column what is known to be wrong with a printed value.
@@ -29,14 +29,14 @@ class PaperRow(_Record):
     flags: dict[str, str] = Field(default_factory=dict)
 
 
-class PaperSection(_Record):
+class PaperSection(_PrintedRecord):
     """The rows of one imbalance protocol."""
 
     imbalance: str
     rows: tuple[PaperRow, ...]
 
 
-class AccuracyTable(_Record):
+class AccuracyTable(_PrintedRecord):
     """Table 1, 2 or 3; ``classes`` are in the table's order, ``test_faces`` beside them."""
 
     number: int
@@ -63,7 +63,7 @@ class AccuracyTable(_Record):
         return self
 
 
-class CountRow(_Record):
+class CountRow(_PrintedRecord):
     """Training faces of each class under a protocol; ``mu`` is the decay that gives them, None where there is none."""
 
     imbalance: str
@@ -73,7 +73,7 @@ class CountRow(_Record):
     flags: dict[str, str] = Field(default_factory=dict)
 
 
-class CountTable(_Record):
+class CountTable(_PrintedRecord):
     """Table 4 or 5."""
 
     number: int
@@ -90,7 +90,7 @@ class CountTable(_Record):
         return self
 
 
-class PaperTables(_Record):
+class PaperTables(_PrintedRecord):
     """Everything in ``paper_tables.json``; ``known`` says where its values come from."""
 
     paper: str

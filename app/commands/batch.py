@@ -44,7 +44,7 @@ class OtherOptionsError(InputError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class PictureFiles:
     """What is kept of a picture: the API's JSON, an object, and the NPZ of its maps."""
 
     document: bytes
@@ -52,7 +52,7 @@ class Answer:
 
 
 @dataclass
-class Outcome:
+class FolderOutcome:
     """What became of the pictures: files written now, files found finished, and (file, code, detail) of those that failed."""
 
     explained: int
@@ -74,10 +74,10 @@ def explain_folder(
     source: Path,
     destination: Path,
     options: dict[str, Any],
-    explain: Callable[[str, bytes], Answer],
+    explain: Callable[[str, bytes], PictureFiles],
     max_bytes: int,
     progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
-) -> Outcome:
+) -> FolderOutcome:
     """Explain every picture of a folder whose bytes have no answer yet; write the index, also when interrupted.
 
     Args:
@@ -95,7 +95,7 @@ def explain_folder(
     make_folder(destination)
     kept = destination / OPTIONS_FILE
     _check_options(kept, options)
-    outcome = Outcome(0, 0, [])
+    outcome = FolderOutcome(0, 0, [])
     pictures = pictures_in(source, destination)
     finished = {picture for picture in pictures if _is_finished(picture, _answer_path(picture, source, destination))}
     outcome.finished_before = len(finished)
@@ -118,7 +118,7 @@ def explain_folder(
     return outcome
 
 
-def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Answer]) -> Answer:
+def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], PictureFiles]) -> PictureFiles:
     if picture.stat().st_size > max_bytes:
         raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
     data = picture.read_bytes()
@@ -168,7 +168,7 @@ def _is_finished(picture: Path, answer: Path) -> bool:
         return False
 
 
-def _write_answer(answer: Answer, path: Path) -> None:
+def _write_answer(answer: PictureFiles, path: Path) -> None:
     make_folder(path.parent)
     path.unlink(missing_ok=True)  # until both files are new, the picture counts as unfinished
     replace_file(path.with_suffix(".npz"), answer.maps)

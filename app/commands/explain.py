@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
-from app.commands.batch import INDEX_FILE, Answer, Outcome, explain_folder
+from app.commands.batch import INDEX_FILE, FolderOutcome, PictureFiles, explain_folder
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def _run(arguments: argparse.Namespace) -> int:
     with LocalService() as service:
         models = service.resolve(names)
 
-        def explain(name: str, data: bytes) -> Answer:
+        def explain(name: str, data: bytes) -> PictureFiles:
             answer = service.explain(data, models, options, name)
-            return Answer(answer.document, save_maps(answer.explained))
+            return PictureFiles(answer.document, save_maps(answer.explained))
 
         hashes = {name: checkpoint.sha256 for name, checkpoint in models.items()}
         outcome = explain_folder(
@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if outcome.failures else 0
 
 
-def _report(outcome: Outcome, out: Path) -> None:
+def _report(outcome: FolderOutcome, out: Path) -> None:
     for name, code, detail in outcome.failures:
         printable = "".join(character if character.isprintable() else "\ufffd" for character in name)
         print(f"{printable}: {detail} ({code})", file=sys.stderr)

@@ -31,7 +31,7 @@ class DecoderDied(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class DecoderReply:
     """``facts`` as :mod:`app.decoding.child` describes them; ``pixels`` RGB ``(H, W, 3)`` uint8, read-only, empty for a refusal."""
 
     facts: dict[str, Any]
@@ -64,7 +64,7 @@ class DecoderProcess:
             self._reply(time.monotonic() + START_TIMEOUT_SECONDS)
             self._ready = True
 
-    def ask(self, data: bytes, timeout_seconds: float) -> Answer:
+    def ask(self, data: bytes, timeout_seconds: float) -> DecoderReply:
         """Have a picture decoded by a process that is ready.
 
         Raises:
@@ -106,12 +106,12 @@ class DecoderProcess:
         os.set_blocking(_pipe(process.stdin).fileno(), False)  # a process that hangs reads nothing
         return process
 
-    def _reply(self, deadline: float) -> Answer:
+    def _reply(self, deadline: float) -> DecoderReply:
         size, columns, rows = REPLY.unpack(self._read(REPLY.size, deadline))
         facts = json.loads(self._read(size, deadline))
         pixels = np.frombuffer(self._read(columns * rows * 3, deadline), np.uint8)
         pixels.flags.writeable = False
-        return Answer(facts, pixels.reshape(rows, columns, 3))
+        return DecoderReply(facts, pixels.reshape(rows, columns, 3))
 
     def _write(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)

@@ -42,7 +42,7 @@ Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
 
 
 @dataclass(frozen=True)
-class Consistency:
+class MirrorAgreement:
     """How well a class's maps of a face and of its mirror image agree (:mod:`model.maps.measures`); None where it is undefined.
 
     ``pearson``, ``iou`` and ``own_symmetry`` (the correlation of the face's map with its own mirror image) are of the maps served.
@@ -58,7 +58,7 @@ class Consistency:
 
 
 @dataclass(frozen=True)
-class Cue:
+class FoundCue:
     """Where a model finds most evidence for a minor class, and how much, in logits against the average class.
 
     ``evidence`` is what the 3x3 cells around the ``peak`` (row, column) add, ``share`` its part of all the map's evidence. A ``place`` is
@@ -82,8 +82,8 @@ class Explanation:
     """
 
     maps: ModelMaps
-    consistency: dict[str, Consistency]
-    cues: tuple[Cue, ...]
+    consistency: dict[str, MirrorAgreement]
+    cues: tuple[FoundCue, ...]
 
     @property
     def predicted(self) -> str:
@@ -247,7 +247,7 @@ def _read(
     ]
 
 
-def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, Consistency]]:
+def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, MirrorAgreement]]:
     """Consistency of each face by class, of maps ``(2, N, L, h, w)``."""
     seen, mirrored = maps[0], flip_back(maps[1])
     seen_paper, mirrored_paper = paper_maps[0], flip_back(paper_maps[1])
@@ -262,12 +262,15 @@ def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, Consistency
         -1,
     )
     return [
-        {name: Consistency(*(None if math.isnan(value) else value for value in row)) for name, row in zip(EXPRESSIONS, face, strict=True)}
+        {
+            name: MirrorAgreement(*(None if math.isnan(value) else value for value in row))
+            for name, row in zip(EXPRESSIONS, face, strict=True)
+        }
         for face in numbers.tolist()
     ]
 
 
-def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | None]) -> list[tuple[Cue, ...]]:
+def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | None]) -> list[tuple[FoundCue, ...]]:
     """Cues of each face's minor classes, from centred maps ``(2, N, L, h, w)``."""
     metadata = checkpoint.metadata
     minor = [metadata.classes.index(name) for name in metadata.minor_classes]
@@ -275,9 +278,11 @@ def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | 
     found, peaks, evidence, shares, agrees = (values.tolist() for values in cues)
     return [
         tuple(
-            Cue(name, _place(template, metadata.grid, peak) if share >= CONCENTRATED else None, value, share, (peak[0], peak[1]), mirror)
+            FoundCue(
+                name, _place(template, metadata.grid, peak) if share >= CONCENTRATED else None, value, share, (peak[0], peak[1]), mirror
+            )
             if here
-            else Cue(name, None, 0.0, 0.0, None, False)
+            else FoundCue(name, None, 0.0, 0.0, None, False)
             for name, here, peak, value, share, mirror in zip(
                 metadata.minor_classes, found[face], peaks[face], evidence[face], shares[face], agrees[face], strict=True
             )

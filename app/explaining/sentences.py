@@ -12,7 +12,7 @@ from model.expressions import EXPRESSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.explaining.explainer import Cue, Explanation
+    from app.explaining.explainer import Explanation, FoundCue
     from app.explaining.maps import ModelMaps
 
 
@@ -66,13 +66,13 @@ def evidence_sentence(expression: str, explanations: Mapping[str, Explanation]) 
     return f"{_capital(expression)}: {', '.join(parts)}."
 
 
-def _where(cue: Cue) -> str:
+def _where(cue: FoundCue) -> str:
     if cue.peak is None:
         return "finds no evidence"
     return f"finds evidence at the {cue.place}" if cue.place is not None else "finds evidence in no one place"
 
 
-def cue_sentence(name: str, cue: Cue, maps: ModelMaps) -> str:
+def cue_sentence(name: str, cue: FoundCue, maps: ModelMaps) -> str:
     """What a model finds for a minor class, and what becomes of it: evidence at one place is not yet an answer.
 
     Args:

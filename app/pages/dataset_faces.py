@@ -54,15 +54,15 @@ async def faces(
 ) -> Response:
     """The test faces that meet the filters, a page of them."""
     explainer = service_of(request).loaded_pipeline().explainer
-    from app.pages.face_browser import PAGE_FACES, Outcome, Wanted
+    from app.pages.face_browser import PAGE_FACES, Wanted, WhoIsRight
 
     if label not in ("", *EXPRESSIONS) or seen not in ("", *MINOR_CLASSES) or outcome not in OUTCOMES:
         raise Problem(ErrorCode.INVALID_PARAMETER)
     browser = await face_browser(request)
     first, second = _compared(explainer)
-    wanted = Wanted(label or None, seen or None, Outcome(outcome))
+    wanted = Wanted(label or None, seen or None, WhoIsRight(outcome))
     waiting = None
-    if wanted.outcome is not Outcome.ANY:
+    if wanted.outcome is not WhoIsRight.ANY:
         waiting = _let_models_see(request, browser, (first, second))
     found = browser.find(wanted, first, second)
     start = (page - 1) * PAGE_FACES

@@ -26,7 +26,7 @@ BATCH = 32  # faces of one turn in the compute pool: uploads get theirs in betwe
 MINORITY_VOTES = 2  # annotators who must agree that a face shows something else than its label
 
 
-class Outcome(StrEnum):
+class WhoIsRight(StrEnum):
     """Which of two models must be right."""
 
     ANY = "any"
@@ -41,7 +41,7 @@ class Wanted:
 
     label: str | None = None
     seen: str | None = None
-    outcome: Outcome = Outcome.ANY
+    outcome: WhoIsRight = WhoIsRight.ANY
 
 
 class FaceBrowser:
@@ -117,16 +117,16 @@ class FaceBrowser:
         if wanted.seen is not None:
             chosen &= labels != EXPRESSIONS.index(wanted.seen)
             chosen &= self._faces.votes[:, VOTE_COLUMNS.index(wanted.seen)].numpy() >= MINORITY_VOTES
-        if wanted.outcome is not Outcome.ANY:
+        if wanted.outcome is not WhoIsRight.ANY:
             chosen &= self._matches(wanted.outcome, first, second, labels)
         return [int(index) for index in np.flatnonzero(chosen)]
 
-    def _matches(self, outcome: Outcome, first: Checkpoint, second: Checkpoint, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _matches(self, outcome: WhoIsRight, first: Checkpoint, second: Checkpoint, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         predicted = self._predictions.get(first.sha256), self._predictions.get(second.sha256)
         if predicted[0] is None or predicted[1] is None:
             return np.zeros(len(self), dtype=bool)
         right = predicted[0] == labels, predicted[1] == labels
-        wanted = {Outcome.SECOND_ONLY: (False, True), Outcome.FIRST_ONLY: (True, False), Outcome.NEITHER: (False, False)}[outcome]
+        wanted = {WhoIsRight.SECOND_ONLY: (False, True), WhoIsRight.FIRST_ONLY: (True, False), WhoIsRight.NEITHER: (False, False)}[outcome]
         return np.asarray((right[0] == wanted[0]) & (right[1] == wanted[1]))
 
 

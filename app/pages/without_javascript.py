@@ -11,7 +11,7 @@ import numpy as np
 from app.choices import ColourMap, Scale, Style
 from app.detection.find import FaceCrop
 from app.drawing.colours import as_data_address, colour_limits, colours, enlarged, is_signed, overlay
-from app.explaining.explainer import Cue, Explanation
+from app.explaining.explainer import Explanation, FoundCue
 from app.explaining.maps import FLIPPED, ORIGINAL, Picture, logits_per_cell
 from app.explaining.pipeline import ExplainedPicture
 from app.explaining.sentences import cue_sentence
@@ -102,7 +102,7 @@ def _cue(name: str, explanation: Explanation, expression: str, grey: Picture) ->
     }
 
 
-def _spot(explanation: Explanation, cue: Cue, grey: Picture) -> Picture:
+def _spot(explanation: Explanation, cue: FoundCue, grey: Picture) -> Picture:
     """The map of a cue's class over the face, the 3x3 cells around its peak in a frame."""
     maps = explanation.maps
     cells = logits_per_cell(maps.maps[ORIGINAL, EXPRESSIONS.index(cue.expression)])

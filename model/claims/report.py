@@ -24,18 +24,18 @@ class ClaimsError(InputError):
     """The report is missing or malformed; the message is one line, ``file: reason``."""
 
 
-class _Record(BaseModel):
+class _ClaimsRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Estimate(_Record):
+class Estimate(_ClaimsRecord):
     """A figure and its 95% interval from the bootstrap over the faces; null where it is undefined."""
 
     value: Number | None
     interval: tuple[Number, Number] | None
 
 
-class Measure(_Record):
+class Measure(_ClaimsRecord):
     """One figure for every model, and its difference from the baseline (model minus baseline on the same draws of faces).
 
     ``better`` is the direction the claim expects; ``decides`` tells whether the claim's verdict rests on this measure, or it is
@@ -54,7 +54,7 @@ class Measure(_Record):
     reference_title: str | None = None
 
 
-class PointSet(_Record):
+class PointSet(_ClaimsRecord):
     """A scatter plot, one point a face: the baseline's value across, that of ``ours`` up; ``marked`` faces are drawn apart."""
 
     key: str
@@ -73,7 +73,7 @@ class PointSet(_Record):
         return self
 
 
-class Claim(_Record):
+class Claim(_ClaimsRecord):
     """One conclusion of the paper's section 3: ``statement`` in this project's words, how it is measured, and what came out.
 
     ``verdicts`` has every model but the baseline, ``qualifications`` what some of them are to be read with; ``samples`` says how many
@@ -94,7 +94,7 @@ class Claim(_Record):
         return ", ".join([self.verdicts[model], *(text for name, text in self.qualifications.items() if name == model)])
 
 
-class MeasuredModel(_Record):
+class MeasuredModel(_ClaimsRecord):
     """A model of the report; ``against`` is the model that it is set against, trained plainly for as many epochs where there is one."""
 
     checkpoint: str
@@ -104,14 +104,14 @@ class MeasuredModel(_Record):
     against: str | None = None
 
 
-class FaceMean(_Record):
+class FaceMean(_ClaimsRecord):
     """Mean over faces with its 95% interval."""
 
     mean: Number
     interval: tuple[Number, Number]
 
 
-class RoadFigures(_Record):
+class RoadFigures(_ClaimsRecord):
     """ROAD of a model's maps, in changes of the predicted class's probability; ``gain`` is ``map`` less ``random``, face by face.
 
     ``map`` is half of ``removing_lowest`` less ``removing_highest``, and so is ``random`` for maps of random numbers.
@@ -125,7 +125,7 @@ class RoadFigures(_Record):
     removing_lowest: FaceMean
 
 
-class Faithfulness(_Record):
+class Faithfulness(_ClaimsRecord):
     """ROAD on a sample of the faces: by model, and the other models' gain less the first one's."""
 
     rule: str
@@ -134,7 +134,7 @@ class Faithfulness(_Record):
     differences: dict[str, FaceMean]
 
 
-class ClaimsReport(_Record):
+class ClaimsReport(_ClaimsRecord):
     """The whole report; ``ours`` is the model of the headline verdicts, ``faithfulness`` what ``model.claims.faithfulness`` measures.
 
     ``accuracies`` are overall and mean accuracy on the same draws, which no claim rests on.

@@ -34,11 +34,11 @@ class ResultError(InputError):
     """A result file cannot be used; the message is one line, ``file: reason``."""
 
 
-class _Record(BaseModel):
+class _ResultRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Accuracies(_Record):
+class Accuracies(_ResultRecord):
     """``overall`` is correct over all faces, ``mean`` the unweighted mean over the classes of ``per_class``."""
 
     overall: Fraction
@@ -51,7 +51,7 @@ class Accuracies(_Record):
         return self
 
 
-class FlipConsistency(_Record):
+class FlipConsistency(_ResultRecord):
     """Pearson correlation of a map and its mirror image's map, averaged over the faces; ``mean`` over the classes that have a value."""
 
     mean: Correlation | None
@@ -63,7 +63,7 @@ class FlipConsistency(_Record):
         return self
 
 
-class Intervals(_Record):
+class Intervals(_ResultRecord):
     """Percentile bootstrap 95% intervals over the faces of the split."""
 
     overall: tuple[Fraction, Fraction]
@@ -72,14 +72,14 @@ class Intervals(_Record):
     flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
 
-class SplitMean(_Record):
+class SplitMean(_ResultRecord):
     """A mean over the faces of a split, of correlations or shares, with its 95% bootstrap interval; null where it is nowhere defined."""
 
     value: Correlation | None
     interval: tuple[Correlation, Correlation] | None
 
 
-class MirrorMetrics(_Record):
+class MirrorMetrics(_ResultRecord):
     """What is read beside flip consistency, as :class:`model.measuring.mirror.MirrorFigures` defines it.
 
     The first three are means over the faces, then over the classes: a map's correlation with itself mirrored, that with the mirror
@@ -94,7 +94,7 @@ class MirrorMetrics(_Record):
     total_variation: SplitMean
 
 
-class FrontierPoint(_Record):
+class FrontierPoint(_ResultRecord):
     """Accuracies with ``tau`` times the log prior taken out of the logits."""
 
     tau: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -138,7 +138,7 @@ class SplitMetrics(Accuracies):
         return self
 
 
-class Predictions(_Record):
+class Predictions(_ResultRecord):
     """Every face of a split in the data set's order, a digit each: index in ``EXPRESSIONS`` of its label and of what the model says."""
 
     labels: Digits
@@ -157,7 +157,7 @@ class Predictions(_Record):
         return tuple(tuple(pairs[label, said] for said in digits) for label in digits)
 
 
-class Machine(_Record):
+class Machine(_ResultRecord):
     """Where a run was done: processor, threads the run used, accelerator if any."""
 
     cpu: str
@@ -165,7 +165,7 @@ class Machine(_Record):
     accelerator: str | None
 
 
-class RunResult(_Record):
+class RunResult(_ResultRecord):
     """One finished run.
 
     ``imbalance`` names the protocol (``original`` or an imbalance factor), ``seconds`` is time in training steps, ``learning_curve`` has

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.batch import Answer, OtherOptionsError, Outcome, explain_folder
+from app.commands.batch import FolderOutcome, OtherOptionsError, PictureFiles, explain_folder
 from app.errors import ErrorCode, Problem
 from model.errors import FileError
 from model.expressions import EXPRESSIONS
@@ -41,7 +41,7 @@ class Explainer:
     def __init__(self) -> None:
         self.asked: list[bytes] = []
 
-    def __call__(self, name: str, data: bytes) -> Answer:
+    def __call__(self, name: str, data: bytes) -> PictureFiles:
         self.asked.append(data)
         if data.startswith(b"bad"):
             raise Problem(ErrorCode.NO_FACE)
@@ -49,7 +49,7 @@ class Explainer:
             raise ZeroDivisionError("by\nnought")
         if data.startswith(b"stop"):
             raise KeyboardInterrupt
-        return Answer(json.dumps(document(data.decode())).encode(), b"maps of " + data)
+        return PictureFiles(json.dumps(document(data.decode())).encode(), b"maps of " + data)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def run(source: Path, explainer: Explainer, options: dict[str, Any] | None = None, **more: Any) -> Outcome:
+def run(source: Path, explainer: Explainer, options: dict[str, Any] | None = None, **more: Any) -> FolderOutcome:
     return explain_folder(source, source.parent / "out", options or OPTIONS, explainer, max_bytes=100, **more)
 
 

@@ -18,7 +18,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from app.choices import Gauge, MapMethod
 from app.errors import ErrorCode, Problem
-from app.explaining.explainer import Cue, Explainer, Explanation
+from app.explaining.explainer import Explainer, Explanation, FoundCue
 from app.explaining.maps import FLIPPED, ORIGINAL
 from app.explaining.other_maps import scaled_maps
 from model.checkpoints import Checkpoint, load_checkpoint, load_manifest
@@ -189,7 +189,7 @@ def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
     tiny = {name: (0.02 * x, 0.02 * y) for name, (x, y) in mean.items()}
     point = dict.fromkeys(mean, (0.5, 0.5))
 
-    def cues(landmarks: list[dict[str, Point]] | None) -> list[Cue]:
+    def cues(landmarks: list[dict[str, Point]] | None) -> list[FoundCue]:
         explained = explainer.explain(faces, explainer.resolve(["baseline", "ours"]), landmarks=landmarks)
         return [cue for face in explained for explanation in face.values() for cue in explanation.cues if cue.place is not None]
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.explaining.explainer import Consistency, Cue, Explanation
+from app.explaining.explainer import Explanation, FoundCue, MirrorAgreement
 from app.explaining.maps import ModelMaps
 from app.explaining.sentences import cue_sentence, most_changed, summary
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
 
-NO_FEAR, NO_DISGUST = Cue("fear", None, 0.0, 0.0, None, False), Cue("disgust", None, 0.0, 0.0, None, False)
+NO_FEAR, NO_DISGUST = FoundCue("fear", None, 0.0, 0.0, None, False), FoundCue("disgust", None, 0.0, 0.0, None, False)
 
 
-def said(face: str, mirrored: str, *cues: Cue, score: float = 9.0) -> Explanation:
+def said(face: str, mirrored: str, *cues: FoundCue, score: float = 9.0) -> Explanation:
     """An explanation whose answers are given: all other logits are 0."""
     logits = np.zeros((2, len(EXPRESSIONS)), np.float32)
     logits[0, EXPRESSIONS.index(face)] = logits[1, EXPRESSIONS.index(mirrored)] = score
     maps = np.zeros((2, len(EXPRESSIONS), 5, 5), np.float32)
     model = ModelMaps("baseline", "baseline", ("fear", "disgust"), Grid(17, 16, 99), logits[0], logits, maps)
-    flat = dict.fromkeys(EXPRESSIONS, Consistency(None, 0.0, None, None, None))
+    flat = dict.fromkeys(EXPRESSIONS, MirrorAgreement(None, 0.0, None, None, None))
     return Explanation(model, flat, cues or (NO_FEAR, NO_DISGUST))
 
 
@@ -55,8 +55,8 @@ def test_one_model_alone_is_spoken_of_alone() -> None:
 
 
 def test_a_sentence_for_each_minor_class_says_who_finds_it_where() -> None:
-    spread = Cue("fear", None, 0.2, 0.5, (1, 1), True)
-    at_the_mouth = Cue("fear", "mouth", 0.4, 0.9, (3, 2), True)
+    spread = FoundCue("fear", None, 0.2, 0.5, (1, 1), True)
+    at_the_mouth = FoundCue("fear", "mouth", 0.4, 0.9, (3, 2), True)
     sentences = summary({"baseline": said("anger", "anger", spread, NO_DISGUST), "ours": said("anger", "anger", at_the_mouth, NO_DISGUST)})
     assert sentences[1:] == [
         "Fear: baseline finds evidence in no one place (<0.1\u00a0%), ours finds evidence at the mouth (<0.1\u00a0%).",
@@ -76,23 +76,23 @@ OUTCOME = " The whole face scores −1.1, a probability of <0.1\u00a0%."
     ("cue", "sentence"),
     [
         (
-            Cue("fear", "mouth", 1.31, 0.8, (3, 2), True),
+            FoundCue("fear", "mouth", 1.31, 0.8, (3, 2), True),
             "ours finds 1.3 logits of evidence of fear at the mouth, 80\u00a0% of all, and at the same place in the mirror image."
             + OUTCOME,
         ),
         (
-            Cue("fear", "left brow", 0.04, 1.0, (0, 1), False),
+            FoundCue("fear", "left brow", 0.04, 1.0, (0, 1), False),
             "ours finds 0.04 logits of evidence of fear at the left brow, 100\u00a0% of all, but not at the same place in the mirror image."
             + OUTCOME,
         ),
         (
-            Cue("fear", None, 0.04, 0.5, (0, 1), False),
+            FoundCue("fear", None, 0.04, 0.5, (0, 1), False),
             "ours finds evidence of fear in no one place: 0.04 logits of evidence of fear around its peak are 50\u00a0% of all." + OUTCOME,
         ),
         (NO_FEAR, "ours finds no evidence of fear."),
     ],
 )
-def test_cues_are_plain_sentences(cue: Cue, sentence: str) -> None:
+def test_cues_are_plain_sentences(cue: FoundCue, sentence: str) -> None:
     explanation = said("anger", "anger")
     explanation.maps.logits[0, EXPRESSIONS.index("fear")] = -1.06
     assert cue_sentence("ours", cue, explanation.maps) == sentence

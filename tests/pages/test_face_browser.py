@@ -17,7 +17,7 @@ from app.errors import install_error_handlers
 from app.explaining.compute import ComputePool
 from app.explaining.explainer import Explainer
 from app.pages.dataset_faces import data_router
-from app.pages.face_browser import FaceBrowser, Outcome, Wanted
+from app.pages.face_browser import FaceBrowser, Wanted, WhoIsRight
 from app.pages.state import PageState
 from app.pages.templating import problem_page
 from model.checkpoints import load_checkpoint
@@ -43,7 +43,7 @@ def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: 
     browser = FaceBrowser(make_faces())
     assert browser.find(Wanted(seen="fear"), first, second) == [0]
     assert browser.find(Wanted(label="surprise"), first, second) == [0, 1]
-    assert browser.find(Wanted(outcome=Outcome.NEITHER), first, second) == []  # nothing is known of the models yet
+    assert browser.find(Wanted(outcome=WhoIsRight.NEITHER), first, second) == []  # nothing is known of the models yet
     pool = ComputePool(1, 60.0)
     for checkpoint in (first, second):
         asyncio.run(browser.predict(checkpoint, pool))
@@ -53,7 +53,7 @@ def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: 
         assert browser.prediction(index, first) == answers["baseline"].predicted
         assert browser.prediction(index, second) == answers["mek_sf"].predicted
         right = {name: answer.predicted == browser.label(index) for name, answer in answers.items()}
-        only_second = index in browser.find(Wanted(outcome=Outcome.SECOND_ONLY), first, second)
+        only_second = index in browser.find(Wanted(outcome=WhoIsRight.SECOND_ONLY), first, second)
         assert only_second == (right["mek_sf"] and not right["baseline"])
     assert browser.votes(0) == {"surprise": 7, "fear": 2}
 
