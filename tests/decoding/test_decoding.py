@@ -205,3 +205,12 @@ def test_damaged_pictures_give_pixels_or_a_code(seed: bytes, damage: list[tuple[
 def test_any_bytes_are_answered(data: bytes, start: bytes) -> None:
     code = code_of(start + data)
     assert code is None or ErrorCode(code).status in {415, 422}
+
+
+@pytest.mark.parametrize(("kind", "advice"), [("PDF", "export the page"), ("HEIC", "export it as JPEG"), ("AVIF", "save it as JPEG")])
+def test_the_formats_people_have_at_hand_are_refused_with_what_to_do(kind: str, advice: str) -> None:
+    upload = next(upload for upload in UPLOADS if upload.name == kind)
+    with pytest.raises(Problem) as refused:
+        decode_image(upload.build(), DecodeLimits())
+    assert refused.value.code is ErrorCode.UNSUPPORTED_IMAGE_FORMAT
+    assert advice in refused.value.detail

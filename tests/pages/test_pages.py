@@ -19,10 +19,12 @@ from app.drawing.colours import colour_table
 from app.errors import install_error_handlers
 from app.explaining.explainer import Explainer
 from app.http.security import SecurityHeaders
+from app.main import create_app
 from app.pages import router as pages
 from app.pages.models import SUMMARIES
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_fingerprint
+from app.settings import Settings
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
@@ -270,3 +272,14 @@ def test_no_script_makes_markup_of_text() -> None:
     """What comes from the API is put into the page as text or attributes only."""
     for path in (ROOT / "static" / "js").rglob("*.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(", path.read_text()), path
+
+
+def test_an_upload_over_the_limit_is_refused_with_a_page_where_a_browser_asks_for_one() -> None:
+    """Before any route is come to, let alone the models loaded."""
+    client = TestClient(create_app(Settings(allowed_hosts=("testserver",), body_limit_bytes=1 << 20)))
+    content = b"x" * (1 << 20)
+    page = client.post("/explain", files={"image": content}, headers={"accept": "text/html,*/*"})
+    assert page.status_code == 413
+    assert page.headers["content-type"].startswith("text/html")
+    assert "At most 1 MiB can be sent" in page.text and "Go to the explorer" in page.text
+    assert code(client.post("/explain", files={"image": content})) == (413, "body_too_large")
