@@ -26,6 +26,7 @@ from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
+from model.files.json_file import load_json
 from model.files.regular_file import read_regular_file
 from model.geometry import FaceGeometry
 from model.measuring.results import Fraction, Intervals, SplitMetrics
@@ -194,12 +195,7 @@ def load_manifest(directory: Path) -> Manifest:
         CheckpointError: missing or malformed; or ``ours`` names no entry.
     """
     path = directory / "manifest.json"
-    try:
-        manifest = Manifest.model_validate_json(read_regular_file(path))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise CheckpointError(f"{path}: {first_error(error)}") from error
+    manifest = load_json(path, Manifest, CheckpointError)
     if manifest.ours not in manifest.checkpoints:
         raise CheckpointError(f"{path}: 'ours' names {manifest.ours!r}, which is not in the manifest")
     return manifest

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model.errors import InputError
 from model.files.atomic_write import replace_file
-from model.files.first_error import first_error
+from model.files.json_file import load_json
 
 CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
 
@@ -191,10 +191,4 @@ def load_claims(directory: Path) -> ClaimsReport:
     Raises:
         ClaimsError: missing or malformed.
     """
-    path = directory / CLAIMS_FILE
-    try:
-        return ClaimsReport.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ClaimsError(f"{path}: cannot be read ({error.strerror}); `unturned claims` makes it") from error
-    except ValidationError as error:
-        raise ClaimsError(f"{path}: {first_error(error)}") from error
+    return load_json(directory / CLAIMS_FILE, ClaimsReport, ClaimsError, "`unturned claims` makes it")

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
-from model.files.first_error import first_error
+from model.files.json_file import load_json
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
 TRIALS_FOLDER = "trials"  # inside the folder of the results
@@ -231,7 +231,7 @@ def load_result(path: Path) -> RunResult:
     Raises:
         ResultError: missing, malformed, or stored under another run's name.
     """
-    result = _read_result(path)
+    result = load_json(path, RunResult, ResultError)
     expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
     if path != expected:
         raise ResultError(f"{path}: holds the run of {expected.name}")
@@ -259,16 +259,7 @@ def load_trials(folder: Path) -> list[RunResult]:
     Raises:
         ResultError: a file is malformed.
     """
-    return [_read_result(path) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
-
-
-def _read_result(path: Path) -> RunResult:
-    try:
-        return RunResult.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise ResultError(f"{path}: {first_error(error)}") from error
+    return [load_json(path, RunResult, ResultError) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
 
 
 def installed_versions() -> dict[str, str]:
