@@ -3,11 +3,9 @@ towards the major classes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
-
-import numpy as np
-from numpy.typing import NDArray
 
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.measuring.results import RunResult
@@ -16,10 +14,11 @@ from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_prot
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank; NaN where one sequence is constant."""
-    a, b = _ranks(first), _ranks(second)
-    a, b = a - a.mean(), b - b.mean()
-    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / spread if spread > 0 else float("nan")
+    from scipy.stats import spearmanr  # here, since a service that is not asked for this table should not load it
+
+    if min(len(set(first)), len(set(second))) < 2:
+        return math.nan
+    return float(spearmanr(first, second).statistic)
 
 
 def pairs_out_of_order(counts: Sequence[int], accuracies: Sequence[float]) -> int:
@@ -75,7 +74,7 @@ def _difficulty_row(method: str, runs: Sequence[RunResult]) -> Row:
     counts = [[run.training_counts[name] for name in EXPRESSIONS] for run in runs]
     accuracies = [[run.test.per_class[name] for name in EXPRESSIONS] for run in runs]
     correlations = [rank_correlation(n, a) for n, a in zip(counts, accuracies, strict=True)]
-    defined = [value for value in correlations if not np.isnan(value)]
+    defined = [value for value in correlations if not math.isnan(value)]
     disorder = over_runs([float(pairs_out_of_order(n, a)) for n, a in zip(counts, accuracies, strict=True)], decimals=1)
     shares = [over_runs([predicted_share(run, name) for run in runs]) for name in EXPRESSIONS]
     return Row(METHOD_TITLES[method], "here", (over_runs(defined) if defined else None, disorder, *shares))
@@ -86,9 +85,3 @@ def _relabelling_row(result: RunResult) -> Row:
     minor = [value for name in MINOR_CLASSES for value in (result.training_counts[name], last[f"labelled_{name}"])]
     values = [sum(result.training_counts.values()), last["to_frequent"], last["to_rare"], *minor]
     return Row(f"seed {result.seed}", "here", tuple(Value(float(str(value)), decimals=0) for value in values))
-
-
-def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    mean_ranks: NDArray[np.float64] = (np.cumsum(count) - (count - 1) / 2)[place]
-    return mean_ranks
