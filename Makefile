@@ -1,7 +1,7 @@
 # What can be done with this repository: make help
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint format fuzz bench lock upgrade licences architecture
+.PHONY: help serve test check lint format fuzz corpus bench lock upgrade licences architecture
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -35,6 +35,9 @@ format: $(VENV)/test.stamp ## let ruff mend what it can
 
 fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
 	$(bin)/python -m tests.decoding.fuzz_decoding
+
+corpus: $(VENV)/test.stamp ## every file of the folder DIR against a server, its answers counted and compared with Pillow
+	$(bin)/python -m benchmarks.replay_corpus "$${DIR:?}"
 
 bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
 	$(bin)/python -m benchmarks.bench_maps

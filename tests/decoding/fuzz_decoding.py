@@ -4,6 +4,7 @@ Starts from small pictures of every format and mode, and from the small ones of 
 out, repeated, or taken from another; half of the PNG files get their checksums repaired, or no damage would get past the first.
 
     python -m tests.decoding.fuzz_decoding --inputs 100000
+    python -m tests.decoding.fuzz_decoding --inputs 300 --write FOLDER
 """
 
 from __future__ import annotations
@@ -147,13 +148,27 @@ async def fuzz(inputs: int, seed: int, crashes: Path) -> Counter[str]:
     return outcomes
 
 
+def write(inputs: int, seed: int, folder: Path) -> None:
+    """Write the pictures of :mod:`tests.pictures`, and that many damaged ones, as files of a corpus to replay elsewhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, upload in enumerate(UPLOADS):
+        (folder / f"made-{number:03}").write_bytes(upload.build())
+    source, pictures = random.Random(seed), corpus()
+    for number in range(inputs):
+        (folder / f"damaged-{number:06}").write_bytes(mutated(source, pictures))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Fuzz and report; exit status 1 where a decoder died."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000, help="damaged pictures to decode")
     parser.add_argument("--seed", type=int, default=1, help="of the damage")
     parser.add_argument("--crashes", type=Path, default=Path("runs/fuzz"), help="folder for the pictures that a decoder died of")
+    parser.add_argument("--write", type=Path, help="folder to write them to, with those they were made of; nothing is decoded")
     options = parser.parse_args(arguments)
+    if options.write is not None:
+        write(options.inputs, options.seed, options.write)
+        return 0
     start = time.monotonic()
     outcomes = asyncio.run(fuzz(options.inputs, options.seed, options.crashes))
     for code, count in outcomes.most_common():
