@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection.detector import COPY_LONG_SIDE, DetectedFace, detection_copy
+from model.errors import InputError
 from model.files.regular_file import read_regular_file
 from model.geometry import LANDMARKS
 
 
-class DetectorError(Exception):
+class DetectorError(InputError):
     """The file of a detector cannot be used; the message is one line that names the setting and the file."""
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from app.errors import CannotStartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +17,9 @@ if TYPE_CHECKING:
     from app.explaining.explainer import Explainer, Predictor
     from app.settings import Settings
     from model.checkpoints import Checkpoint
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for empty folders
+ADDRESS_SPACE_BYTES = 4 << 30  # mapped, of which a sixth is used: most is the libraries' and the threads'
 
 
 def load_explainer(settings: Settings) -> Explainer:
@@ -69,8 +76,24 @@ def load_detector(settings: Settings) -> FaceDetector:
 
 
 def have_temporary_folder() -> None:
-    """Call it before Matplotlib or PyTorch is imported, which look for one; a read-only container may have nothing but shared memory."""
+    """Call it before Matplotlib or PyTorch is imported, which look for one; a read-only container may have nothing but shared memory.
+
+    Raises:
+        CannotStartError: no folder can be written to.
+    """
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        tempfile.tempdir = "/dev/shm"  # noqa: S108 - in memory, for empty folders
+        if not os.access(SHARED_MEMORY, os.W_OK):
+            needed = "mount one at /tmp, or name one in TMPDIR; it stays all but empty"
+            raise CannotStartError(f"Matplotlib and PyTorch need a folder that can be written to, and there is none: {needed}") from None
+        tempfile.tempdir = SHARED_MEMORY
+
+
+def too_little_address_space() -> str | None:
+    """What is needed where the process may not map enough memory, whose want shows as whatever library fails first; else None."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed == resource.RLIM_INFINITY or allowed >= ADDRESS_SPACE_BYTES:
+        return None
+    needed = f"it needs some {ADDRESS_SPACE_BYTES >> 20}: raise or lift the limit (ulimit -v)"
+    return f"the service may use {allowed >> 20} MiB of address space, and {needed}"

@@ -12,7 +12,8 @@ from app import metrics
 from app.decoding.decoder import Decoder
 from app.errors import ErrorCode, Problem, one_line
 from app.explaining.compute import ComputePool
-from app.explaining.loading import load_detector, load_explainer
+from app.explaining.loading import load_detector, load_explainer, too_little_address_space
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,8 @@ class Service:
                 await asyncio.to_thread(self._import_code)
                 await self._replace_models(await asyncio.to_thread(load_detector, self.settings))
             except Exception as error:
-                self.failure = one_line(error)
+                scarcity = None if isinstance(error, InputError) else too_little_address_space()
+                self.failure = one_line(error) if scarcity is None else f"{scarcity} ({one_line(error)})"
                 logger.exception("cannot start")
                 return
         self.loaded = True

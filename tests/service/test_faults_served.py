@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from app.errors import CannotStartError
+from app.explaining import loading
 from model.checkpoints import save_checkpoint
 from tests.live_server import GOOD_UPLOAD, LiveServer, form, part, png, upload_request, wait_for_bytes
 from tests.made_checkpoints import make_metadata, random_classifier
@@ -93,3 +96,31 @@ def test_everything_works_where_no_file_can_be_written(random_checkpoints: Path,
             assert server.get(target).status == 200, target
         assert not [line for line in server.lines if line["level"] == "error"]
     assert [path.name for path in tmp_path.iterdir() if path.stat().st_size] == []
+
+
+LITTLE_ADDRESS_SPACE = """
+import resource, runpy, sys
+
+resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
+sys.argv = ["unturned", "serve"]
+runpy.run_module("app.cli", run_name="__main__")
+"""
+
+
+def test_too_little_address_space_is_told_as_what_is_needed(random_checkpoints: Path) -> None:
+    """Not as the message of the library that happened to fail."""
+    with LiveServer("-c", LITTLE_ADDRESS_SPACE, checkpoint_dir=random_checkpoints) as server:
+        assert server.exit_status() == 3
+        message = server.stderr()
+    assert message.startswith("unturned: cannot start: the service may use 700 MiB of address space, and it needs some 4096: raise or lift")
+    assert message.count("\n") == 1
+
+
+def test_no_folder_to_write_to_is_told_as_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(loading, "SHARED_MEMORY", "/proc/1/nowhere")
+    with pytest.raises(CannotStartError, match="need a folder that can be written to, and there is none: mount one at /tmp, or name one"):
+        loading.have_temporary_folder()
