@@ -100,10 +100,23 @@ def difference_from_pillow(served: NDArray[np.uint8], grey: Image.Image) -> floa
     columns, rows = _inner(width, scale), _inner(height, scale)
     left, right = (edge * scale - (SIDE * scale - width) / 2 for edge in columns)
     top, bottom = (edge * scale - (SIDE * scale - height) / 2 for edge in rows)
-    method = Image.Resampling.BOX if scale >= 1 else Image.Resampling.BICUBIC
-    seen = grey.resize((columns[1] - columns[0], rows[1] - rows[0]), method, box=(left, top, right, bottom))
-    part = served[rows[0] : rows[1], columns[0] : columns[1]].astype(float)
-    return float(np.abs(part - np.asarray(seen, dtype=float)).mean())
+    shape = rows[1] - rows[0], columns[1] - columns[0]
+    if scale >= 1:
+        values = np.asarray(grey, dtype=np.float64)
+        seen = _area_means(_area_means(values, top, bottom, shape[0]).T, left, right, shape[1]).T
+    else:
+        seen = np.asarray(grey.resize(shape[::-1], Image.Resampling.BICUBIC, box=(left, top, right, bottom)), dtype=np.float64)
+    part = served[rows[0] : rows[1], columns[0] : columns[1]].astype(np.float64)
+    return float(np.abs(part - seen).mean())
+
+
+def _area_means(values: NDArray[np.float64], start: float, end: float, cells: int) -> NDArray[np.float64]:
+    """Means over equal parts of the rows from ``start`` to ``end``, from their running sum; Pillow's own filter only takes whole pixels."""
+    sums = np.vstack([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+    edges = np.linspace(start, end, cells + 1)
+    rows = np.minimum(edges.astype(int), len(values) - 1)
+    totals: NDArray[np.float64] = sums[rows] + (edges - rows)[:, None] * values[rows]
+    return np.diff(totals, axis=0) * (cells / (end - start))
 
 
 def _inner(length: int, scale: float) -> tuple[int, int]:
