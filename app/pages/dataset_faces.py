@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
 from app.explaining.service import service_of
-from app.pages.state import page_state
+from app.pages.state import FaceReading, page_state
 from app.pages.templating import PageRoute, render
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
@@ -96,19 +95,6 @@ async def face_facts(request: Request, index: int) -> Response:
     """What the annotators saw in one test face."""
     browser = await face_browser(request)
     return JSONResponse({"label": browser.label(checked_index(browser, index)), "votes": browser.votes(index)})
-
-
-@dataclass(frozen=True)
-class FaceReading:
-    """The reading of the data set's file as it was at ``stamp``."""
-
-    stamp: tuple[int, int] | None
-    browser: asyncio.Future[FaceBrowser]
-
-    @property
-    def failed(self) -> bool:
-        """Whether the file could not be used."""
-        return self.browser.done() and self.browser.exception() is not None
 
 
 async def face_browser(request: Request) -> FaceBrowser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.choices import COMPARED
@@ -12,7 +11,7 @@ from app.errors import Problem
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
-from app.pages.state import page_state
+from app.pages.state import FirstResult, page_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
     from app.explaining.pipeline import Pipeline
     from app.pages.hero import Hero
     from app.samples import Card
-
-
-@dataclass(frozen=True)
-class FirstResult:
-    """The look at a card by the models of one pipeline, made or being made."""
-
-    pipeline: Pipeline
-    card: Card
-    hero: asyncio.Task[Hero]
-
-    @property
-    def failed(self) -> bool:
-        """Whether it could not be made."""
-        return self.hero.done() and self.hero.exception() is not None
 
 
 async def first_result(request: Request, card: Card) -> Hero | None:

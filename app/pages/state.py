@@ -10,9 +10,38 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from app.pages.dataset_faces import FaceReading
-    from app.pages.first_result import FirstResult
-    from app.pages.supplement import Supplement
+    from app.explaining.pipeline import Pipeline
+    from app.pages.face_browser import FaceBrowser
+    from app.pages.hero import Hero
+    from app.pages.supplement_figures import Supplement
+    from app.samples import Card
+
+
+@dataclass(frozen=True)
+class FaceReading:
+    """The reading of the data set's file as it was at ``stamp``."""
+
+    stamp: tuple[int, int] | None
+    browser: asyncio.Future[FaceBrowser]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the file could not be used."""
+        return self.browser.done() and self.browser.exception() is not None
+
+
+@dataclass(frozen=True)
+class FirstResult:
+    """The look at a card by the models of one pipeline, made or being made."""
+
+    pipeline: Pipeline
+    card: Card
+    hero: asyncio.Task[Hero]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be made."""
+        return self.hero.done() and self.hero.exception() is not None
 
 
 @dataclass
