@@ -241,7 +241,7 @@ class Explorer {
   #onSettings(changed, navigated) {
     this.#paint();
     if (changed.has("sample")) {
-      if (navigated) this.#openSample(this.#store.value.sample || FIRST_SAMPLE);
+      if (navigated) this.#openSample(this.#store.value.sample || firstSample());
     } else if (ASKS_AGAIN.some((name) => changed.has(name))) this.#explainAgain(this.#cropAsked);
   }
 
