@@ -23,7 +23,7 @@ LAYERS = {
         {"drawing"},
         {"api", "pages"},
         {"commands"},  # what `unturned explain` writes is the API's JSON
-        {"main"},
+        {"main", "notebook"},
         {"server"},
         {"cli"},
     ),

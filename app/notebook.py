@@ -1,0 +1,89 @@
+"""Explanations in a notebook: ``from app.notebook import show``, then ``show("portrait.jpg")`` as the last line of a cell."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.choices import ColourMap, Style
+from app.commands.local_service import LocalService
+from app.drawing.colours import as_webp, overlay
+from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
+from app.explaining.pipeline import ExplainOptions
+from app.pages.templating import templates
+from model.expressions import EXPRESSIONS
+from model.maps.measures import flip_back, flip_consistency
+from model.maps.picture import Floats
+
+SIDE = 160  # of a panel, pixels
+STYLE = Style(ColourMap.DIVERGING, opacity=0.6)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What models look at on the faces of a picture, for one expression; a notebook draws it as plain HTML that asks for no other file."""
+
+    explained: ExplainedFaces
+    expression: str | None
+
+    def _repr_html_(self) -> str:
+        faces = [self._face(face) for face in self.explained.faces]
+        return templates.env.get_template("notebook.html").render(faces=faces, side=SIDE)
+
+    def _face(self, face: FaceMaps) -> dict[str, object]:
+        expression = self.expression or EXPRESSIONS[int(face.models[-1].probabilities[0].argmax())]
+        rows = [_row(face, model, EXPRESSIONS.index(expression)) for model in face.models]
+        return {"expression": expression, "rows": rows}
+
+
+def show(image: str | Path | bytes, models: Sequence[str] = ("baseline", "ours"), expression: str | None = None) -> Shown:
+    """Explain the faces of a picture.
+
+    Args:
+        image: path or bytes of a JPEG, PNG or WebP file.
+        models: names of checkpoints.
+        expression: whose maps to draw; by default the one that the last model names.
+
+    Raises:
+        ValueError: there is no such expression.
+        InputError: there is no such model.
+        Problem: whatever is wrong with the picture; no face, say.
+    """
+    if expression is not None and expression not in EXPRESSIONS:
+        raise ValueError(f"no expression {expression!r}: choose one of {', '.join(EXPRESSIONS)}")
+    data = image if isinstance(image, bytes) else Path(image).read_bytes()
+    with ThreadPoolExecutor(1) as beside:  # a notebook's own thread has an event loop running, in which no other can
+        return Shown(beside.submit(_explained, data, tuple(models)).result(), expression)
+
+
+def _explained(data: bytes, models: tuple[str, ...]) -> ExplainedFaces:
+    with LocalService() as service:
+        service.check_models(models)
+        return service.explain(data, ExplainOptions(models=models)).explained
+
+
+def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
+    maps = torch.from_numpy(np.ascontiguousarray(model.maps[:, index]))
+    consistency = float(flip_consistency(maps[0], flip_back(maps[1])))
+    original, mapped_back = logits_per_cell(maps[0].numpy()), logits_per_cell(flip_back(maps[1]).numpy())
+    limit = float(np.abs(logits_per_cell(model.maps)).max())
+    panels = {"the face": original, "its mirror image, turned back": mapped_back, "difference": original - mapped_back}
+    answers = [EXPRESSIONS[int(view.argmax())] for view in model.probabilities]
+    return {
+        "title": model.title,
+        "answers": answers,
+        "probabilities": [float(view[index]) for view in model.probabilities],
+        "flip_consistency": None if np.isnan(consistency) else consistency,
+        "panels": {name: _address(face, model, cells, limit) for name, cells in panels.items()},
+    }
+
+
+def _address(face: FaceMaps, model: ModelMaps, cells: Floats, limit: float) -> str:
+    picture = as_webp(overlay(face.picture, cells, model.grid, limit, STYLE, SIDE))
+    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"

@@ -1,0 +1,54 @@
+"""``show`` in a notebook: numbers of the service, nothing fetched from anywhere, drawn in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from urllib.request import pathname2url
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from app.notebook import Shown, show
+from model.expressions import EXPRESSIONS
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.driving import HOPPER
+
+
+@pytest.fixture
+def shown(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """As a notebook calls it: with an event loop running."""
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+
+    async def cell() -> Shown:
+        return show(HOPPER, expression="fear")
+
+    return asyncio.run(cell())
+
+
+def test_an_unknown_expression_is_named_before_anything_is_loaded() -> None:
+    with pytest.raises(ValueError, match="no expression 'joy': choose one of neutral"):
+        show(HOPPER, expression="joy")
+
+
+@pytest.mark.browser
+def test_it_shows_both_models_and_asks_for_nothing(shown: Shown, tmp_path: Path) -> None:
+    html = shown._repr_html_()
+    assert not re.search(r'(src|href)="(?!data:)', html) and "<script" not in html
+    for model in shown.explained.faces[0].models:
+        share = float(model.probabilities[0][EXPRESSIONS.index("fear")])
+        assert f"p of fear: {100 * share:.1f} %" in html
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    page_file = tmp_path / "cell.html"
+    page_file.write_text(f'<!doctype html><meta charset="utf-8">{html}')
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = chromium.new_page(viewport={"width": 900, "height": 600})
+        page.goto(f"file://{pathname2url(str(page_file))}")
+        assert page.locator("img").count() == 6
+        assert all(page.locator("img").evaluate_all("images => images.map(image => image.naturalWidth === 160)"))
+        assert "in the mirror" in page.inner_text("table") and "flip consistency" in page.inner_text("table")
+        page.screenshot(path=tmp_path / "cell.png")
+        chromium.close()
