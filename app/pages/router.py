@@ -13,6 +13,7 @@ from app.pages import models as model_pages
 from app.pages import results as result_pages
 from app.pages import site_files
 from app.pages import supplement as supplement_pages
+from app.pages import tray as tray_page
 from app.pages.templating import PageRoute, render
 from app.samples import sample_index
 from model.expressions import MINOR_CLASSES
@@ -30,5 +31,16 @@ async def about(request: Request) -> Response:
     return render(request, "about.html", {"section": "/about", "samples": samples, "counts": counts, "minor_classes": MINOR_CLASSES})
 
 
-for part in (explorer_pages, face_pages, claims_page, result_pages, model_pages, supplement_pages, documentation_page, site_files):
+PARTS = (
+    explorer_pages,
+    face_pages,
+    claims_page,
+    result_pages,
+    model_pages,
+    supplement_pages,
+    tray_page,
+    documentation_page,
+    site_files,
+)
+for part in PARTS:
     router.include_router(part.router)

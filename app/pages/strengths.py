@@ -34,12 +34,10 @@ def _accuracy(test: Mapping[str, Any], name: str) -> str:
 
 
 def _mistaken(test: Mapping[str, Any], name: str) -> str:
-    """What the faces of a class are mostly taken for where they are not named right; nothing where none is."""
+    """What the faces of a class that are not named right are mostly taken for; nothing where there is none."""
     row = _row(test, name)
     wrong = {other: count for other, count in zip(EXPRESSIONS, row, strict=False) if other != name}
-    if not any(wrong.values()):
-        return ""
-    return f", which it mostly takes for {max(wrong, key=lambda other: wrong[other])} where it errs"
+    return f", the others mostly taken for {max(wrong, key=lambda other: wrong[other])}" if any(wrong.values()) else ""
 
 
 def _row(test: Mapping[str, Any], name: str) -> list[int]:

@@ -14,7 +14,7 @@ from tests.live_server import LiveServer, form, part
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "static" / "samples"
 COLLINS, HOPPER = SAMPLES / "collins.jpg", SAMPLES / "hopper.jpg"
 OVERLAY_SIDE = 168  # pixels of a map's canvas
-PAGES = ("/", "/claims", "/results", "/models", "/models/ours", "/about", "/samples/hopper")
+PAGES = ("/", "/tray", "/claims", "/results", "/models", "/models/ours", "/about", "/samples/hopper")
 
 
 def wait_for_result(page: Page) -> None:

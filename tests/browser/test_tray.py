@@ -1,0 +1,62 @@
+"""Many pictures at once in Chromium: the strip, and the archive against the API's own answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Page
+
+from model.maps.measures import own_symmetry
+from tests.browser.driving import COLLINS, HOPPER, answer_for, violations
+from tests.live_server import LiveServer
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_archive_holds_figures_maps_and_the_numbers(open_page: Callable[..., Page], server: LiveServer, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (300, 300), "grey").save(blank)
+    page = open_page("/tray", expected=("422",), bypass_csp=True)
+    page.set_input_files("#pictures", [str(HOPPER), str(blank), str(COLLINS)])
+    page.wait_for_selector("text=2 of 3 pictures explained")
+    assert "No face found" in page.inner_text("#strip > li:nth-child(2)")
+    assert page.locator("#strip canvas").count() == 2
+    assert violations(page) == []
+    with page.expect_download() as started:
+        page.click("#tray-zip")
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert archive.testzip() is None
+        assert set(archive.namelist()) == {
+            "faces.csv",
+            "README.txt",
+            *(f"{folder}/{name}.{end}" for folder, end in (("figures", "png"), ("maps", "npz")) for name in ("hopper", "collins")),
+        }
+        lines = list(csv.DictReader(io.StringIO(archive.read("faces.csv").decode())))
+        assert np.load(io.BytesIO(archive.read("maps/hopper.npz"))).files
+        assert Image.open(io.BytesIO(archive.read("figures/collins.png"))).width > 500
+    check_against_the_service(lines, server)
+
+
+def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
+    """Every line of the portrait of one face: its numbers, and the symmetry of its map as the science measures it."""
+    (face,) = answer_for(server, HOPPER, "?models=baseline,ours")["faces"]
+    told = [line for line in lines if line["picture"] == "hopper"]
+    assert len(told) == 14
+    for line in told:
+        explanation = face["explanations"][line["model"]]
+        at = explanation["classes"].index(line["expression"])
+        assert float(line["p"]) == explanation["probabilities"]["original"][at]
+        assert float(line["p_mirrored"]) == explanation["probabilities"]["flipped"][at]
+        assert float(line["flip_consistency"]) == explanation["consistency"][line["expression"]]["pearson"]
+        symmetry = own_symmetry(torch.tensor(explanation["maps"]["original"][at], dtype=torch.float64))
+        assert float(line["own_symmetry"]) == pytest.approx(float(symmetry), abs=1e-6)
+        assert line["predicted"] == explanation["predicted"]
+        assert line["predicted_mirrored"] == explanation["classes"][int(np.argmax(explanation["probabilities"]["flipped"]))]
