@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +12,16 @@ import torch
 
 from app.choices import ColourMap, Style
 from app.commands.local_service import LocalService
-from app.drawing.colours import as_webp, overlay
+from app.drawing.colours import as_data_address, overlay
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
-from app.explaining.pipeline import ExplainOptions
+from app.explaining.options import ExplainOptions
 from app.pages.templating import templates
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
 
 SIDE = 160  # of a panel, pixels
-STYLE = Style(ColourMap.DIVERGING, opacity=0.6)
+STYLE = Style(ColourMap.SIGNED, opacity=0.75)
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def show(image: str | Path | bytes, models: Sequence[str] = ("baseline", "ours")
 
 def _explained(data: bytes, models: tuple[str, ...]) -> ExplainedFaces:
     with LocalService() as service:
-        service.check_models(models)
-        return service.explain(data, ExplainOptions(models=models)).explained
+        return service.explain(data, service.resolve(models), ExplainOptions()).explained
 
 
 def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
@@ -85,5 +83,4 @@ def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
 
 
 def _address(face: FaceMaps, model: ModelMaps, cells: Floats, limit: float) -> str:
-    picture = as_webp(overlay(face.picture, cells, model.grid, limit, STYLE, SIDE))
-    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+    return as_data_address(overlay(face.picture, cells, model.grid, limit, STYLE, SIDE))

@@ -1,13 +1,13 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
 import { archive, explain, figure, ServiceError } from "./api.js";
-import { readBitmap } from "./bitmap.js";
+import { readBitmap, shrunk } from "./bitmap.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
 import { parseHash } from "./settings.js";
 import { mostProbable, table } from "./tray_table.js";
 import { zip } from "./zip.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Face} Face */
-/** @typedef {{file: File, name: string, answer: Answer}} Explained */
+/** @typedef {{file: Blob, name: string, answer: Answer}} Explained the file as it was sent */
 
 const SETTINGS = parseHash("", null); // the explorer's own
 const THUMBNAIL = 112;
@@ -36,11 +36,12 @@ async function explainAll(files) {
   byId("strip").replaceChildren();
   byId("tray-zip").setAttribute("aria-disabled", "true");
   const names = uniqueNames(files);
-  for (const [at, file] of files.entries()) {
+  for (const [at, chosen] of files.entries()) {
     say(`Looking at picture ${at + 1} of ${files.length}…`);
-    const item = element("li", {}, element("strong", {}, file.name));
+    const item = element("li", {}, element("strong", {}, chosen.name));
     byId("strip").append(item);
     try {
+      const file = await shrunk(chosen);
       const { answer } = await explain(file, SETTINGS, "detect", new AbortController().signal);
       const bitmap = await readBitmap(file);
       if (own !== round) return;
