@@ -34,6 +34,11 @@ class Card:
     expression: str = ""
 
     @property
+    def thumbnail(self) -> str:
+        """Path of the small picture below the static files: 104x104, cut from the middle."""
+        return f"samples/thumbs/{Path(self.file).stem}.webp"
+
+    @property
     def picture(self) -> bytes:
         """The encoded picture."""
         return next(data for name, data in sample_pictures().items() if sample_index()[name]["file"] == self.file)
