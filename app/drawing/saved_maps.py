@@ -155,7 +155,7 @@ class _Entries:
     def _texts(self, name: str, shape: tuple[int | None, ...]) -> tuple[str, ...]:
         try:
             return tuple(str(text)[:MAX_TEXT] for text in self.array(name, "U", shape).ravel())
-        except ValueError as error:
+        except (ValueError, SystemError) as error:  # the latter of bytes that are no character
             raise SavedMapsError(f"{name!r}: {error}") from error
 
 

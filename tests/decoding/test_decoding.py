@@ -62,7 +62,7 @@ def test_other_formats_never_reach_a_parser(upload: Upload, monkeypatch: pytest.
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("parsed"))
     with pytest.raises(Problem, match="unsupported_image_format") as caught:
         decode_image(data, LIMITS)
-    assert "as JPEG" in caught.value.detail
+    assert "JPEG" in caught.value.detail
 
 
 @pytest.mark.parametrize("upload", [upload for upload in UPLOADS if "bomb" in upload.name], ids=lambda upload: upload.name)

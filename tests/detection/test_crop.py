@@ -18,7 +18,7 @@ from app.detection.crop import calibrated_crop, check_given_crop, crop_face, squ
 from app.detection.find import find_faces
 from app.errors import Problem
 from model.data.ferplus import load_ferplus
-from model.geometry import FaceGeometry, ferplus_geometry, inner_face
+from model.geometry import ferplus_geometry, inner_face
 from tests.pictures import encoded
 
 
@@ -101,9 +101,7 @@ def test_grey_is_the_luma_of_television() -> None:
 
 
 def test_a_calibrated_crop_puts_the_box_where_training_faces_have_it() -> None:
-    geometry = FaceGeometry(
-        box_centre=(0.5, 0.6), box_size=0.8, landmarks={}, ellipse=(0.5, 0.5, 0.4, 0.4), how_found="by hand", faces={}, detection_rate={}
-    )
+    geometry = ferplus_geometry().model_copy(update={"box_centre": (0.5, 0.6), "box_size": 0.8})
     # mean of 60 and 100 is 80 pixels = 0.8 sides, so a side is 100; the centre (130, 150) is 50 and 60 pixels from the corner
     assert calibrated_crop((100, 100, 60, 100), geometry) == pytest.approx((80, 90, 100, 100))
 

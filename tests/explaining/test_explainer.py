@@ -183,7 +183,7 @@ def test_no_evidence_is_said_and_never_placed(tmp_path: Path) -> None:
 
 
 def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
-    faces = made_faces(3)
+    faces = made_faces(8)
     mean = ferplus_geometry().landmarks
     # a face far away in the crop's corner, so that every cell's centre is outside it; and one without extent
     tiny = {name: (0.02 * x, 0.02 * y) for name, (x, y) in mean.items()}
@@ -195,9 +195,9 @@ def test_cues_are_named_by_the_landmarks(explainer: Explainer) -> None:
 
     plain = cues(None)
     assert len(plain) >= 3 and len({cue.place for cue in plain}) >= 2
-    assert cues([mean] * 3) == plain
-    assert cues([tiny] * 3) == [replace(cue, place="periphery") for cue in plain]
-    assert cues([point] * 3) == plain
+    assert cues([mean] * 8) == plain
+    assert cues([tiny] * 8) == [replace(cue, place="periphery") for cue in plain]
+    assert cues([point] * 8) == plain
 
 
 def test_a_cue_is_compared_with_the_mirrored_map_turned_back(explainer: Explainer) -> None:
