@@ -216,7 +216,7 @@ def test_every_program_that_make_runs_exists() -> None:
     assert {"tests.decoding.fuzz_decoding", "benchmarks.bench_load"} <= set(modules)
     assert [path for path in [*scripts, *(f"{module.replace('.', '/')}.py" for module in modules)] if not (ROOT / path).is_file()] == []
     assert {file.stem for file in (ROOT / "benchmarks").glob("bench_*.py")} == {
-        module.partition(".")[2] for module in modules if module.startswith("benchmarks.")
+        module.partition(".")[2] for module in modules if module.startswith("benchmarks.bench_")
     }
 
 
