@@ -1,4 +1,4 @@
-"""The README's example runs as it stands, and its numbers are those of the result files."""
+"""The README's example runs as it stands, and its numbers, like those of its table's longer history, are those of the result files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from pathlib import Path
 import pytest
 
 from model.expressions import MINOR_CLASSES
-from model.measuring.results import RESULTS_FOLDER, Accuracies, load_results
+from model.measuring.results import RESULTS_FOLDER, Accuracies, RunResult, load_result, load_results, result_path
 from model.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RUNS = ROOT / "checkpoints" / RESULTS_FOLDER  # those that the table is of
+REPRODUCTION = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+TEN_EPOCHS = ROOT / "checkpoints" / RESULTS_FOLDER
+THIRTY_EPOCHS = TEN_EPOCHS / "epochs30"
 HALF_THE_PRIOR = "half the class prior"
+PART_OF_THE_PRIOR = "0.3 of the class prior"
+
+Rows = list[tuple[str, str, list[str]]]
 
 
-def rows() -> list[tuple[str, str, list[str]]]:
-    """The rows of the table of results that name a method: label, method, the cells after the label."""
-    table = README.partition("## Results\n")[2].partition("\n## ")[0]
+def rows(page: str, title: str) -> Rows:
+    """The rows of a section's tables that name a method: label, method, the cells after the label."""
+    table = page.partition(f"## {title}\n")[2].partition("\n## ")[0]
     split = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\| .* \|$", table, re.MULTILINE)]
     return [(label, named.group(1), cells) for label, *cells in split if (named := re.search(r"`(\w+)`", label))]
 
@@ -31,10 +36,44 @@ def spread(values: list[float], decimals: int) -> str:
     return f"{statistics.fmean(values):.{decimals}f} ± {statistics.stdev(values):.{decimals}f}"
 
 
-@pytest.mark.parametrize(("label", "method", "cells"), rows())
+def fraction(value: float | None) -> str:
+    assert value is not None
+    return f"{value:.3f}".removeprefix("0")
+
+
+def shown(run: RunResult) -> list[str]:
+    """The cells of a run in the README."""
+    test, mirror, flip, double = run.test, run.test.mirror, run.test.flip_consistency, run.test.two_views
+    assert mirror is not None and flip is not None and double is not None and mirror.changed_answers.value is not None
+    intervals = ((test.overall, test.intervals.overall), (test.mean, test.intervals.mean))
+    return [
+        *(f"{100 * value:.2f} [{100 * low:.1f}, {100 * high:.1f}]" for value, (low, high) in intervals),
+        f"{100 * double.overall:.2f} / {100 * double.mean:.2f}",
+        fraction(flip.mean),
+        fraction(mirror.other_faces.value),
+        fraction(mirror.own_mirror_found.value),
+        f"{100 * mirror.changed_answers.value:.1f} %",
+    ]
+
+
+@pytest.mark.parametrize(("label", "method", "cells"), rows(README, "Results"))
 def test_the_table_has_the_numbers_of_the_result_files(label: str, method: str, cells: list[str]) -> None:
+    run = load_result(result_path(THIRTY_EPOCHS, method, "ferplus", "original", 1))
+    if PART_OF_THE_PRIOR not in label:
+        assert cells == shown(run)
+        return
+    assert run.test.two_views is not None
+    single, double = (
+        next(point for point in frontier if point.tau == 0.3) for frontier in (run.test.frontier, run.test.two_views.frontier)
+    )
+    both = f"{100 * double.overall:.2f} / {100 * double.mean:.2f}"
+    assert cells == [f"{100 * single.overall:.2f}", f"{100 * single.mean:.2f}", both, "", "", "", ""]
+
+
+@pytest.mark.parametrize(("label", "method", "cells"), rows(REPRODUCTION, "Ten epochs, three seeds"))
+def test_the_table_of_three_seeds_has_the_numbers_of_the_result_files(label: str, method: str, cells: list[str]) -> None:
     assert method in METHODS
-    runs = [run for run in load_results(RUNS) if (run.method, run.dataset, run.imbalance) == (method, "ferplus", "original")]
+    runs = [run for run in load_results(TEN_EPOCHS) if (run.method, run.dataset, run.imbalance) == (method, "ferplus", "original")]
     adjusted = HALF_THE_PRIOR in label
     splits: list[Accuracies] = [run.test.logit_adjusted["0.5"] if adjusted else run.test for run in runs]
     flips = [run.test.flip_consistency.mean for run in runs if run.test.flip_consistency and run.test.flip_consistency.mean is not None]
@@ -42,7 +81,7 @@ def test_the_table_has_the_numbers_of_the_result_files(label: str, method: str, 
         spread([100 * split.overall for split in splits], 2),
         spread([100 * split.mean for split in splits], 2),
         *(spread([100 * split.per_class[expression] for split in splits], 1) for expression in MINOR_CLASSES),
-        "" if adjusted else f"{statistics.fmean(flips):.3f}".removeprefix("0"),
+        "" if adjusted else fraction(statistics.fmean(flips)),
     ]
 
 
