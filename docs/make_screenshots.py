@@ -44,37 +44,25 @@ def _open(browser: Browser, address: str, size: dict[str, int], scheme: str) -> 
     return page
 
 
-def _save(page: Page, name: str, height: int) -> None:
-    """The top of the page, down to a height."""
-    width = page.viewport_size["width"] if page.viewport_size else DESKTOP["width"]
-    _write(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height}), name)
-
-
 def _write(png: bytes, name: str) -> None:
     """In the format of the name: PNG without loss, or WebP at a fifth of the bytes."""
     Image.open(io.BytesIO(png)).convert("RGB").save(FOLDER / name, optimize=True, quality=WEBP_QUALITY)
 
 
 def _explorer(browser: Browser, url: str) -> None:
+    """The first screen, as it opens."""
     for scheme, name in (("light", "explorer-desktop.png"), ("dark", "explorer-dark.webp")):
-        page = _open(browser, f"{url}/#sample=hopper", DESKTOP, scheme)
-        page.locator("#grid .tile").nth(6).hover(position={"x": 45, "y": 75})
-        bottom = page.evaluate("document.querySelector('.two').getBoundingClientRect().bottom + window.scrollY")
-        _save(page, name, round(bottom) + 24)
+        _write(_open(browser, url, DESKTOP, scheme).screenshot(), name)
 
 
 def _closer(browser: Browser, url: str) -> None:
-    page = _open(browser, f"{url}/#sample=hopper", {"width": 1100, "height": 1080}, "light")
+    page = _open(browser, url, {"width": 1100, "height": 1080}, "light")
     page.locator("#grid .tile").nth(5).click()
     _write(page.locator("#closer").screenshot(), "closer.webp")
 
 
 def _phone(browser: Browser, url: str) -> None:
-    page = _open(browser, f"{url}/#sample=collins", PHONE, "light")
-    top = page.locator("#grid-title").bounding_box()
-    assert top is not None
-    page.evaluate("y => window.scrollTo(0, y)", top["y"] + 420)
-    _write(page.screenshot(), "phone.webp")
+    _write(_open(browser, url, PHONE, "light").screenshot(), "phone.webp")
 
 
 def _claims(browser: Browser, url: str) -> None:

@@ -74,20 +74,27 @@ def _read(folder: Path, _changed: int) -> dict[str, Any]:
     report = load_claims(folder)
     return {
         "report": report,
+        "other_peers": _other_peers(report),
         "claims": [_claim(claim, report) for claim in report.claims],
         "accuracies": [_measure(measure, report) for measure in report.accuracies],
         "faithfulness": _faithfulness(report.faithfulness),
     }
 
 
+def _other_peers(report: ClaimsReport) -> list[str]:
+    """What models are set against that is not the baseline: plain training as long as theirs."""
+    against = {model.against for model in report.models.values() if model.against is not None}
+    return sorted(against - {report.baseline})
+
+
 def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
     verdict = claim.verdicts.get(report.ours, "undecided")
     return {
         "claim": claim,
-        "verdict": verdict,
+        "verdict": claim.verdict_of(report.ours) if report.ours in claim.verdicts else verdict,
         "badge": VERDICTS[verdict],
         "qualified": [_qualification(measure, report.ours) for measure in claim.measures if measure.key == QUALIFYING],
-        "others": "; ".join(f"{name} {said}" for name, said in claim.verdicts.items() if name != report.ours),
+        "others": "; ".join(f"{name} {claim.verdict_of(name)}" for name in claim.verdicts if name != report.ours),
         "measures": [_measure(measure, report) for measure in claim.measures],
         "points": [_points(point_set) for point_set in claim.points],
     }
