@@ -26,7 +26,8 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
 
 EXTREME_FACES = 6  # named beside a scatter plot, at either end
-PLOTTED_BESIDE = ("floor", "above_floor")  # agreement of maps says little where any two faces' maps agree
+# agreement of maps says little where any two faces' maps agree, or each with itself mirrored
+PLOTTED_BESIDE = ("floor", "above_floor", "own_symmetry", "own_mirror_found", "changed_answers", "total_variation")
 QUALIFYING = "above_floor"  # said beside the verdict itself
 COMMAND = "unturned claims --data FERPLUS"
 VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "open"}  # names of the badges' colours
