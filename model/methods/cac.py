@@ -10,6 +10,10 @@
 
 ``v`` is proportional to the square root of MEK's class weights. The classifier weight learns from the cross-entropy alone, which is
 logit-adjusted as in the scale-free form (Menon et al., ICLR 2021).
+
+The target of the cross-entropy may hold, beside the label, what the network has answered for that face so far: a moving average over the
+epochs (temporal ensembling; Laine and Aila, ICLR 2017), which knows of a face what one label cannot say. Augmentation draws the mirror
+image half of the time, so the average is over both views.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.methods.attention_consistency import VARIANCE_FLOOR, check_pair_share, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, check_ranges, log_prior
+from model.methods.base import Batch, Method, TrainingTask, check_one_process, check_ranges, log_prior, ramp_up
 
 SMALLEST_TEMPERATURE = 0.01
 
@@ -31,7 +35,8 @@ SMALLEST_TEMPERATURE = 0.01
 @dataclass(frozen=True)
 class ContrastiveConsistencySettings:
     """``consistency`` is lambda, ``contrast`` kappa, ``agreement`` mu, ``adjustment`` tau; ``temperature`` divides the cosines of the
-    contrast; ``pair_share`` is the part of a batch seen in the mirror too."""
+    contrast; ``pair_share`` is the part of a batch seen in the mirror too. ``ensembling`` is the part of a target that the face's earlier
+    answers have from a third of the run on (none at its start), ``momentum`` how much of their average each new answer leaves."""
 
     consistency: float = 0.5
     contrast: float = 0.1
@@ -39,11 +44,13 @@ class ContrastiveConsistencySettings:
     agreement: float = 2.0
     adjustment: float = 0.3
     pair_share: float = 0.25
+    ensembling: float = 0.0
+    momentum: float = 0.8
 
     def __post_init__(self) -> None:
         positive = (0, math.inf)
         check_ranges(self, consistency=positive, contrast=positive, agreement=positive, adjustment=positive)
-        check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf))
+        check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf), ensembling=(0, 1), momentum=(0, 1))
         check_pair_share(self.pair_share)
 
 
@@ -78,25 +85,49 @@ def answer_divergence(logits: Tensor, mirrored: Tensor) -> Tensor:
 
 
 class ContrastiveConsistency(Method):
-    """Logit-adjusted cross-entropy on the faces as seen; concordance, contrast and agreement on the mirror pairs."""
+    """Logit-adjusted cross-entropy on the faces as seen; concordance, contrast and agreement on the mirror pairs.
+
+    The averaged answers (T, L), which begin as the labels, and the epoch are buffers.
+
+    Raises:
+        InputError: several processes train together with ``ensembling``; the answers that one sees would not reach the others.
+    """
 
     name = "cac"
     Settings = ContrastiveConsistencySettings
     shares: Tensor
     log_prior: Tensor
+    answers: Tensor
+    epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ContrastiveConsistencySettings) -> None:
+        if settings.ensembling:
+            check_one_process("method cac with ensembling keeps the answers of every face")
         super().__init__(classifier, task, settings)
         roots = minor_class_weights(task.counts).sqrt()
         self.register_buffer("shares", roots / roots.sum())
         self.register_buffer("log_prior", log_prior(task.counts))
+        self.register_buffer("answers", F.one_hot(task.labels, task.classes).float())
+        self.register_buffer("epoch", torch.tensor(1))
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
-        labels = F.cross_entropy(prediction.logits + self.settings.adjustment * self.log_prior, batch.labels)
+        labels = self._label_loss(prediction.logits + self.settings.adjustment * self.log_prior, batch)
         consistency = (self.shares * (1 - concordance(maps, mirrored))).sum(1).mean()
         contrast = (self.shares * face_contrast(maps, mirrored, self.settings.temperature)).sum()
         bias = self.pooled_head.bias.detach()
         agreement = answer_divergence(maps.mean((2, 3)) + bias, mirrored.mean((2, 3)) + bias).mean()
         loss = labels + self.settings.consistency * consistency + self.settings.contrast * contrast + self.settings.agreement * agreement
         return {"loss": loss, "labels": labels, "consistency": consistency, "contrast": contrast, "agreement": agreement}
+
+    def _label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of the adjusted logits ``(N, L)`` with label and earlier answers; in training, these answers join them."""
+        share = self.settings.ensembling * ramp_up(int(self.epoch) - 1, self.task.epochs / 3)
+        indices = batch.indices.to(self.answers.device)
+        targets = torch.lerp(F.one_hot(batch.labels, logits.shape[1]).float(), self.answers[indices], share)
+        if self.training and self.settings.ensembling:
+            self.answers[indices] = self.answers[indices].lerp(logits.detach().float().softmax(1), 1 - self.settings.momentum)
+        return F.cross_entropy(logits, targets)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask, check_ranges
+from model.methods.base import Batch, Method, TrainingTask, check_ranges, ramp_up
 
 DECAY = 0.999
 SHORT_RUN_DECAY = 0.99
@@ -95,8 +95,3 @@ def soft_targets(logits: Tensor, smoothing: float) -> Tensor:
     even = 1 / (~confident).sum(1, keepdim=True)
     smoothed = torch.where(confident, (1 - smoothing) * proportions, smoothing * even)
     return torch.where(confident.any(1, keepdim=True), smoothed, p)
-
-
-def ramp_up(epoch: int, length: float) -> float:
-    """``exp(-5 (1 - min(epoch, length) / length)^2)``: from 0.007 at epoch 0 to 1 at epoch ``length``."""
-    return math.exp(-5 * (1 - min(epoch, length) / length) ** 2)

@@ -10,7 +10,8 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch import nn
 
-from model.methods.base import NoSettings
+from model.errors import InputError
+from model.methods.base import Batch, NoSettings
 from model.methods.baseline import Baseline
 from model.methods.cac import ContrastiveConsistency, ContrastiveConsistencySettings, answer_divergence, concordance, face_contrast
 from tests.methods.cases import batch_of, classifier_of, gradient, task_of
@@ -111,3 +112,45 @@ def test_without_its_terms_it_is_the_baseline() -> None:
     method = method_of(ContrastiveConsistencySettings(0.0, 0.0, 0.2, 0.0, 0.0, 1.0))
     plain = Baseline(method.classifier, method.task, NoSettings())(batch_of(FACES, [0, 1]))["loss"]
     assert method(batch_of(FACES, [0, 1]))["loss"].item() == pytest.approx(plain.item(), rel=1e-6)
+
+
+def ensembling(share: float, momentum: float = 0.75) -> ContrastiveConsistency:
+    settings = ContrastiveConsistencySettings(
+        consistency=0, contrast=0, agreement=0, adjustment=0, pair_share=1, ensembling=share, momentum=momentum
+    )
+    return method_of(settings)
+
+
+def test_earlier_answers_join_the_target_by_hand() -> None:
+    # The faces' mean features are 9/3 and 3/3 (cells weighed 1, 1, 2), the classes' weights 1 and 2: the logits differ by 3 and by 1.
+    method = ensembling(0.5)
+    method.begin_epoch(method.task.epochs)
+    batch = Batch(FACES, torch.tensor([0, 1]), torch.tensor([0, 9]))  # the first face of the task, and its only one of class 1
+    answer = torch.tensor([3.0, 1.0]).sigmoid()  # probability of class 1
+    first = method(batch)["labels"].item()
+    assert first == pytest.approx((-(1 - answer[0]).log() - answer[1].log()).item() / 2, rel=1e-5)  # they begin as the labels
+    expected = torch.stack([0.25 * answer[0], 0.75 + 0.25 * answer[1]])
+    torch.testing.assert_close(method.answers[[0, 9], 1], expected)
+    target = torch.stack([0.5 * expected[0], 0.5 + 0.5 * expected[1]])  # probability of class 1 in the targets
+    by_hand = -(target * answer.log() + (1 - target) * (1 - answer).log()).mean()
+    assert method(batch)["labels"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_earlier_answers_come_in_slowly_and_are_part_of_the_state() -> None:
+    method = ensembling(1.0)
+    method.answers[0] = torch.tensor([0.0, 1.0])  # against the label
+    losses = []
+    for epoch in (1, 5, 10):
+        method.begin_epoch(epoch)
+        losses.append(method.eval()(batch_of(FACES[:1], [0]))["labels"].item())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] == pytest.approx(-math.log(1 - 1 / (1 + math.exp(-3))), rel=0.01)
+    assert {"answers", "epoch"} <= set(method.state_dict())
+
+
+def test_answers_of_one_process_do_not_reach_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    method_of(ContrastiveConsistencySettings())
+    with pytest.raises(InputError, match="one process only"):
+        ensembling(0.5)
