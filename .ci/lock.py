@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+EXTRAS = ("train", "audit", "ray", "test")
 SERVING = "# Serving: made by `make lock` from pyproject.toml, not by hand.\n"
 DEVELOPMENT = "# Training and tests, in addition.\n"
 
@@ -38,7 +39,7 @@ def main() -> None:
         everything, serving = Path(folder, "everything.txt"), Path(folder, "serving.txt")
         if LOCK.exists():
             everything.write_bytes(LOCK.read_bytes())
-        all_packages = compile_requirements(everything, ["--extra", "train", "--extra", "test", *sys.argv[1:]])
+        all_packages = compile_requirements(everything, [*(part for extra in EXTRAS for part in ("--extra", extra)), *sys.argv[1:]])
         served = compile_requirements(serving, ["--constraint", str(everything)])
     served = {name: re.sub(r"\n +#   -c \S+", "", text) for name, text in served.items()}
     added = [text for name, text in all_packages.items() if name not in served]

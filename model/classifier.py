@@ -83,3 +83,10 @@ def centred(values: Tensor, dim: int = 1) -> Tensor:
         values: any tensor with the classes along ``dim``: logits ``(N, L)``, maps ``(N, L, h, w)``, or a bias with ``dim=0``.
     """
     return values - values.mean(dim, keepdim=True)
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """``log p / (1 - p)`` of every class, ``(N, L)``: its logit less the log-sum-exp of the others'."""
+    classes = logits.shape[1]
+    others = [torch.logsumexp(logits[:, [k for k in range(classes) if k != index]].double(), 1) for index in range(classes)]
+    return logits.double() - torch.stack(others, 1)

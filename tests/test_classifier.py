@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.classifier import PooledHead, PositionalHead, centred
+from model.classifier import PooledHead, PositionalHead, centred, log_odds
 from tests.made_checkpoints import random_classifier
 
 
@@ -63,3 +63,19 @@ def test_centred_maps_do_not_see_a_vector_added_to_every_row_of_the_weight() -> 
     before = centred(head(features()).maps)
     head.weight.data += torch.randn(8)
     torch.testing.assert_close(centred(head(features()).maps), before, atol=1e-5, rtol=0)
+
+
+def test_log_odds_are_those_of_the_probabilities() -> None:
+    logits = torch.randn(20, 7, generator=torch.Generator().manual_seed(1))
+    probabilities = logits.double().softmax(1)
+
+    torch.testing.assert_close(log_odds(logits), (probabilities / (1 - probabilities)).log(), atol=1e-6, rtol=1e-6)
+
+
+def test_log_odds_keep_their_order_where_probabilities_round_to_one() -> None:
+    logits = torch.zeros(2, 7)
+    logits[:, 0] = torch.tensor([60.0, 70.0])
+    odds = log_odds(logits)
+
+    assert torch.isfinite(odds).all()
+    assert odds[1, 0] - odds[0, 0] == pytest.approx(10)

@@ -35,7 +35,7 @@ LAYERS = {
         {"methods"},
         {"measuring"},
         {"checkpoints"},  # their metadata have the measurements of a run
-        {"training", "claims", "onnx"},
+        {"training", "claims", "onnx", "auditing"},
         {"tables"},
     ),
 }

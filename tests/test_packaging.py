@@ -28,6 +28,7 @@ ALWAYS = {
     *("CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", ".pre-commit-config.yaml"),
     *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
 }
+EXTRAS = ("train", "audit", "ray", "test")  # all that is locked
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 CHECKPOINT_LIMIT_BYTES = 12_000_000
 
@@ -93,14 +94,14 @@ def imports(file: Path) -> Iterator[str]:
 
 def test_the_lock_fits_the_project_file() -> None:
     versions = {name: requirement for name, (_, requirement) in locked().items()}
-    for requirement in declared("train", "test"):
+    for requirement in declared(*EXTRAS):
         pin = versions.get(canonicalize_name(requirement.name))
         assert pin is not None, f"{requirement.name} is not locked: run make lock"
         version = str(pin.specifier).removeprefix("==")
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is locked at {version}: run make lock"
 
 
-@pytest.mark.parametrize(("part", "extras"), [("serving", ()), ("all", ("train", "test"))])
+@pytest.mark.parametrize(("part", "extras"), [("serving", ()), ("all", EXTRAS)])
 def test_the_lock_holds_what_the_project_leads_to_and_nothing_else(part: str, extras: tuple[str, ...]) -> None:
     here = {name for name, (_, requirement) in locked(part).items() if applies(requirement)}
     assert here == closure(declared(*extras))
@@ -122,7 +123,7 @@ def test_opencv_comes_once_and_without_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("app", ()), ("model", ("train",)), ("tests", ("train", "test")), ("benchmarks", ("train", "test", "peers"))]
+    ("folder", "extras"), [("app", ()), ("model", ("train", "audit")), ("tests", EXTRAS), ("benchmarks", (*EXTRAS, "peers"))]
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}

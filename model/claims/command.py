@@ -16,7 +16,7 @@ from model.claims.comparison import Comparison, ModelFigures
 from model.claims.faithfulness import measure_faithfulness, sample_faces
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
-from model.classifier import ExpressionClassifier, centred
+from model.classifier import ExpressionClassifier, centred, log_odds
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.files.atomic_write import make_room
@@ -157,13 +157,6 @@ def figures_of(outputs: SplitOutputs, area: Tensor, outside: Tensor) -> ModelFig
         periphery=_floats(periphery_share(maps, area, outside)),
         log_odds=_floats(log_odds(outputs.logits)),
     )
-
-
-def log_odds(logits: Tensor) -> Tensor:
-    """``log p / (1 - p)`` of every class, ``(N, L)``: its logit less the log-sum-exp of the others'."""
-    classes = logits.shape[1]
-    others = [torch.logsumexp(logits[:, [k for k in range(classes) if k != index]].double(), 1) for index in range(classes)]
-    return logits.double() - torch.stack(others, 1)
 
 
 def _floats(values: Tensor) -> NDArray[np.float64]:

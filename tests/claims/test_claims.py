@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
 from model.checkpoints import Checkpoint
-from model.claims.command import figures_of, log_odds, run_claims, verdict_lines, with_shuffled_weights
+from model.claims.command import figures_of, run_claims, verdict_lines, with_shuffled_weights
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
@@ -28,22 +28,6 @@ from tests.made_checkpoints import random_classifier
 
 CLASSES = len(EXPRESSIONS)
 NEUTRAL, SURPRISE, ANGER, FEAR, DISGUST = (EXPRESSIONS.index(name) for name in ("neutral", "surprise", "anger", "fear", "disgust"))
-
-
-def test_log_odds_are_those_of_the_probabilities() -> None:
-    logits = torch.randn(20, CLASSES, generator=torch.Generator().manual_seed(1))
-    probabilities = logits.double().softmax(1)
-
-    assert_close(log_odds(logits), (probabilities / (1 - probabilities)).log(), atol=1e-6, rtol=1e-6)
-
-
-def test_log_odds_keep_their_order_where_probabilities_round_to_one() -> None:
-    logits = torch.zeros(2, CLASSES)
-    logits[:, 0] = torch.tensor([60.0, 70.0])
-    odds = log_odds(logits)
-
-    assert torch.isfinite(odds).all()
-    assert odds[1, 0] - odds[0, 0] == pytest.approx(10)
 
 
 def test_partners_are_other_faces_of_the_same_prediction() -> None:
