@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ def made_face(seed: int = 0) -> NDArray[np.uint8]:
     return np.asarray(small.resize((48, 48), Image.Resampling.BICUBIC))
 
 
-def post(client: TestClient, data: bytes, path: str = EXPLANATIONS, **query: Any) -> httpx.Response:
-    response: httpx.Response = client.post(
+def post(client: TestClient, data: bytes, path: str = EXPLANATIONS, **query: Any) -> httpx2.Response:
+    response: httpx2.Response = client.post(
         path, params={name: str(value) for name, value in query.items()}, files={"image": ("picture", data)}
     )
     return response
@@ -40,6 +40,6 @@ def explain(client: TestClient, data: bytes, **query: Any) -> dict[str, Any]:
     return answer
 
 
-def code(response: httpx.Response) -> tuple[int, str]:
+def code(response: httpx2.Response) -> tuple[int, str]:
     assert response.headers["content-type"] == "application/problem+json"
     return response.status_code, response.json()["code"]

@@ -179,7 +179,7 @@ def test_models_that_still_load_give_503_with_retry_after(client: TestClient) ->
 # Serves pages before anything is loaded, in which torch cannot be imported, and prints where that was tried: on the loop, or beside it.
 IMPORTS = """
 import asyncio, sys, threading
-import httpx
+import httpx2
 from app.main import create_app
 from app.settings import Settings
 
@@ -191,8 +191,8 @@ class Watch:
 
 async def ask():
     global page
-    transport = httpx.ASGITransport(create_app(Settings()), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    transport = httpx2.ASGITransport(create_app(Settings()), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         for page in sys.argv[1:]:
             await client.get(page)
 
