@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from model.expressions import EXPRESSIONS
+
 MAX_FACES = 8  # explained in one picture
 
 OURS = "ours"  # stands for the checkpoint that the manifest names
@@ -85,3 +87,32 @@ class Style:
     colour_map: ColourMap = ColourMap.VIRIDIS
     scale: Scale = Scale.MODEL
     opacity: float = 0.5
+
+
+FIGURE_INCHES = (2.0, 8.5)  # least and most width that can be asked for: half a column of a journal, and a page
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a figure shows, and how large it is on paper.
+
+    ``classes`` are its columns, in this order. All lengths and texts scale with ``width`` (inches; None: maps of 0.8 inches and texts of
+    6.5 points), the pixels of a PNG do not. ``svg_text`` keeps the text of an SVG as text, for editors
+    and searches, in the reader's own font.
+    """
+
+    classes: tuple[str, ...] = EXPRESSIONS
+    width: float | None = None
+    svg_text: bool = False
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """The expressions in a list separated by commas, in the order that all numbers have.
+
+    Raises:
+        ValueError: one is unknown or stands there twice.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if len(set(names)) != len(names) or not set(names) <= set(EXPRESSIONS):
+        raise ValueError(f"classes are of {', '.join(EXPRESSIONS)}, each once")
+    return tuple(name for name in EXPRESSIONS if name in names)

@@ -11,7 +11,22 @@ from starlette.responses import Response
 from app import metrics
 from app.api.examples import EXPLANATION, MODELS
 from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, explanation_answer, model_answer
-from app.choices import COMPARED, FIGURE_MEDIA_TYPES, MAX_FACES, OURS, ColourMap, FigureFormat, Gauge, MapMethod, Scale, Style, model_names
+from app.choices import (
+    COMPARED,
+    FIGURE_INCHES,
+    FIGURE_MEDIA_TYPES,
+    MAX_FACES,
+    OURS,
+    ColourMap,
+    FigureFormat,
+    Gauge,
+    MapMethod,
+    Scale,
+    Sheet,
+    Style,
+    class_names,
+    model_names,
+)
 from app.detection.asked_crop import parse_crop
 from app.errors import ErrorCode, Problem
 from app.explaining.mirror_floor import mirror_floor
@@ -19,6 +34,7 @@ from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.http.uploads import IMAGE_FIELD, read_upload
 from app.samples import MEDIA_TYPE, sample_index, sample_pictures
+from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
     from app.explaining.pipeline import ExplainedPicture
@@ -111,6 +127,32 @@ class FigureQuery(PictureQuery):
         default=Style.scale, description="Which maps share a colour scale: all of a `model`, `all`, or each `map` its own."
     )
     opacity: float = Field(default=Style.opacity, ge=0.0, le=1.0, allow_inf_nan=False, description="Share of the colour over the face.")
+    classes: str = Field(
+        default=",".join(EXPRESSIONS),
+        max_length=64,
+        json_schema_extra={"pattern": rf"^({'|'.join(EXPRESSIONS)})(,({'|'.join(EXPRESSIONS)})){{0,6}}$"},
+        description="Expressions in columns, each once, separated by commas.",
+        examples=["fear,disgust"],
+    )
+    width: float | None = Field(
+        default=None,
+        ge=FIGURE_INCHES[0],
+        le=FIGURE_INCHES[1],
+        allow_inf_nan=False,
+        description="Inches; texts scale with it, the pixels of a PNG do not. By default texts have 6.5 points.",
+    )
+    svg_text: bool = Field(default=False, description="Keep the text of an SVG as text; else it is drawn as outlines.")
+
+    def sheet(self) -> Sheet:
+        """What the figure shows and how large it is.
+
+        Raises:
+            Problem: ``invalid_parameter`` for classes there are none of.
+        """
+        try:
+            return Sheet(class_names(self.classes), self.width, self.svg_text)
+        except ValueError as error:
+            raise Problem(ErrorCode.INVALID_PARAMETER, f"{str(error).capitalize()}.", "/query/classes") from error
 
 
 @router.post(
@@ -145,13 +187,14 @@ async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Re
     """
     from app.drawing.figure import draw_figure
 
+    sheet = query.sheet()
     explained = (await _explained(request, query)).as_faces()
     blocks = sum(len(face.models) for face in explained.faces)
     if blocks > MAX_FIGURE_BLOCKS:
         detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
         raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
     style = Style(query.colours, query.scale, query.opacity)
-    data = await service_of(request).drawer.draw(lambda: draw_figure(explained, query.format, style))
+    data = await service_of(request).drawer.draw(lambda: draw_figure(explained, query.format, style, sheet))
     return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
 
 

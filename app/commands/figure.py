@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.choices import ColourMap, FigureFormat, Scale, Style
+from app.choices import FIGURE_INCHES, ColourMap, FigureFormat, Scale, Sheet, Style, class_names
 from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
 from app.errors import Problem
 from model.errors import InputError, file_errors, make_folder
@@ -51,6 +51,9 @@ def add_figure(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--scale", choices=[*Scale], type=Scale, default=Style.scale, help="which maps share a colour scale [%(default)s]")
     parser.add_argument("--opacity", type=_share, default=Style.opacity, help="share of the colour over the face, 0 to 1 [%(default)s]")
+    parser.add_argument("--classes", type=_classes, default=EXPRESSIONS, metavar="NAME,NAME", help="expressions in columns [all seven]")
+    parser.add_argument("--width", type=_inches, default=None, help="inches, texts scale with it [maps of 0.8 inches]")
+    parser.add_argument("--svg-text", action="store_true", help="keep the text of an SVG as text")
     supplement = parser.add_argument_group(
         "the supplement's figures", "example: unturned figure --supplement --data datasets --out figures"
     )
@@ -70,20 +73,39 @@ def _share(text: str) -> float:
     return value
 
 
+def _classes(text: str) -> tuple[str, ...]:
+    try:
+        return class_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _inches(text: str) -> float:
+    least, most = FIGURE_INCHES
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of inches from {least} to {most}")
+    return value
+
+
 def _run(options: argparse.Namespace) -> int:
     from app.drawing.figure import draw_figure
 
     style = Style(options.colours, options.scale, options.opacity)
+    sheet = Sheet(options.classes, options.width, options.svg_text)
     if options.supplement:
         _refuse(options, UNUSED_BY_SUPPLEMENT, "--supplement draws exact maps of faces that a rule chooses")
-        return _draw_supplement(options, style)
+        return _draw_supplement(options, style, sheet)
     _refuse(options, UNUSED_BY_PICTURES, "only --supplement reads a data set")
     if not options.images or options.output is None:
         raise InputError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
     make_room(options.output)
     explained = _merged(list(_explained(options)))
-    replace_file(options.output, draw_figure(explained, file_format, style))
+    replace_file(options.output, draw_figure(explained, file_format, style, sheet))
     return 0
 
 
@@ -144,7 +166,7 @@ def _merged(parts: list[ExplainedFaces]) -> ExplainedFaces:
     return replace(first, faces=tuple(face for part in parts for face in part.faces))
 
 
-def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
+def _draw_supplement(options: argparse.Namespace, style: Style, sheet: Sheet) -> int:
     from app.commands.local_service import LocalService
     from app.drawing.figure import draw_figure
     from app.drawing.supplement import RULE, supplement_figures
@@ -160,7 +182,7 @@ def _draw_supplement(options: argparse.Namespace, style: Style) -> int:
     lines = [RULE, ""]
     for figure in figures:
         for file_format in FigureFormat:
-            replace_file(options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, file_format, style))
+            replace_file(options.out / f"{figure.stem}.{file_format}", draw_figure(figure.explained, file_format, style, sheet))
         lines.append(f"{figure.stem}: {figure.explained.faces[0].caption}")
     text = "\n".join(lines) + "\n"
     replace_file(options.out / "rule.txt", text.encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from app.choices import FigureFormat, Scale, Style
+from app.choices import FigureFormat, Scale, Sheet, Style
 from app.drawing.colours import colour_limits, colour_table, enlarged, is_signed, overlay
 from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
 from model.errors import InputError
@@ -29,7 +30,7 @@ from model.maps.picture import Floats
 MAX_FACES_A_PAGE = 40  # a taller page would pass the 200 inches that PDF readers show
 DOTS_AN_INCH = 240
 
-# Lengths are inches, text sizes points.
+# Lengths are inches, text sizes points; both scale with the width asked for.
 MARGIN = 0.08
 NAMES = 0.36
 PANEL = 0.8
@@ -43,10 +44,11 @@ MODEL_GAP = 0.05
 BARS = 0.42
 NOTE = 0.3
 MAPS_LEFT = MARGIN + NAMES + PANEL + FACE_GAP
-RIGHT = MAPS_LEFT + len(EXPRESSIONS) * (PANEL + GAP) - GAP
-WIDTH = RIGHT + MARGIN
 TEXT_SIZE = 6.5
 NOTE_SIZE = 5.5
+NOTE_CHARACTERS = 25  # an inch
+NOTE_LINE = 0.1
+WIDE_SHEET = 5  # classes from which on a colour bar's title and unit fit one line
 LABEL_COLOUR = "#b3001b"
 MINOR_COLOUR = "#00692f"
 PANEL_PIXELS = round(PANEL * DOTS_AN_INCH)
@@ -54,17 +56,11 @@ MAX_CAPTION = 100  # characters
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same file everywhere
-    "font.size": TEXT_SIZE,
     "text.parse_math": False,
     "pdf.fonttype": 42,  # TrueType, as publishers ask
-    "svg.fonttype": "path",
     "svg.hashsalt": "unturned",
-    "axes.linewidth": 0.4,
-    "xtick.major.width": 0.4,
-    "xtick.major.size": 2.0,
-    "xtick.major.pad": 1.5,
-    "xtick.labelsize": NOTE_SIZE,
 }
+_AXES = {"axes.linewidth": 0.4, "xtick.major.width": 0.4, "xtick.major.size": 2.0, "xtick.major.pad": 1.5, "xtick.labelsize": NOTE_SIZE}
 _UNDATED: dict[FigureFormat, dict[str, str | None]] = {
     FigureFormat.PNG: {"Software": "unturned"},
     FigureFormat.SVG: {"Date": None, "Creator": "unturned"},
@@ -72,20 +68,21 @@ _UNDATED: dict[FigureFormat, dict[str, str | None]] = {
 }
 
 
-def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Style | None = None) -> bytes:
+def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Style | None = None, sheet: Sheet | None = None) -> bytes:
     """The figure of any number of faces (PDF: 40 a page; other formats: at most 40). Equal input gives equal bytes.
 
     One at a time: matplotlib reads its settings from one global place, and its font code is not thread-safe.
 
     Args:
         explained: at least one face, all explained by the same models.
-        file_format: png (240 dots an inch), svg (text as outlines) or pdf (fonts embedded).
+        file_format: png (240 dots an inch at the usual width), svg (text as outlines unless the sheet keeps it) or pdf (fonts embedded).
         style: colours, scale and opacity; by default viridis, one scale a model.
+        sheet: classes, width and the form of an SVG's text; maps of a class left out set no colour limit.
 
     Raises:
         InputError: no face, faces of different models, or too many faces for this format.
     """
-    style = style or Style()
+    style, sheet = style or Style(), sheet or Sheet()
     faces = explained.faces
     if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
         raise InputError("a figure needs at least one face, and the same models for every face")
@@ -93,18 +90,21 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
         raise InputError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
     names = " and ".join(model.title for model in faces[0].models)
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
-    cells = [np.stack([face.models[index].maps for face in faces]) for index in range(len(faces[0].models))]
+    columns = [EXPRESSIONS.index(name) for name in sheet.classes]
+    cells = [np.stack([face.models[index].maps[:, columns] for face in faces]) for index in range(len(faces[0].models))]
     limits = colour_limits([_drawn(maps, explained.method) for maps in cells], style.scale, is_signed(style.colour_map))
-    starts = range(0, len(faces), MAX_FACES_A_PAGE)
+    parts = [range(start, min(start + MAX_FACES_A_PAGE, len(faces))) for start in range(0, len(faces), MAX_FACES_A_PAGE)]
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_SETTINGS):
-        pages = (_Page(explained, range(start, min(start + MAX_FACES_A_PAGE, len(faces))), limits, style).draw() for start in starts)
+    unit = 1.0 if sheet.width is None else sheet.width / _width(len(columns))
+    settings = _SETTINGS | {name: unit * size for name, size in _AXES.items()} | {"svg.fonttype": "none" if sheet.svg_text else "path"}
+    with matplotlib.rc_context(settings):
+        pages = (_Page(explained, part, limits, style, sheet, unit).draw() for part in parts)
         if file_format is FigureFormat.PDF:
             with PdfPages(buffer, metadata=metadata) as document:
                 for page in pages:
                     document.savefig(page)
         else:
-            next(pages).savefig(buffer, format=file_format, dpi=DOTS_AN_INCH, metadata=metadata)
+            next(pages).savefig(buffer, format=file_format, dpi=DOTS_AN_INCH / unit, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -114,20 +114,27 @@ def _drawn(maps: Floats, method: str) -> Floats:
 
 
 class _Page:
-    """One page under construction: a sheet with one axes over all of it whose unit is the inch, y downwards.
+    """One page under construction: a sheet with one axes over all of it in units of ``unit`` inches, y downwards.
 
-    ``limits`` holds the colour limit of every map: one array ``(faces, 2, 7)`` a model.
+    ``limits`` holds the colour limit of every map: one array ``(faces, 2, classes of the sheet)`` a model.
     """
 
-    def __init__(self, explained: ExplainedFaces, numbers: range, limits: Sequence[Floats], style: Style) -> None:
+    def __init__(
+        self, explained: ExplainedFaces, numbers: range, limits: Sequence[Floats], style: Style, sheet: Sheet, unit: float
+    ) -> None:
         self.explained = explained
         self.numbers = numbers
         self.limits = limits
         self.style = style
+        self.classes = sheet.classes
+        self.unit = unit
+        self.width = _width(len(self.classes))
         self.models = explained.faces[0].models
         heights = [_block_height(explained.faces[number]) + BLOCK_GAP for number in numbers]
-        self.height = MARGIN + sum(heights) + BARS + NOTE
-        self.sheet = Figure(figsize=(WIDTH, self.height))
+        self.note = _note(explained, self.width)
+        self.note_height = NOTE + (self.note.count("\n") - 1) * NOTE_LINE
+        self.height = MARGIN + sum(heights) + BARS + self.note_height
+        self.sheet = Figure(figsize=(unit * self.width, unit * self.height))
         self.axes: Axes = self.sheet.add_axes((0.0, 0.0, 1.0, 1.0))
         self.axes.set_axis_off()
 
@@ -137,9 +144,9 @@ class _Page:
         for number in self.numbers:
             top = self._draw_face(number, top) + BLOCK_GAP
         self._draw_bars(top)
-        self._write(MARGIN, self.height - NOTE + 0.04, _note(self.explained), size=NOTE_SIZE, va="top", linespacing=1.3)
+        self._write(MARGIN, self.height - self.note_height + 0.04, self.note, size=NOTE_SIZE, va="top", linespacing=1.3)
         # last, because every picture drawn moves the limits
-        self.axes.set(xlim=(0.0, WIDTH), ylim=(self.height, 0.0), aspect="auto")
+        self.axes.set(xlim=(0.0, self.width), ylim=(self.height, 0.0), aspect="auto")
         return self.sheet
 
     def _draw_face(self, number: int, top: float) -> float:
@@ -148,7 +155,7 @@ class _Page:
         if caption := _caption(face):
             self._write(MARGIN, top + CAPTION / 2, caption, ha="left", size=TEXT_SIZE + 0.5)
             top += CAPTION
-        for column, name in enumerate(EXPRESSIONS):
+        for column, name in enumerate(self.classes):
             self._write(_map_left(column) + PANEL / 2, top + HEADING / 2, name, **_heading_style(name, face))
         self._write(MARGIN + NAMES + PANEL / 2, top + HEADING / 2, "face")
         top += HEADING
@@ -168,34 +175,39 @@ class _Page:
         maps = _drawn(model.maps[view], self.explained.method)
         probabilities = model.probabilities[view]
         consistency = _flip_consistency(model)
-        for column in range(len(EXPRESSIONS)):
-            drawn = overlay(picture, maps[column], model.grid, float(limits[column]), self.style, PANEL_PIXELS)
+        for column, name in enumerate(self.classes):
+            index = EXPRESSIONS.index(name)
+            drawn = overlay(picture, maps[index], model.grid, float(limits[column]), self.style, PANEL_PIXELS)
             self._show(drawn, _map_left(column), top)
-            text = f"p {probabilities[column]:.2f}"
+            text = f"p {probabilities[index]:.2f}"
             if view == FLIPPED:
-                text += f"   r {_number(consistency[column])}"
-            weight = "bold" if column == int(probabilities.argmax()) else "normal"
+                text += f"   r {_number(consistency[index])}"
+            weight = "bold" if index == int(probabilities.argmax()) else "normal"
             self._write(_map_left(column) + PANEL / 2, top + PANEL + NUMBERS * 0.45, text, weight=weight)
 
     def _draw_bars(self, top: float) -> None:
         """Colour bars with their units: one a model, or one for all, side by side under the maps."""
         bars = self._bars()
         unit = "logits per cell" if self.explained.method == "cam" else f"{self.explained.method} score"
-        width = (RIGHT - MAPS_LEFT - (len(bars) - 1) * 0.3) / len(bars)
-        width = min(width, 2.9)
+        wide = len(self.classes) >= WIDE_SHEET
+        start = MAPS_LEFT if wide else MARGIN + NAMES
+        width = min((self.width - MARGIN - start - (len(bars) - 1) * 0.3) / len(bars), 2.9)
+        between = " " if wide else "\n"
         colours = colour_table(self.style.colour_map)[None]
         for index, (title, limit) in enumerate(bars):
-            left = MAPS_LEFT + index * (width + 0.3)
-            axes = self.sheet.add_axes((left / WIDTH, 1 - (top + 0.1) / self.height, width / WIDTH, 0.09 / self.height))
+            left = start + index * (width + 0.3)
+            axes = self.sheet.add_axes((left / self.width, 1 - (top + 0.1) / self.height, width / self.width, 0.09 / self.height))
             lowest = -1.0 if is_signed(self.style.colour_map) else 0.0
             end = limit or 1.0
             axes.imshow(colours, extent=(lowest * end, end, 0.0, 1.0), aspect="auto", interpolation="none")
             axes.set_yticks([])
             if limit is None:
                 axes.set_xticks([lowest, 0.0, 1.0], ["-maximum", "0", "maximum"])
-            else:
+            elif wide:
                 axes.locator_params(axis="x", nbins=5)
-            axes.set_xlabel(f"{title}: {unit}", fontsize=NOTE_SIZE, labelpad=1.5)
+            else:
+                axes.set_xticks([lowest * end, end], [f"{lowest * end:.2g}", f"{end:.2g}"])
+            axes.set_xlabel(f"{title}:{between}{unit}", fontsize=self.unit * NOTE_SIZE, labelpad=self.unit * 1.5)
 
     def _bars(self) -> list[tuple[str, float | None]]:
         """Title and end of every colour bar; no end where each map has its own."""
@@ -210,7 +222,12 @@ class _Page:
 
     def _write(self, x: float, y: float, text: str, **options: Any) -> None:
         centred: dict[str, Any] = {"ha": "center", "va": "center"} if "va" not in options else {}
-        self.axes.text(x, y, text, **(centred | options))
+        size = self.unit * options.pop("size", TEXT_SIZE)
+        self.axes.text(x, y, text, size=size, **(centred | options))
+
+
+def _width(columns: int) -> float:
+    return _map_left(columns) - GAP + MARGIN
 
 
 def _map_left(column: int) -> float:
@@ -248,8 +265,8 @@ def _number(correlation: float) -> str:
     return "–" if math.isnan(correlation) else f"{correlation:.2f}"
 
 
-def _note(explained: ExplainedFaces) -> str:
-    """What the marks mean."""
+def _note(explained: ExplainedFaces, width: float) -> str:
+    """What the marks mean, in lines that fit a page of this width."""
     first = (
         "p: probability of the class (bold: the predicted one); r: flip consistency, the correlation of a map with the flipped face's map"
         " turned back (1: the same; –: a flat map)."
@@ -263,4 +280,5 @@ def _note(explained: ExplainedFaces) -> str:
         second += " Each map is scaled to 0..1 by itself: strengths cannot be compared."
     if explained.gauge == "centred":
         second += " Maps and logits are taken against the mean of the seven classes."
-    return f"{first}\n{second}"
+    characters = int((width - 2 * MARGIN) * NOTE_CHARACTERS)
+    return "\n".join(line for sentence in (first, second) for line in textwrap.wrap(sentence, characters))

@@ -40,6 +40,8 @@ def _policy(**changes: str) -> str:
 PAGE_POLICY = _policy() + _TRUSTED_TYPES
 # The result page for browsers without JavaScript holds its pictures itself, because nothing is stored that it could link to.
 RESULT_POLICY = _policy(img_src="'self' data:") + _TRUSTED_TYPES
+# The explorer holds its first result in the same way, and shows files that it received as pictures.
+EXPLORER_POLICY = _policy(img_src="'self' blob: data:") + _TRUSTED_TYPES
 # Swagger UI sets style attributes and draws data: icons.
 DOCUMENTATION_POLICY = _policy(style_src="'self' 'unsafe-inline'", img_src="'self' data:")
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"

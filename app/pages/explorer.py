@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from app.choices import COMPARED, ColourMap
+from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
 from app.detection.asked_crop import Crop, parse_crop
 from app.errors import ErrorCode, Problem
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
-from app.http.security import RESULT_POLICY
+from app.http.security import EXPLORER_POLICY, RESULT_POLICY
 from app.http.uploads import read_upload
 from app.pages.dataset_faces import checked_index, face_browser
 from app.pages.first_result import first_result
@@ -22,7 +22,7 @@ from app.samples import Card, gallery, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
-_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": RESULT_POLICY}
+_LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": EXPLORER_POLICY}
 _STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
 # what the codes among an answer's warnings tell a visitor
 _WARNING_TEXTS = {
@@ -125,6 +125,8 @@ def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
         "colour_maps": list(_COLOUR_TITLES.items()),
+        "formats": (FigureFormat.PDF, FigureFormat.SVG, FigureFormat.PNG),
+        "inches": FIGURE_INCHES,
     }
 
 

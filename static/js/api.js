@@ -95,12 +95,13 @@ export async function explain(file, settings, crop, signal) {
  * @param {Blob} file
  * @param {Readonly<Settings>} settings
  * @param {string} crop
- * @param {string} format png, svg or pdf
+ * @param {Record<string, string>} sheet its format, and what else of the figure is chosen
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Blob>}
  */
-export async function figure(file, settings, crop, format) {
+export async function figure(file, settings, crop, sheet, signal) {
   const { colours, scale, opacity } = settings;
-  const response = await send("figures", file, { ...choices(settings, crop), format, colours, scale, opacity: String(opacity) });
+  const response = await send("figures", file, { ...choices(settings, crop), ...sheet, colours, scale, opacity: String(opacity) }, signal);
   return response.blob();
 }
 

@@ -66,6 +66,21 @@ export function context(canvas) {
 }
 
 /**
+ * Put a text on the clipboard.
+ *
+ * @param {string} text
+ * @param {HTMLElement} note says whether it is there
+ */
+export async function copy(text, note) {
+  try {
+    await navigator.clipboard.writeText(text);
+    note.textContent = "Copied.";
+  } catch {
+    note.textContent = "The browser does not allow it: copy it by hand.";
+  }
+}
+
+/**
  * Hand a file to the visitor.
  *
  * @param {Blob} blob

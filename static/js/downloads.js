@@ -1,6 +1,6 @@
-// Files for the visitor: figure, maps as JSON and NPZ, and a link to the view.
-import { archive, figure } from "./api.js";
-import { byId, offer } from "./dom.js";
+// Files for the visitor: maps as JSON and NPZ, and a link to the view.
+import { archive } from "./api.js";
+import { byId, copy, offer } from "./dom.js";
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
 
@@ -28,23 +28,11 @@ export function offerDownloads(current, settings, onError) {
     });
   };
 
-  for (const button of byId("figures").querySelectorAll("button")) {
-    const format = button.dataset.format ?? "png";
-    onClick(button, async ({ file, crop }) => offer(await figure(file, settings(), crop, format), `unturned.${format}`));
-  }
-  onClick(/** @type {HTMLButtonElement} */ (byId("download-npz")), async ({ file, crop }) => {
-    offer(await archive(file, settings(), crop), "unturned-maps.npz");
+  onClick(/** @type {HTMLButtonElement} */ (byId("download-npz")), async ({ file, crop, about }) => {
+    offer(await archive(file, settings(), crop), `${about.name}-maps.npz`);
   });
-  onClick(/** @type {HTMLButtonElement} */ (byId("download-json")), async ({ text }) => {
-    offer(new Blob([text], { type: "application/json" }), "unturned-maps.json");
+  onClick(/** @type {HTMLButtonElement} */ (byId("download-json")), async ({ text, about }) => {
+    offer(new Blob([text], { type: "application/json" }), `${about.name}-maps.json`);
   });
-  byId("copy-link").addEventListener("click", async () => {
-    const copied = byId("copy-note");
-    try {
-      await navigator.clipboard.writeText(location.href);
-      copied.textContent = "Copied.";
-    } catch {
-      copied.textContent = "Copy the address from the address bar.";
-    }
-  });
+  byId("copy-link").addEventListener("click", () => copy(location.href, byId("copy-note")));
 }

@@ -65,13 +65,13 @@ export async function loadSample(id) {
   const link = samples().find(({ dataset }) => dataset.sample === id);
   if (link !== undefined) {
     const { picture: address = "", crop = "detect", credit = "", expression = "" } = link.dataset;
-    return { file: await picture(address), crop, about: { credit, expression, votes: {} } };
+    return { file: await picture(address), crop, about: { name: id, credit, expression, votes: {} } };
   }
   const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
   const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
   const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
-  return { file, crop: "whole", about: { credit, expression: "", votes } };
+  return { file, crop: "whole", about: { name: id, credit, expression: "", votes } };
 }
 
 /**

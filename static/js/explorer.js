@@ -8,6 +8,8 @@ import { showCues } from "./cues.js";
 import { byId, element } from "./dom.js";
 import { offerDownloads } from "./downloads.js";
 import { firstSample, listenForPictures, loadSample, markSample } from "./entry.js";
+import { FigureDialog } from "./figure_dialog.js";
+import { stemOf } from "./file_names.js";
 import { MapGrid } from "./grid.js";
 import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
@@ -27,8 +29,7 @@ import { offerWebcam } from "./webcam.js";
 
 const LOADING_PAUSE_MS = 2000;
 const EXACT_METHOD = "cam"; // floors were measured on its maps
-/** @type {About} */
-const OWN_PICTURE = { credit: "Your own picture.", expression: "", votes: {} };
+const OWN_CREDIT = "Your own picture.";
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
 
 class Explorer {
@@ -53,8 +54,8 @@ class Explorer {
   /** the crop asked for with it */
   #cropAsked = "detect";
 
-  /** what is known of it */
-  #about = OWN_PICTURE;
+  /** @type {About} what is known of it */
+  #about = { name: "", credit: "", expression: "", votes: {} };
 
   /** @type {AbortController | null} */
   #request = null;
@@ -75,6 +76,7 @@ class Explorer {
     listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
     offerWebcam((file) => this.#take(file), (error) => this.#fail(error));
     offerDownloads(() => this.#subject, () => this.#store.value, (error) => this.#fail(error));
+    new FigureDialog(() => this.#subject, () => this.#store.value);
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
     if (location.hash !== "") byId("result").classList.add("waiting"); // the page's first result is another one's
     this.#busy("Loading…");
@@ -118,12 +120,12 @@ class Explorer {
   /** @param {Blob} chosen a visitor's own picture */
   async #take(chosen) {
     const choice = (this.#choices += 1);
-    markSample("", OWN_PICTURE.credit);
+    markSample("", OWN_CREDIT);
     this.#store.set({ sample: "" });
     this.#busy("Reading the picture…");
     const file = await shrunk(chosen);
     if (choice !== this.#choices) return;
-    await this.#explain(file, "detect", OWN_PICTURE);
+    await this.#explain(file, "detect", { name: stemOf(chosen), credit: OWN_CREDIT, expression: "", votes: {} });
     this.#reveal(file);
   }
 

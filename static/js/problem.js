@@ -28,3 +28,13 @@ function way(text, action) {
   button.addEventListener("click", action);
   return button;
 }
+
+/**
+ * A problem in one line, where there is no room for more.
+ *
+ * @param {unknown} error
+ */
+export function inWords(error) {
+  if (error instanceof ServiceError) return `${error.message}. ${error.advice || error.detail}`;
+  return error instanceof Error ? error.message : String(error);
+}

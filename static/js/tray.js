@@ -1,7 +1,9 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
-import { archive, explain, figure, ServiceError } from "./api.js";
+import { archive, explain, figure } from "./api.js";
 import { readBitmap, shrunk } from "./bitmap.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
+import { stemOf } from "./file_names.js";
+import { inWords } from "./problem.js";
 import { parseHash } from "./settings.js";
 import { mostProbable, table } from "./tray_table.js";
 import { zip } from "./zip.js";
@@ -49,7 +51,7 @@ async function explainAll(files) {
       explained.push({ file, name: names[at], answer });
     } catch (error) {
       if (own !== round) return;
-      item.append(element("p", { className: "small" }, reason(error)));
+      item.append(element("p", { className: "small" }, inWords(error)));
     }
   }
   say(`${explained.length} of ${files.length} pictures explained.`);
@@ -68,13 +70,13 @@ async function download() {
   try {
     for (const [at, { file, name }] of explained.entries()) {
       say(`Drawing picture ${at + 1} of ${explained.length}…`);
-      files.push({ name: `figures/${name}.${format}`, data: await figure(file, SETTINGS, "detect", format) });
+      files.push({ name: `figures/${name}.${format}`, data: await figure(file, SETTINGS, "detect", { format }) });
       files.push({ name: `maps/${name}.npz`, data: await archive(file, SETTINGS, "detect") });
     }
     offer(await zip(files), "unturned.zip");
     say(`${files.length} files in unturned.zip.`);
   } catch (error) {
-    say(reason(error));
+    say(inWords(error));
   }
   button.removeAttribute("aria-disabled");
 }
@@ -99,25 +101,20 @@ function thumbnail(bitmap, face, width) {
 }
 
 /**
- * Names of the files without what a file system may not take, and no two alike.
+ * What is made of the files is called by their names, no two of them alike.
  *
  * @param {File[]} files
  */
 function uniqueNames(files) {
   /** @type {Set<string>} */
   const taken = new Set();
-  return files.map(({ name }) => {
-    const stem = name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "") || "picture";
+  return files.map((file) => {
+    const stem = stemOf(file);
     let unique = stem;
     for (let number = 2; taken.has(unique.toLowerCase()); number += 1) unique = `${stem}-${number}`;
     taken.add(unique.toLowerCase());
     return unique;
   });
-}
-
-/** @param {unknown} error */
-function reason(error) {
-  return error instanceof ServiceError ? `${error.message}. ${error.advice || error.detail}` : String(error);
 }
 
 /** @param {string} text */

@@ -65,6 +65,7 @@
  * @property {string} sample id of a gallery picture or test face, "" for a visitor's own picture
  *
  * @typedef {object} About what is known of a picture beyond its pixels
+ * @property {string} name what files made of it are called
  * @property {string} credit
  * @property {string} expression shown first, "" for the one that changes most
  * @property {Record<string, number>} votes of annotators by class

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,13 @@ def test_figures(client: TestClient, astronaut_jpeg: bytes, name: str, kind: str
     assert response.status_code == 200 and response.headers["content-type"] == kind
     assert response.content.startswith(start)
     assert response.headers["content-disposition"] == f'attachment; filename="unturned.{name}"'
+
+
+def test_a_figure_of_some_classes_has_the_width_asked_for(client: TestClient) -> None:
+    query = {"path": "/api/v1/figures", "crop": "whole", "format": "svg", "svg_text": True}
+    svg = post(client, png(made_face()), classes="disgust, fear", width=3.6, **query).text
+    assert 'width="259.2pt"' in svg  # 3.6 inches of 72 points
+    assert re.findall(r">(neutral|happiness|surprise|sadness|anger|fear|disgust)<", svg) == ["fear", "disgust"]
 
 
 def test_a_figure_has_an_end(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -217,7 +216,7 @@ def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_pag
     wait_for_result(page)
 
 
-def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page], server: LiveServer) -> None:
+def test_downloads_hold_the_shown_maps(open_page: Callable[..., Page], server: LiveServer) -> None:
     page = open_page()
     wait_for_result(page)
     choose(page, HOPPER)
@@ -234,10 +233,7 @@ def test_downloads_hold_the_shown_maps_and_figures(open_page: Callable[..., Page
     saved = read_maps(download("#download-npz")).faces[0]
     assert [model.name for model in saved.models] == ["baseline", "ours"]
     np.testing.assert_allclose(saved.models[1].maps[0], expected["faces"][0]["explanations"]["ours"]["maps"]["original"], rtol=1e-6)
-    assert Image.open(io.BytesIO(download('[data-format="png"]'))).width > 1000
-    assert b"<svg" in download('[data-format="svg"]')[:600]
-    assert download('[data-format="pdf"]').startswith(b"%PDF")
-    assert page.evaluate("document.activeElement.dataset.format") == "pdf"  # the keyboard goes on from there
+    assert page.evaluate("document.activeElement.id") == "download-npz"  # the keyboard goes on from there
     assert page.inner_text("#download-note") == "The file is ready."
     assert page.locator("#status.busy").count() == 0
 

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.choices import ColourMap, FigureFormat, Scale, Style
+from app.choices import ColourMap, FigureFormat, Scale, Sheet, Style
 from app.drawing import figure
 from app.drawing.figure import draw_figure
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps
@@ -146,7 +146,44 @@ def test_formats_are_what_they_say() -> None:
     svg = draw_figure(explained, FigureFormat.SVG).decode()
     assert "<svg" in svg and "<text" not in svg and 'href="http' not in svg
     with Image.open(io.BytesIO(draw_figure(explained, FigureFormat.PNG))) as picture:
-        assert picture.format == "PNG" and picture.width == round(figure.WIDTH * 240)
+        assert picture.format == "PNG" and picture.width == int((0.08 + 0.36 + 0.8 + 0.1 + 7 * 0.84 - 0.04 + 0.08) * 240)
+
+
+def inches(svg: bytes) -> tuple[float, float]:
+    """Width and height of an SVG's page, which it gives in points."""
+    page = ElementTree.fromstring(svg)
+    width, height = (float(page.attrib[name].removesuffix("pt")) / 72 for name in ("width", "height"))
+    return width, height
+
+
+def test_a_width_asked_for_scales_the_page_and_its_texts_but_not_the_pixels() -> None:
+    explained = ExplainedFaces((random_face(0),))
+    usual, half = (draw_figure(explained, FigureFormat.SVG, None, Sheet(width=width, svg_text=True)) for width in (None, 3.5))
+    unit = 3.5 / inches(usual)[0]
+    assert inches(half) == pytest.approx((3.5, unit * inches(usual)[1]), rel=1e-3)
+    largest = [max(float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg.decode())) for svg in (usual, half)]
+    assert largest[1] == pytest.approx(unit * largest[0], rel=1e-3)
+    one, other = (draw_figure(explained, FigureFormat.PNG, None, Sheet(width=width)) for width in (None, 3.5))
+    np.testing.assert_array_equal(pixels(one).shape, pixels(other).shape)
+    with Image.open(io.BytesIO(other)) as picture:
+        assert picture.width / picture.info["dpi"][0] == pytest.approx(3.5, abs=0.01)
+
+
+def test_only_the_classes_asked_for_are_columns_and_set_the_limits() -> None:
+    maps = np.zeros((2, 7, 5, 5), dtype=np.float32)
+    maps[:, 0, 0, 0], maps[:, 5, 2, 2] = 250.0, 25.0
+    explained = ExplainedFaces((FaceMaps(BLACK, (model_maps("only", maps),)),))
+    two = draw_figure(explained, FigureFormat.SVG, None, Sheet(("fear", "disgust")))
+    texts = svg_texts(two)
+    assert {"fear", "disgust", "face"} <= set(texts) and "neutral" not in texts
+    assert inches(two)[0] < 0.6 * inches(draw_figure(explained, FigureFormat.SVG))[0]
+    assert "1" in texts and "10" not in texts  # the colour bar's end: 25 / 25 cells, not 250 / 25
+
+
+def test_the_text_of_an_svg_is_kept_where_asked_for() -> None:
+    svg = draw_figure(ExplainedFaces((random_face(0),)), FigureFormat.SVG, None, Sheet(svg_text=True))
+    words = {"".join(text.itertext()).strip() for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"neutral", "disgust", "ours (mek_sf)"} <= words
 
 
 def test_faces_are_rows_and_share_one_scale_a_model() -> None:

@@ -52,7 +52,13 @@ def test_a_parameter_given_twice_is_refused(client: TestClient) -> None:
     assert code(response) == (422, "invalid_parameter")
 
 
-@pytest.mark.parametrize("query", [{"format": "gif"}, {"opacity": "nan"}, {"opacity": 2}, {"colours": "rainbow"}, {"encoding": "list"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"format": "gif"}, {"opacity": "nan"}, {"opacity": 2}, {"colours": "rainbow"}, {"encoding": "list"}, {"classes": "joy"},
+        {"classes": "fear,fear"}, {"classes": ""}, {"width": 0.1}, {"width": 9}, {"width": "nan"}, {"svg_text": "perhaps"},
+    ],
+)  # fmt: skip
 def test_figures_refuse_what_they_do_not_know(client: TestClient, query: dict[str, Any]) -> None:
     assert code(post(client, png(made_face()), "/api/v1/figures", **query)) == (422, "invalid_parameter")
 

@@ -1,0 +1,123 @@
+// The figure to take away: chosen, looked at, and handed over with the texts that go with it.
+import { figure } from "./api.js";
+import { byId, closeOnBackdrop, copy, dialogById, inputById, offer, selectById } from "./dom.js";
+import { inWords } from "./problem.js";
+import { latex, python } from "./snippets.js";
+/** @typedef {import("./types.js").Settings} Settings */
+/** @typedef {import("./types.js").Subject} Subject */
+
+const PIXELS_AN_INCH = 96; // as CSS counts
+const PREVIEW = "png";
+
+export class FigureDialog {
+  #dialog = dialogById("figure");
+  #preview = /** @type {HTMLImageElement} */ (byId("figure-preview"));
+  #form = /** @type {HTMLFormElement} */ (byId("figure-form"));
+
+  /** @type {{subject: Subject, settings: Readonly<Settings>} | null} */
+  #shown = null;
+
+  /** @type {AbortController | null} */
+  #request = null;
+
+  /**
+   * @param {() => Subject | null} current
+   * @param {() => Readonly<Settings>} settings
+   */
+  constructor(current, settings) {
+    closeOnBackdrop(this.#dialog);
+    byId("figure-open").addEventListener("click", () => {
+      const subject = current();
+      if (subject !== null) this.#open(subject, settings());
+    });
+    byId("figure-close").addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("close", () => this.#request?.abort());
+    this.#form.addEventListener("change", () => this.#show());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#download();
+    });
+    for (const [button, text] of [["latex-copy", "figure-latex"], ["python-copy", "figure-python"]]) {
+      byId(button).addEventListener("click", () => copy(byId(text).textContent ?? "", byId("figure-note")));
+    }
+  }
+
+  /**
+   * @param {Subject} subject
+   * @param {Readonly<Settings>} settings
+   */
+  #open(subject, settings) {
+    this.#shown = { subject, settings };
+    this.#preview.hidden = true;
+    this.#dialog.showModal();
+    this.#show();
+  }
+
+  /** What the form asks for; null while it asks for nothing that could be drawn. */
+  #chosen() {
+    const classes = [...this.#form.querySelectorAll("input")].filter(({ name, checked }) => name === "classes" && checked).map(({ value }) => value);
+    const problem = classes.length === 0 ? "Choose at least one expression." : byWidth(inputById("figure-width"));
+    if (problem) say(problem);
+    return problem ? null : { classes, width: inputById("figure-width").valueAsNumber, format: selectById("figure-format").value };
+  }
+
+  async #show() {
+    byId("figure-text-choice").hidden = selectById("figure-format").value !== "svg";
+    const chosen = this.#chosen();
+    if (this.#shown === null || chosen === null) return;
+    const { subject: { about, answer }, settings } = this.#shown;
+    byId("figure-latex").textContent = latex(`${about.name}-figure`, chosen, answer, settings);
+    byId("figure-python").textContent = python(`${about.name}-maps.npz`, Object.keys(answer.faces[0].explanations)[0]);
+    say("Drawing the figure…");
+    const drawn = await this.#draw(PREVIEW);
+    if (drawn === null) return;
+    URL.revokeObjectURL(this.#preview.src);
+    this.#preview.src = URL.createObjectURL(drawn);
+    this.#preview.style.width = `${chosen.width * PIXELS_AN_INCH}px`;
+    this.#preview.hidden = false;
+    say("");
+  }
+
+  async #download() {
+    const chosen = this.#chosen();
+    if (this.#shown === null || chosen === null) return;
+    say("Preparing the file…");
+    const drawn = await this.#draw(chosen.format);
+    if (drawn === null) return;
+    const name = `${this.#shown.subject.about.name}-figure.${chosen.format}`;
+    offer(drawn, name);
+    say(`${name} is ready.`);
+  }
+
+  /**
+   * The figure as chosen; the one asked for before is let go. Null where a later one is asked for, or it cannot be had.
+   *
+   * @param {string} format
+   */
+  async #draw(format) {
+    const chosen = this.#chosen();
+    if (this.#shown === null || chosen === null) return null;
+    const { subject: { file, crop }, settings } = this.#shown;
+    this.#request?.abort();
+    const request = new AbortController();
+    this.#request = request;
+    const text = format === "svg" && inputById("figure-text").checked;
+    try {
+      const choice = { format, classes: chosen.classes.join(","), width: String(chosen.width), svg_text: String(text) };
+      return await figure(file, settings, crop, choice, request.signal);
+    } catch (error) {
+      if (!request.signal.aborted) say(inWords(error));
+      return null;
+    }
+  }
+}
+
+/** @param {HTMLInputElement} field */
+function byWidth(field) {
+  return field.value !== "" && field.validity.valid ? "" : `The width is ${field.min} to ${field.max} inches.`;
+}
+
+/** @param {string} text */
+function say(text) {
+  byId("figure-note").textContent = text;
+}
