@@ -220,8 +220,8 @@ def test_figures(client: TestClient, astronaut_jpeg: bytes, name: str, kind: str
 
 
 def test_a_figure_of_some_classes_has_the_width_asked_for(client: TestClient) -> None:
-    query = {"path": "/api/v1/figures", "crop": "whole", "format": "svg", "svg_text": True}
-    svg = post(client, png(made_face()), classes="disgust, fear", width=3.6, **query).text
+    query = {"crop": "whole", "format": "svg", "svg_text": True, "classes": "disgust, fear", "width": 3.6}
+    svg = post(client, png(made_face()), "/api/v1/figures", **query).text
     assert 'width="259.2pt"' in svg  # 3.6 inches of 72 points
     assert re.findall(r">(neutral|happiness|surprise|sadness|anger|fear|disgust)<", svg) == ["fear", "disgust"]
 
