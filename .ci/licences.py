@@ -16,7 +16,12 @@ Each line says what the package declares of itself, in its metadata. `make licen
 
 """
 # Packages whose metadata name no licence, and those installed on another system only; read from their own projects.
-KNOWN = {"axe-playwright-python": "MIT AND MPL-2.0", "colorama": "BSD-3-Clause", "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary"}
+KNOWN = {
+    "axe-playwright-python": "MIT AND MPL-2.0",
+    "colorama": "BSD-3-Clause",
+    "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary",
+    "httpx2-jsfetch": "BSD License",
+}
 
 
 def declared_licence(package: Distribution) -> str:

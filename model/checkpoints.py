@@ -175,14 +175,12 @@ def load_checkpoint(path: Path, expected: ManifestEntry | None = None) -> Checkp
     Raises:
         CheckpointError: the file is missing, damaged, or not what its metadata or the manifest says.
     """
-    if re.fullmatch(NAME_PATTERN, path.stem) is None:
-        raise CheckpointError(f"{path}: rename the file: its name is the model's, which has at most 64 letters, digits and _ . + -")
-    data = _read(path)
+    data = read_model_file(path)
     digest = hashlib.sha256(data).hexdigest()
     if expected is not None and digest != expected.sha256:
         raise CheckpointError(f"{path}: sha256 is {digest}, the manifest says {expected.sha256}")
     metadata = _metadata(path, data)
-    classifier = _build(path, metadata, _tensors(path, data))
+    classifier = _build(path, metadata, finite_tensors(path, data))
     if expected is not None:
         _check_golden(path, classifier, metadata, expected)
     return Checkpoint(path.stem, classifier, metadata, digest)
@@ -201,14 +199,26 @@ def load_manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def _read(path: Path) -> bytes:
+def read_model_file(path: Path) -> bytes:
+    """The whole of a model's file, whose name must be one that a model can have.
+
+    Raises:
+        CheckpointError: it cannot be read, or its name stands in no address.
+    """
+    if re.fullmatch(NAME_PATTERN, path.stem) is None:
+        raise CheckpointError(f"{path}: rename the file: its name is the model's, which has at most 64 letters, digits and _ . + -")
     try:
         return read_regular_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
+def metadata_text(path: Path, data: bytes) -> str:
+    """The JSON that this project's programs write into a safetensors file's header.
+
+    Raises:
+        CheckpointError: no safetensors file, or one of another program.
+    """
     if len(data) < 8:
         raise CheckpointError(f"{path}: not a safetensors file (only {len(data)} bytes)")
     (length,) = struct.unpack("<Q", data[:8])
@@ -216,11 +226,14 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
         raise CheckpointError(f"{path}: not a safetensors file (header of {length} bytes)")
     try:
         header = json.loads(data[8 : 8 + length])
-        text = header["__metadata__"]["unturned"]
+        return str(header["__metadata__"]["unturned"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this project (no 'unturned' metadata)") from error
+
+
+def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
     try:
-        metadata = CheckpointMetadata.model_validate_json(text)
+        metadata = CheckpointMetadata.model_validate_json(metadata_text(path, data))
     except ValidationError as error:
         raise CheckpointError(f"{path}: metadata: {first_error(error)}") from error
     if metadata.classes != EXPRESSIONS:
@@ -231,7 +244,12 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
     return metadata
 
 
-def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+def finite_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, as float32.
+
+    Raises:
+        CheckpointError: the file is damaged, or a number in it is not finite.
+    """
     try:
         tensors = load(data)
     except SafetensorError as error:

@@ -35,6 +35,7 @@ LAYERS = {
         {"methods"},
         {"measuring"},
         {"checkpoints"},  # their metadata have the measurements of a run
+        {"importing"},
         {"training", "claims", "onnx", "auditing"},
         {"tables"},
     ),

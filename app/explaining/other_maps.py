@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from app.choices import MapMethod
-from model.classifier import PooledHead, PositionalHead, centred
+from model.classifier import Head, centred
 
 
 class _HeadAlone(nn.Module):
     """The head on given features; ``features`` is the layer whose activations and gradients the methods read."""
 
-    def __init__(self, head: PooledHead | PositionalHead, centre: bool) -> None:
+    def __init__(self, head: Head, centre: bool) -> None:
         super().__init__()
         self.features = nn.Identity()
         self.head = copy.deepcopy(head)
@@ -40,7 +40,7 @@ def prepare(method: MapMethod) -> None:
         import pytorch_grad_cam  # noqa: F401
 
 
-def scaled_maps(method: MapMethod, head: PooledHead | PositionalHead, features: Tensor, centre: bool) -> Tensor:
+def scaled_maps(method: MapMethod, head: Head, features: Tensor, centre: bool) -> Tensor:
     """Maps of every class, each scaled to 0..1 by itself.
 
     Args:

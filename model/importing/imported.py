@@ -1,0 +1,171 @@
+"""Imported checkpoints: safetensors files as those of :mod:`model.checkpoints`, whose networks other people defined and trained.
+
+The file holds the published tensors as they were, under the names of :mod:`model.importing.layouts`; how they are to be read is in its
+metadata. It is checked as every file is, and must give the logits for the golden image that it gave when it was imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from model.checkpoints import (
+    GOLDEN_TOLERANCE,
+    Checkpoint,
+    CheckpointError,
+    finite_tensors,
+    golden_image,
+    load_checkpoint,
+    metadata_text,
+    read_model_file,
+)
+from model.classifier import ExpressionClassifier, IntegratedHead
+from model.errors import InputError, make_folder
+from model.files.atomic_write import replace_file
+from model.files.first_error import first_error
+from model.importing.layouts.base import FeatureLayers, PublishedNetwork
+from model.importing.metadata import Colour, ImportedMetadata, Triple
+from model.importing.recipes import find_recipe
+from model.networks.backbone import prepare_for_inference
+from model.preprocessing import FaceCrops, network_input, resized
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn colours grey
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A loaded import: as a :class:`model.checkpoints.Checkpoint`, with other metadata."""
+
+    name: str
+    classifier: ExpressionClassifier
+    metadata: ImportedMetadata
+    sha256: str
+
+
+ServedModel = Checkpoint | ImportedModel
+
+
+class InputLayer(nn.Module):
+    """From RGB in 0..255, as every network here is given it, to what a published network was trained on: ``(N, 3, S, S)`` in and out."""
+
+    mean: Tensor
+    std: Tensor
+    luma: Tensor
+
+    def __init__(self, colour: Colour, mean: Triple, std: Triple) -> None:
+        super().__init__()
+        self.colour = colour
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images / 255
+        if self.colour == "bgr":
+            x = x.flip(1)
+        elif self.colour == "grey":
+            x = (x * self.luma).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        return (x - self.mean) / self.std
+
+
+def load_model(path: Path) -> ServedModel:
+    """A checkpoint of this project or an imported one, whichever the file is.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not what its metadata says.
+    """
+    data = read_model_file(path)
+    text = metadata_text(path, data)
+    if '"unturned-import-' not in text:
+        return load_checkpoint(path)
+    try:
+        metadata = ImportedMetadata.model_validate_json(text)
+        classifier = build_classifier(metadata, finite_tensors(path, data))
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: metadata: {first_error(error)}") from error
+    except InputError as error:
+        raise CheckpointError(f"{path}: {error}".replace(f"{path}: {path}: ", f"{path}: ")) from error
+    gap = (imported_golden_logits(classifier, metadata.input_size) - torch.tensor(metadata.golden_logits)).abs().max().item()
+    allowed = GOLDEN_TOLERANCE * max(1.0, *map(abs, metadata.golden_logits))
+    if not gap <= allowed:
+        raise CheckpointError(
+            f"{path}: golden image gives logits {gap:.2g} away from those at its import (allowed {allowed:.2g}): import it again"
+        )
+    return ImportedModel(path.stem, classifier, metadata, hashlib.sha256(data).hexdigest())
+
+
+def save_imported(path: Path, tensors: Mapping[str, Tensor], metadata: ImportedMetadata) -> None:
+    """Write an imported checkpoint.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    make_folder(path.parent)
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"unturned": metadata.model_dump_json()})
+    replace_file(path, data)
+
+
+def build_classifier(metadata: ImportedMetadata, tensors: Mapping[str, Tensor]) -> ExpressionClassifier:
+    """The classifier of tensors under the layouts' names, in evaluation mode, frozen.
+
+    Raises:
+        InputError: a tensor is missing, is one too many, or has another shape.
+    """
+    network = filled_network(metadata.recipe, metadata.architecture, len(metadata.published_classes), tensors)
+    return classifier_of(network, metadata)
+
+
+def filled_network(recipe: str, architecture: str, classes: int, tensors: Mapping[str, Tensor]) -> PublishedNetwork:
+    """A published network with its weights, in evaluation mode.
+
+    Raises:
+        InputError: as :func:`build_classifier`.
+    """
+    network = find_recipe(recipe).network(architecture, classes)
+    kept = {name: value for name, value in network.state_dict().items() if network.dropped(name)}
+    try:
+        network.load_state_dict({**tensors, **kept}, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"the tensors do not fit {architecture} of the recipe {recipe}: {' '.join(str(error).split())[:600]}") from error
+    return network.eval().requires_grad_(False)
+
+
+def classifier_of(network: PublishedNetwork, metadata: ImportedMetadata) -> ExpressionClassifier:
+    """A filled network behind the input that its metadata asks for."""
+    head = network.head(torch.tensor(metadata.order), metadata.input_size)
+    layers = nn.Sequential(InputLayer(metadata.colour, metadata.mean, metadata.std), FeatureLayers(network))
+    classifier = ExpressionClassifier(layers, head).eval().requires_grad_(False)
+    if network.foldable:
+        prepare_for_inference(layers)
+    return classifier
+
+
+def has_exact_maps(classifier: ExpressionClassifier) -> bool:
+    """Whether each logit is the mean of its map plus the bias, whatever the face."""
+    return not isinstance(classifier.head, IntegratedHead)
+
+
+@torch.no_grad()
+def imported_golden_logits(classifier: ExpressionClassifier, input_size: int) -> Tensor:
+    """Logits ``(L,)`` of :func:`model.checkpoints.golden_image`."""
+    logits: Tensor = classifier(network_input(golden_image(), input_size)).logits[0]
+    return logits
+
+
+def model_input(model: ServedModel, faces: FaceCrops) -> Tensor:
+    """Faces as a model's network takes them: ``(N, 3, S, S)`` float32 RGB in 0..255."""
+    if isinstance(model.metadata, ImportedMetadata):
+        return imported_input(model.metadata, faces)
+    return network_input(faces.grey, model.metadata.input_size)
+
+
+def imported_input(metadata: ImportedMetadata, faces: FaceCrops) -> Tensor:
+    """As :func:`model_input`: first at the size of its training faces, so that a face is no sharper than those, then at its input's."""
+    return resized(faces.rgb(metadata.face_size), metadata.input_size)

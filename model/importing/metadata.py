@@ -1,0 +1,88 @@
+"""What an imported checkpoint says of itself: the recipe that reads it, its input, what its maps are worth, how it was probed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model.checkpoints import Name, Number, Text
+from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.geometry import FaceGeometry
+from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid
+
+Colour = Literal["rgb", "bgr", "grey"]
+MapKind = Literal["exact", "approximate"]
+Triple = tuple[float, float, float]
+CONTEMPT = "contempt"  # the eighth class of some data sets; its logit is not served
+
+_Mean = Annotated[float, Field(ge=-10, le=10)]
+_Deviation = Annotated[float, Field(ge=1e-3, le=10)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ProbeRecord(BaseModel):
+    """What the import measured: the share of ``pictures`` labelled faces that the model answers rightly, and the accuracy it was said to
+    have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pictures: int = Field(ge=1)
+    accuracy: _Share
+    stated: _Share
+
+
+class ImportedMetadata(BaseModel):
+    """Metadata of a file that ``unturned import`` wrote.
+
+    ``published_classes`` are the rows of the file's classifier, in its order; the model answers in the project's. ``face_size`` is how many
+    pixels a side its training faces had: a crop is reduced to that first, then brought to ``input_size``. ``mean`` and ``std`` are of
+    channels in 0..1 in the network's own order. ``identity_error`` is the largest difference between a logit and the mean of its map plus
+    the bias, over the largest logit, on random faces. ``probe`` is None where the import was ``--unchecked``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["unturned-import-1"] = "unturned-import-1"
+    recipe: Name
+    architecture: Name
+    published_classes: tuple[Text, ...]
+    colour: Colour
+    input_size: int = Field(ge=SMALLEST_INPUT, le=LARGEST_INPUT)
+    face_size: int = Field(ge=16, le=LARGEST_INPUT)
+    mean: tuple[_Mean, _Mean, _Mean]
+    std: tuple[_Deviation, _Deviation, _Deviation]
+    maps: MapKind
+    identity_error: Number
+    golden_logits: Annotated[tuple[Number, ...], Field(min_length=len(EXPRESSIONS), max_length=len(EXPRESSIONS))]
+    grid_first: int = Field(ge=0, le=LARGEST_INPUT)
+    grid_step: int = Field(ge=1, le=LARGEST_INPUT)
+    geometry: FaceGeometry
+    source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    probe: ProbeRecord | None
+
+    @model_validator(mode="after")
+    def _has_every_expression(self) -> Self:
+        if len(set(self.published_classes)) != len(self.published_classes) or set(self.published_classes) - {CONTEMPT} != set(EXPRESSIONS):
+            raise ValueError(f"the classes are {', '.join(EXPRESSIONS)} in the file's order, with or without {CONTEMPT}")
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The order in which the model answers."""
+        return EXPRESSIONS
+
+    @property
+    def minor_classes(self) -> tuple[str, ...]:
+        """The paper's; what the model was trained on is not known here."""
+        return MINOR_CLASSES
+
+    @property
+    def grid(self) -> Grid:
+        """Where the cells of the maps lie on the input."""
+        return Grid(self.grid_first, self.grid_step, self.input_size)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Which row of the file's classifier each expression is."""
+        return tuple(self.published_classes.index(name) for name in EXPRESSIONS)

@@ -1,0 +1,114 @@
+"""What the published checkpoints are: which network, which names its tensors have in the file, and how its input was made.
+
+Everything here was read in the repositories' own code; none was tried on a file that its authors published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from model.errors import InputError
+from model.importing.layouts.base import PublishedNetwork
+from model.importing.layouts.dan import Dan
+from model.importing.layouts.resemotenet import ResEmoteNet
+from model.importing.layouts.residual import TORCHVISION_RESNETS, EacResNet, RulNetwork, TorchvisionResNet
+from model.importing.layouts.swin import MekSwin, torchvision_name
+from model.importing.layouts.timm_models import TimmNetwork
+from model.importing.metadata import Colour, Triple
+
+RAF_CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+AFFECTNET_CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+RESEMOTENET_CLASSES = ("happiness", "surprise", "sadness", "anger", "disgust", "fear", "neutral")
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to read one repository's checkpoints.
+
+    ``architectures`` names what the recipe builds, its default first; empty where a name must be given. ``rename`` gives a tensor's name
+    in the network for its name in the file. ``classifier``: the tensor whose
+    rows are the classes. ``twins``: recipes with tensors of the same names and shapes, which load strictly and compute something else.
+    """
+
+    network: type[PublishedNetwork]
+    architectures: tuple[str, ...]
+    rename: Callable[[str], str]
+    classifier: str
+    classes: tuple[str, ...]
+    input_size: int = 224
+    colour: Colour = "rgb"
+    mean: Triple = IMAGENET[0]
+    std: Triple = IMAGENET[1]
+    twins: tuple[str, ...] = ()
+
+
+def _resnet_name(name: str) -> str:
+    """``fc`` may stand in a Sequential behind a dropout; the stages may have the numbers of a Sequential."""
+    return f"net.{re.sub(r'^fc[.][0-9][.]', 'fc.', _stage_name(name))}"
+
+
+def _stage_name(name: str) -> str:
+    numbered = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+    if found := re.fullmatch(r"features\.([014567])\.(.*)", name):
+        return f"{numbered[found.group(1)]}.{found.group(2)}"
+    return name
+
+
+def _rul_name(name: str) -> str:
+    layers = {"mu.0.": "mu.norm_in.", "mu.3.": "mu.linear.", "mu.4.": "mu.norm_out."}
+    if name.startswith("features."):
+        return f"net.{_stage_name(name)}"
+    return layers[name[:5]] + name[5:] if name[:5] in layers else name
+
+
+def _dan_name(name: str) -> str:
+    return f"net.{_stage_name(name)}" if name.startswith("features.") else name
+
+
+def _timm_name(name: str) -> str:
+    return f"net.{name}"
+
+
+def _same_name(name: str) -> str:
+    return name
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "torchvision": Recipe(
+        TorchvisionResNet,
+        TORCHVISION_RESNETS,
+        _resnet_name,
+        "net.fc.weight",
+        RAF_CLASSES,
+        twins=("eac",),
+    ),
+    "timm": Recipe(TimmNetwork, (), _timm_name, "", RAF_CLASSES),
+    "rul": Recipe(RulNetwork, ("resnet18",), _rul_name, "fc.weight", RAF_CLASSES),
+    "eac": Recipe(EacResNet, ("resnet50",), _resnet_name, "net.fc.weight", RAF_CLASSES, twins=("torchvision",)),
+    "mek": Recipe(MekSwin, ("swin_t",), torchvision_name, "net.head.weight", RAF_CLASSES, 112, mean=HALF[0], std=HALF[1]),
+    "dan": Recipe(Dan, ("resnet18",), _dan_name, "fc.weight", RAF_CLASSES),
+    "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        InputError: unknown; the message lists the known ones.
+    """
+    if name not in RECIPES:
+        raise InputError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def network_tensors(recipe: Recipe, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors under the network's names, without those that evaluation does not read."""
+    return {recipe.rename(name): tensor for name, tensor in published.items() if not recipe.network.dropped(name)}

@@ -1,0 +1,146 @@
+"""Published checkpoints made for tests: each repository's own envelope around random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.geometry import ferplus_geometry
+from model.importing.metadata import ImportedMetadata
+from model.importing.recipes import RECIPES
+
+
+def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Statistics and weights such that no BatchNorm is the identity and features differ between faces and cells."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            module.weight.data.normal_(0.0, (2.0 / fan_in) ** 0.5, generator=generator)
+            if module.bias is not None:
+                module.bias.data.normal_(0.0, 0.1, generator=generator)
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            if module.affine:
+                module.weight.data.uniform_(0.5, 1.0, generator=generator)
+                module.bias.data.normal_(0.0, 0.1, generator=generator)
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.normal_(0.0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 2.0, generator=generator)
+    return network.eval().requires_grad_(False)
+
+
+def save_pickle(path: Path, content: Any) -> Path:
+    """As ``torch.save`` writes it; returns the path."""
+    torch.save(content, path)
+    return path
+
+
+def images(count: int, size: int, seed: int = 1) -> Tensor:
+    """Faces' stand-ins, ``(count, 3, size, size)`` RGB in 0..255, all channels different."""
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 255
+
+
+def _torchvision() -> dict[str, Tensor]:
+    from torchvision.models import resnet18
+
+    return randomise(resnet18(num_classes=7)).state_dict()
+
+
+def _timm() -> dict[str, Tensor]:
+    import timm
+
+    return randomise(timm.create_model("resnet18", pretrained=False, num_classes=7)).state_dict()
+
+
+def _numbered(network: Any) -> dict[str, Tensor]:
+    """A ResNet without its head, as ``Sequential(*children)`` names it."""
+    return nn.ModuleDict({"features": nn.Sequential(*list(network.children())[:-2])}).state_dict()
+
+
+def _rul() -> dict[str, Tensor]:
+    from torchvision.models import resnet18
+
+    def branch() -> nn.Sequential:
+        layers = (nn.BatchNorm2d(512, 2e-5, affine=False), nn.Dropout(0.4), nn.Flatten(), nn.Linear(25088, 64), nn.BatchNorm1d(64, 2e-5))
+        return nn.Sequential(*layers)
+
+    parts = nn.ModuleDict({"mu": branch(), "log_var": branch(), "fc": nn.Linear(64, 7)})
+    return _numbered(randomise(resnet18())) | randomise(parts, 1).state_dict()
+
+
+def _eac() -> dict[str, Tensor]:
+    from torchvision.models import resnet50
+
+    return _numbered(randomise(resnet50())) | randomise(nn.ModuleDict({"fc": nn.Linear(2048, 7)}), 1).state_dict()
+
+
+def _mek() -> dict[str, Tensor]:
+    """timm's Swin under the names of the Swin Transformer's authors, with what MEK's encoder holds besides."""
+    import timm
+
+    made = randomise(timm.create_model("swin_tiny_patch4_window7_224", pretrained=False, num_classes=7, img_size=112, patch_size=2))
+    state: dict[str, Tensor] = {}
+    for name, tensor in made.state_dict().items():
+        if name.startswith(("norm.", "head.")):
+            state[name.replace("head.fc.", "head.")] = tensor
+            continue
+        stage = name.split(".")[1]
+        earlier = name.replace(f"layers.{stage}.", f"layers.{int(stage) - 1}.") if ".downsample." in name else name
+        state[f"encoder.{earlier}"] = tensor
+    return state
+
+
+def _dan() -> dict[str, Tensor]:
+    from torchvision.models import resnet18
+
+    from model.importing.layouts.dan import Dan
+
+    top = {name: tensor for name, tensor in randomise(Dan("resnet18", 7), 1).state_dict().items() if not name.startswith("net.")}
+    return _numbered(randomise(resnet18())) | top
+
+
+def _resemotenet() -> dict[str, Tensor]:
+    from model.importing.layouts.resemotenet import ResEmoteNet
+
+    return randomise(ResEmoteNet("resemotenet", 7)).state_dict()
+
+
+# Tensors of each recipe, under the names its repository gives them.
+PUBLISHED: dict[str, Callable[[], dict[str, Tensor]]] = {
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "rul": _rul,
+    "eac": _eac,
+    "mek": _mek,
+    "dan": _dan,
+    "resemotenet": _resemotenet,
+}
+
+
+def make_metadata(recipe: str) -> ImportedMetadata:
+    """Metadata with the recipe's own values."""
+    known = RECIPES[recipe]
+    architecture = known.architectures[0] if known.architectures else "resnet18"
+    grid = known.network(architecture, len(known.classes)).grid(known.input_size)
+    return ImportedMetadata(
+        recipe=recipe,
+        architecture=architecture,
+        published_classes=known.classes,
+        colour=known.colour,
+        input_size=known.input_size,
+        face_size=100,
+        mean=known.mean,
+        std=known.std,
+        maps="exact",
+        identity_error=0.0,
+        golden_logits=(0.0,) * 7,
+        grid_first=grid.first,
+        grid_step=grid.step,
+        geometry=ferplus_geometry(),
+        source_sha256="0" * 64,
+        probe=None,
+    )
