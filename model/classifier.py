@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 
 class Prediction(NamedTuple):
     """What a classifier says of a batch: ``logits`` (N, L) and ``maps`` (N, L, h, w), both float32; ``logits == maps.mean((2, 3))
-    + bias``, to rounding where the head is linear."""
+    + bias``."""
 
     logits: Tensor
     maps: Tensor
@@ -59,53 +58,13 @@ class PositionalHead(nn.Module):
         return Prediction(maps.mean((2, 3)) + self.bias, maps)
 
 
-class IntegratedHead(nn.Module):
-    """Any differentiable head; its maps are integrated gradients (Sundararajan et al., ICML 2017) of the logits, from no features at all.
-
-    ``M[l, h, w] = h w sum_c F[c, h, w] int_0^1 dlogit_l/dF[c, h, w](t F) dt``, with ``NODES`` points of Gauss and Legendre: the mean of a
-    map plus the bias, which is what the layers answer to features that are all zero, is the logit up to the error of that sum. Where the
-    layers are affine, these are the exact maps; where they are not, other ways to share a logit among the cells are as good.
-
-    Args:
-        layers: features ``(N, C, h, w)`` -> logits ``(N, L)``, in evaluation mode.
-        shape: ``(C, h, w)``.
-    """
-
-    NODES = 4
-    bias: Tensor
-
-    def __init__(self, layers: nn.Module, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.layers = layers
-        with torch.no_grad():
-            self.register_buffer("bias", layers(torch.zeros(1, *shape))[0], persistent=False)
-
-    def forward(self, features: Tensor) -> Prediction:
-        logits: Tensor = self.layers(features)
-        return Prediction(logits, self._maps(features))
-
-    def _maps(self, features: Tensor) -> Tensor:
-        points, weights = (torch.tensor(values, dtype=torch.float32) / 2 for values in np.polynomial.legendre.leggauss(self.NODES))
-        # outside inference mode, whose tensors autograd refuses
-        with torch.inference_mode(False), torch.enable_grad():
-            given = features.detach().clone()
-            path = torch.einsum("k,nchw->knchw", points + 0.5, given).flatten(0, 1).requires_grad_()
-            logits = self.layers(path)
-            gradients = [torch.autograd.grad(logit.sum(), path, retain_graph=True)[0] for logit in logits.unbind(1)]
-            maps = [torch.einsum("k,knchw,nchw->nhw", weights, gradient.view(self.NODES, *given.shape), given) for gradient in gradients]
-            return given.shape[-2] * given.shape[-1] * torch.stack(maps, 1)
-
-
-Head = PooledHead | PositionalHead | IntegratedHead
-
-
 class ExpressionClassifier(nn.Module):
     """A backbone and a head.
 
     Input: ``(N, 3, S, S)`` RGB in 0..255. Output: :class:`Prediction`.
     """
 
-    def __init__(self, network: nn.Module, head: Head) -> None:
+    def __init__(self, network: nn.Module, head: PooledHead | PositionalHead) -> None:
         super().__init__()
         self.network = network
         self.head = head

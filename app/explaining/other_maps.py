@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from app.choices import MapMethod
-from model.classifier import Head, centred
+from model.classifier import centred
+from model.importing.integrated import Head
 
 
 class _HeadAlone(nn.Module):

@@ -26,10 +26,10 @@ from model.checkpoints import (
     metadata_text,
     read_model_file,
 )
-from model.classifier import ExpressionClassifier, IntegratedHead
 from model.errors import InputError, make_folder
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
+from model.importing.integrated import ImportedClassifier, IntegratedHead
 from model.importing.layouts.base import FeatureLayers, PublishedNetwork
 from model.importing.metadata import Colour, ImportedMetadata, Triple
 from model.importing.recipes import find_recipe
@@ -44,7 +44,7 @@ class ImportedModel:
     """A loaded import: as a :class:`model.checkpoints.Checkpoint`, with other metadata."""
 
     name: str
-    classifier: ExpressionClassifier
+    classifier: ImportedClassifier
     metadata: ImportedMetadata
     sha256: str
 
@@ -112,7 +112,7 @@ def save_imported(path: Path, tensors: Mapping[str, Tensor], metadata: ImportedM
     replace_file(path, data)
 
 
-def build_classifier(metadata: ImportedMetadata, tensors: Mapping[str, Tensor]) -> ExpressionClassifier:
+def build_classifier(metadata: ImportedMetadata, tensors: Mapping[str, Tensor]) -> ImportedClassifier:
     """The classifier of tensors under the layouts' names, in evaluation mode, frozen.
 
     Raises:
@@ -137,23 +137,23 @@ def filled_network(recipe: str, architecture: str, classes: int, tensors: Mappin
     return network.eval().requires_grad_(False)
 
 
-def classifier_of(network: PublishedNetwork, metadata: ImportedMetadata) -> ExpressionClassifier:
+def classifier_of(network: PublishedNetwork, metadata: ImportedMetadata) -> ImportedClassifier:
     """A filled network behind the input that its metadata asks for."""
     head = network.head(torch.tensor(metadata.order), metadata.input_size)
     layers = nn.Sequential(InputLayer(metadata.colour, metadata.mean, metadata.std), FeatureLayers(network))
-    classifier = ExpressionClassifier(layers, head).eval().requires_grad_(False)
+    classifier = ImportedClassifier(layers, head).eval().requires_grad_(False)
     if network.foldable:
         prepare_for_inference(layers)
     return classifier
 
 
-def has_exact_maps(classifier: ExpressionClassifier) -> bool:
+def has_exact_maps(classifier: ImportedClassifier) -> bool:
     """Whether each logit is the mean of its map plus the bias, whatever the face."""
     return not isinstance(classifier.head, IntegratedHead)
 
 
 @torch.no_grad()
-def imported_golden_logits(classifier: ExpressionClassifier, input_size: int) -> Tensor:
+def imported_golden_logits(classifier: ImportedClassifier, input_size: int) -> Tensor:
     """Logits ``(L,)`` of :func:`model.checkpoints.golden_image`."""
     logits: Tensor = classifier(network_input(golden_image(), input_size)).logits[0]
     return logits

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.classifier import IntegratedHead
 from model.errors import InputError
 from model.importing.imported import build_classifier, filled_network
+from model.importing.integrated import IntegratedHead
 from model.importing.metadata import ImportedMetadata
 from model.importing.recipes import RECIPES, network_tensors
 from tests.made_imports import PUBLISHED, images, make_metadata

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from model.classifier import Head, IntegratedHead, PooledHead
+from model.classifier import PooledHead
+from model.importing.integrated import Head, IntegratedHead
 from model.networks import Grid
 
 

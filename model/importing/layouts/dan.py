@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.classifier import IntegratedHead
+from model.importing.integrated import IntegratedHead
 from model.importing.layouts.base import PublishedNetwork, integrated_head
 from model.importing.layouts.residual import resnet_features, torchvision_resnet
 

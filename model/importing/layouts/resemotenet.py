@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.classifier import IntegratedHead
+from model.importing.integrated import IntegratedHead
 from model.importing.layouts.base import PublishedNetwork, integrated_head
 
 
