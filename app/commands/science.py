@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from model.data.imbalance import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.methods import METHODS
 from model.networks import NETWORKS
-from model.training.runs import Protocol, TableCell
+from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -46,21 +47,7 @@ def _add_train(subparsers: Subparsers) -> None:
         default=ORIGINAL,
         help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper [%(default)s]",
     )
-    parser.add_argument("--network", choices=NETWORKS, default=Protocol.network, help="backbone [%(default)s]")
-    parser.add_argument("--resnet18-weights", default=None, help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=int, default=Protocol.input_size, help="side of the network's input, pixels [%(default)s]")
-    parser.add_argument("--epochs", type=int, default=Protocol.epochs, help="passes over the training faces [%(default)s]")
-    parser.add_argument("--batch", type=int, default=Protocol.batch, help="faces a step, over all processes [%(default)s]")
-    parser.add_argument(
-        "--parts",
-        type=int,
-        default=Protocol.parts,
-        help="equal parts a process splits its faces of a step into, to save memory [%(default)s]",
-    )
-    parser.add_argument(
-        "--lr", type=float, default=Protocol.lr, help="peak learning rate of the network; the head's is ten times that [%(default)s]"
-    )
-    parser.add_argument("--weight-decay", type=float, default=Protocol.weight_decay, help="AdamW's weight decay [%(default)s]")
+    _add_protocol(parser)
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
@@ -76,6 +63,40 @@ def _add_train(subparsers: Subparsers) -> None:
         help="a dry run: train and measure on LIMIT faces of each split, of every class in turn, in folders of its own under runs/",
     )
     parser.set_defaults(run=_train)
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    """A preset and an option for each of its fields, which the preset fills where it is not given."""
+    paper = PROTOCOLS["paper"]
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="project",
+        help="what the options below are where they are not given; paper: what is known of the paper's ResNet runs [%(default)s]",
+    )
+    parser.add_argument("--network", choices=NETWORKS, help=f"backbone [{Protocol.network}]")
+    parser.add_argument("--resnet18-weights", help="safetensors file with torchvision's names, for --network resnet18")
+    parser.add_argument("--input-size", type=int, help=f"side of the network's input, pixels [{Protocol.input_size}]")
+    parser.add_argument("--epochs", type=int, help=f"passes over the training faces [{Protocol.epochs}; paper: {paper.epochs}]")
+    parser.add_argument("--batch", type=int, help=f"faces a step, over all processes [{Protocol.batch}]")
+    parser.add_argument(
+        "--parts", type=int, help=f"equal parts a process splits its faces of a step into, to save memory [{Protocol.parts}]"
+    )
+    parser.add_argument("--lr", type=float, help=f"peak, or first, learning rate of the network [{Protocol.lr:g}]")
+    parser.add_argument("--weight-decay", type=float, help=f"weight decay [{Protocol.weight_decay:g}; paper: {paper.weight_decay:g}]")
+    parser.add_argument(
+        "--augmentation",
+        choices=AUGMENTATIONS,
+        help=f"how training faces are changed [{Protocol.augmentation}; paper: {paper.augmentation}]",
+    )
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help=f"what optimizes, with which schedule [{Protocol.optimizer}; paper: {paper.optimizer}]"
+    )
+
+
+def _chosen_protocol(arguments: argparse.Namespace) -> Protocol:
+    given = {field.name: getattr(arguments, field.name) for field in fields(Protocol)}
+    return replace(PROTOCOLS[arguments.protocol], **{name: value for name, value in given.items() if value is not None})
 
 
 def _positive(text: str) -> int:
@@ -114,17 +135,10 @@ def _train(arguments: argparse.Namespace) -> int:
     try:
         config = TrainingConfig(
             method=arguments.method,
-            network=arguments.network,
-            input_size=arguments.input_size,
-            epochs=arguments.epochs,
-            batch=arguments.batch,
-            lr=arguments.lr,
-            weight_decay=arguments.weight_decay,
             seed=arguments.seed,
             precision=native_precision() if arguments.precision == "auto" else arguments.precision,
-            parts=arguments.parts,
             settings=tuple(_name_and_value(text) for text in arguments.set),
-            resnet18_weights=arguments.resnet18_weights,
+            **asdict(_chosen_protocol(arguments)),
         )
         experiment = Experiment(
             config=config,
@@ -208,6 +222,12 @@ def _add_reproduce(subparsers: Subparsers) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run %(default)s")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="project",
+        help="how each is trained; another than project's needs --results of its own [%(default)s]",
+    )
     parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each [%(default)s]")
     _add_precision(parser)
     parser.add_argument(
@@ -227,7 +247,9 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         arguments.workers,
         arguments.methods,
         arguments.results,
-        precision=arguments.precision,
+        Path("runs") if arguments.protocol == "project" else Path("runs", arguments.protocol),
+        arguments.precision,
+        arguments.protocol,
     )
 
 

@@ -25,18 +25,20 @@ ERASED_AREA = (0.02, 0.25)  # as in the code of EAC and RUL
 
 
 class Augmentation:
-    """Rotation, scale, shift, mirror, brightness, contrast, and one erased rectangle for half of the faces.
+    """``full``: rotation, scale, shift, mirror, brightness, contrast, and one erased rectangle for half of the faces; ``erase-mirror``: of
+    these, mirror and rectangle, as in the code of EAC and RUL; ``erase``: the rectangle alone.
 
     The mirror image that attention consistency needs is taken of the finished tensor, never here.
     """
 
-    def __init__(self, input_size: int) -> None:
+    def __init__(self, input_size: int, kind: str = "full") -> None:
         self.input_size = input_size
+        placed = [RandomAffine(ROTATION_DEGREES, translate=SHIFT, scale=SCALE, padding_mode="border", p=1.0)]
+        lit = [RandomBrightness(BRIGHTNESS, p=1.0), RandomContrast(CONTRAST, p=1.0)]
         self._random = AugmentationSequential(
-            RandomAffine(ROTATION_DEGREES, translate=SHIFT, scale=SCALE, padding_mode="border", p=1.0),
-            RandomHorizontalFlip(p=0.5),
-            RandomBrightness(BRIGHTNESS, p=1.0),
-            RandomContrast(CONTRAST, p=1.0),
+            *(placed if kind == "full" else []),
+            *([RandomHorizontalFlip(p=0.5)] if kind != "erase" else []),
+            *(lit if kind == "full" else []),
             RandomErasing(scale=ERASED_AREA, value=0.5, p=0.5),
             data_keys=["input"],
         )

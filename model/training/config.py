@@ -10,15 +10,15 @@ from model.errors import InputError
 from model.methods import find_method
 from model.methods.base import parse_settings
 from model.networks import LARGEST_INPUT, smallest_input
-from model.training.runs import Protocol
+from model.training.runs import AUGMENTATIONS, OPTIMIZERS, Protocol
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Every choice of a run that shapes its weights; the defaults are the protocol of the tables.
 
-    ``lr`` is the network's peak learning rate, the head's is ten times that. A batch is seen in ``parts`` parts a process, their
-    gradients added up; parts are of equal size, so that every face counts alike.
+    ``lr`` is the network's peak learning rate, ``optimizer`` says what it does over the run and what the head's is. A batch is seen in
+    ``parts`` parts a process, their gradients added up; parts are of equal size, so that every face counts alike.
 
     Raises:
         InputError: a choice that cannot be trained with; the message names it and what would do.
@@ -34,6 +34,8 @@ class TrainingConfig:
     seed: int = 1
     precision: str = "bf16-mixed"
     parts: int = Protocol.parts
+    augmentation: str = Protocol.augmentation
+    optimizer: str = Protocol.optimizer
     settings: tuple[tuple[str, str], ...] = ()
     resnet18_weights: str | None = None
 
@@ -47,6 +49,9 @@ class TrainingConfig:
             raise InputError(f"--lr must be a number above 0, not {self.lr:g}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise InputError(f"--weight-decay must be a number of 0 or more, not {self.weight_decay:g}")
+        for name, choices in (("augmentation", AUGMENTATIONS), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"--{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         smallest = smallest_input(self.network)
         if not smallest <= self.input_size <= LARGEST_INPUT:
             raise InputError(f"--input-size of {self.network} is {smallest} to {LARGEST_INPUT} pixels, not {self.input_size}")

@@ -21,7 +21,7 @@ from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
-from model.measuring.evaluation import learning_curve_point, split_metrics, split_outputs, split_predictions
+from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
 from model.paper import published_counts
@@ -32,6 +32,7 @@ from model.training.state import Progress, read_log
 
 logger = logging.getLogger(__name__)
 
+CURVE_FACES = 1024  # training faces, without augmentation, that the learning curve is of, beside the validation split
 CHECKPOINT_FILE = "checkpoint.safetensors"
 VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train and test
 
@@ -182,6 +183,7 @@ def _limited(faces: FaceSet, limit: int | None) -> FaceSet:
 
 def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric, resume: bool) -> Progress:
     total = run.steps_per_epoch * experiment.config.epochs
+    seen = run.faces.subset(torch.linspace(0, len(run.faces) - 1, min(CURVE_FACES, len(run.faces))).long())
     with tqdm(total=total, unit="step", desc=experiment.directory.name, disable=not fabric.is_global_zero, mininterval=5) as bar:
 
         def on_step(progress: Progress, losses: dict[str, float]) -> None:
@@ -192,18 +194,23 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
             bar.set_postfix({"epoch": progress.epoch + 1, **{name: f"{value:.3f}" for name, value in losses.items()}})
 
         def on_epoch(_epoch: int, method: Method) -> dict[str, Any]:
+            learnt = split_logits(method.inference(), seen, experiment.config.input_size).argmax(1) == seen.labels
+            train = {"overall": learnt.float().mean().item()}
             if valid is None:
-                return {}
+                return {"train": train}
             point = learning_curve_point(method.inference(), valid, experiment.config.input_size)
-            tqdm.write(f"{experiment.directory.name}: valid overall {point['overall']:.4f}, mean {point['mean']:.4f}")
-            return {"valid": point}
+            accuracies = f"train {train['overall']:.4f}, valid overall {point['overall']:.4f}, mean {point['mean']:.4f}"
+            tqdm.write(f"{experiment.directory.name}: {accuracies}")
+            return {"train": train, "valid": point}
 
         return fit(run, fabric, experiment.directory, resume, on_step, on_epoch)
 
 
 def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
     chosen = asdict(config)
-    recorded = {name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights")}
+    recorded = {
+        name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights", "augmentation", "optimizer")
+    }
     return recorded | {"settings": asdict(config.method_settings())}
 
 

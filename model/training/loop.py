@@ -34,11 +34,10 @@ from model.networks.dlib_resnet import DlibResNet
 from model.networks.dlib_weights import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
+from model.training.optimization import build_optimizer
 from model.training.state import Progress, RunLog, RunParts, load_state, refuse_saved_state, save_state
 
 CALIBRATION_FACES = 1024
-HEAD_LR_FACTOR = 10.0
-WARM_UP = 0.15  # of the run
 LOG_EVERY_STEPS = 20
 
 
@@ -57,8 +56,8 @@ class Run:
     config: TrainingConfig
     faces: FaceSet
     method: Method
-    optimizer: torch.optim.AdamW
-    schedule: torch.optim.lr_scheduler.OneCycleLR
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
     steps_per_epoch: int
 
     def identity(self) -> dict[str, Any]:
@@ -88,12 +87,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     network = list(classifier.network.parameters())
     in_network = {id(parameter) for parameter in network}
     others = [parameter for parameter in method.parameters() if parameter.requires_grad and id(parameter) not in in_network]
-    peaks = [config.lr, HEAD_LR_FACTOR * config.lr]
-    groups = [{"params": group, "lr": lr} for group, lr in zip((network, others), peaks, strict=True)]
-    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peaks, total_steps=steps * config.epochs, pct_start=WARM_UP, cycle_momentum=False
-    )
+    optimizer, schedule = build_optimizer(config.optimizer, network, others, config.lr, config.weight_decay, config.epochs, steps)
     return Run(config, faces, method, optimizer, schedule, steps)
 
 
@@ -181,7 +175,7 @@ def fit(
     identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
     saved = RunParts(run.method, run.optimizer, run.schedule, identity, run.config.epochs, run.steps_per_epoch)
     method, optimizer = fabric.setup(run.method, run.optimizer)
-    stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size))
+    stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size, run.config.augmentation))
     # after the setup, so that the optimizer's moments go where its parameters are
     progress = load_state(directory, saved) if resume else Progress()
     progress.name_revision(code_revision())

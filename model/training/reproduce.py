@@ -23,7 +23,7 @@ from rich.table import Table
 from model.errors import InputError, make_folder
 from model.files.folder_lock import is_locked
 from model.measuring.results import load_result, result_path
-from model.training.runs import Protocol, TableCell, table_cells, training_faces
+from model.training.runs import PROTOCOLS, Protocol, TableCell, table_cells, training_faces
 from model.training.shipping import shipping_folder
 from model.training.state import read_log
 
@@ -154,6 +154,7 @@ def run_reproduce(
     results: Path = Path("checkpoints/results"),
     runs: Path = Path("runs"),
     precision: str = "auto",
+    protocol: str = "project",
 ) -> int:
     """``unturned reproduce``: fill a table's missing cells.
 
@@ -166,6 +167,7 @@ def run_reproduce(
         results: folder of the result files; checkpoints that ship go into the folder that holds it.
         runs: folder of the runs' own folders.
         precision: arithmetic of the network, as ``unturned train`` takes it.
+        protocol: a name in :data:`model.training.runs.PROTOCOLS`; the results of each need a folder of their own.
 
     Returns:
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.
@@ -178,14 +180,14 @@ def run_reproduce(
         raise InputError(f"--workers must be at least 1, not {workers}")
     if not data.exists():
         raise InputError(f"{data}: no such folder or file; give --data the dataset of Table {table}")
-    shared = Protocol()
+    shared = PROTOCOLS[protocol]
 
     def launch(cell: TableCell) -> list[str]:
         out = ["--precision", precision, "--out", str(runs / cell.name), "--results", str(results)]
         return [*program, *cell.arguments(str(data), shared), *out, "--threads", "1"]
 
     wanted = table_cells(table, seeds, methods)
-    if any(cell.ships for cell in wanted):
+    if shared == Protocol() and any(cell.ships for cell in wanted):
         shipping_folder(results)
     cells = [CellRun(cell, runs / cell.name, training_faces(cell) // shared.batch) for cell in wanted]
     return run_matrix(Matrix(cells, results, shared, launch, workers))

@@ -18,10 +18,15 @@ from model.paper import paper_tables, published_counts
 BEYOND_THE_PAPER = {1: ("baseline", "mek_sf"), 2: ("baseline", "mek_sf"), 3: ("mek_sf", "votes", "mek_votes")}
 
 
+AUGMENTATIONS = ("full", "erase-mirror", "erase")  # as model.data.augment has them
+OPTIMIZERS = ("adamw-onecycle", "adam-exponential")  # as model.training.optimization has them
+
+
 @dataclass(frozen=True)
 class Protocol:
-    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, AdamW's settings, the parts a
-    batch is seen in, over which BatchNorm takes its statistics, and the file a ResNet-18 starts from, if any."""
+    """What every run of a table shares: the network, the side of its input in pixels, the length of a run, the optimizer's settings, the
+    parts a batch is seen in, over which BatchNorm takes its statistics, the file a ResNet-18 starts from, if any, and by name how faces
+    are changed and what optimizes with which schedule."""
 
     network: str = "dlib_resnet"
     input_size: int = 99
@@ -31,10 +36,12 @@ class Protocol:
     weight_decay: float = 1e-3
     parts: int = 1
     resnet18_weights: str | None = None
+    augmentation: str = "full"
+    optimizer: str = "adamw-onecycle"
 
     @classmethod
     def of(cls, result: RunResult) -> Self:
-        """The protocol a result was measured under."""
+        """The protocol a result was measured under; runs from before augmentation and optimizer could be chosen had the defaults."""
         chosen = result.hyperparameters
         lr, weight_decay = (float(str(chosen[name])) for name in ("lr", "weight_decay"))
         weights = chosen.get("resnet18_weights")
@@ -47,6 +54,8 @@ class Protocol:
             weight_decay,
             int(str(chosen["parts"])),
             None if weights is None else str(weights),
+            str(chosen.get("augmentation", cls.augmentation)),
+            str(chosen.get("optimizer", cls.optimizer)),
         )
 
     def matches(self, result: RunResult) -> bool:
@@ -55,6 +64,13 @@ class Protocol:
         published = published_counts(result.dataset, result.imbalance)
         whole = published is None or result.training_counts == published
         return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole
+
+
+# "paper": MEK's code is published for a Swin only, so its ResNet runs are taken to be those of EAC's and RUL's code for ResNet-18.
+PROTOCOLS = {
+    "project": Protocol(),
+    "paper": Protocol(epochs=60, weight_decay=1e-4, augmentation="erase-mirror", optimizer="adam-exponential"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,7 @@ class TableCell:
         return self.dataset == "ferplus" and self.imbalance == ORIGINAL and self.seed == 1
 
     def arguments(self, data: str, protocol: Protocol) -> list[str]:
-        """Arguments of ``unturned`` that do the run, or continue it."""
+        """Arguments of ``unturned`` that do the run, or continue it; only runs of this project's protocol ship."""
         shared: dict[str, str | int] = {
             "method": self.method,
             "dataset": self.dataset,
@@ -91,12 +107,11 @@ class TableCell:
             "lr": f"{protocol.lr:g}",
             "weight-decay": f"{protocol.weight_decay:g}",
         }
-        if protocol.parts != Protocol.parts:
-            shared["parts"] = protocol.parts
-        if protocol.resnet18_weights is not None:
-            shared["resnet18-weights"] = protocol.resnet18_weights
+        for name in ("parts", "resnet18_weights", "augmentation", "optimizer"):
+            if getattr(protocol, name) != getattr(Protocol, name):
+                shared[name.replace("_", "-")] = getattr(protocol, name)
         options = [part for name, value in shared.items() for part in (f"--{name}", str(value))]
-        return ["train", *options, "--resume", *(["--ship"] if self.ships else [])]
+        return ["train", *options, "--resume", *(["--ship"] if self.ships and protocol == Protocol() else [])]
 
     def command(self, data: str, protocol: Protocol) -> str:
         """The same as one line for a shell."""

@@ -224,7 +224,7 @@ def _put_moments(path: Path, tensors: dict[str, Tensor], optimizer: torch.optim.
 
 def _advance_schedule(schedule: torch.optim.lr_scheduler.LRScheduler, steps: int) -> None:
     """Set the learning rates as after so many steps, which they follow from alone."""
-    schedule.load_state_dict({"last_epoch": steps - 1, "_step_count": steps + 1})
+    schedule.load_state_dict(schedule.state_dict() | {"last_epoch": steps - 1, "_step_count": steps + 1})
     schedule.step()
 
 

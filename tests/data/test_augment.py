@@ -50,3 +50,20 @@ def test_about_half_are_mirrored_and_half_have_a_part_erased() -> None:
 def test_the_global_generator_decides() -> None:
     assert torch.equal(augmented(3), augmented(3))
     assert not torch.equal(augmented(3), augmented(4))
+
+
+def test_erasing_alone_leaves_the_rest_of_a_face_as_it_was() -> None:
+    torch.manual_seed(1)
+    plain, changed = network_input(faces(), SIDE), Augmentation(SIDE, "erase")(faces())
+    kept = (changed - plain).abs() < 0.1
+    assert torch.all(kept | ((changed - 127.5).abs() < 1e-3))
+    assert 0.2 < (~kept).flatten(1).any(1).float().mean() < 0.8
+
+
+def test_erasing_and_mirror_give_the_face_or_its_mirror_image_but_for_the_rectangle() -> None:
+    torch.manual_seed(1)
+    plain, changed = network_input(faces(), SIDE), Augmentation(SIDE, "erase-mirror")(faces())
+    erased = (changed - 127.5).abs() < 1e-3
+    as_it_is, mirrored = ((((changed - face).abs() < 0.1) | erased).flatten(1).all(1) for face in (plain, plain.flip(-1)))
+    assert torch.all(as_it_is ^ mirrored)
+    assert 0.2 < mirrored.float().mean() < 0.8

@@ -24,6 +24,8 @@ from model.training.config import TrainingConfig
         ({"weight_decay": -1.0}, "--weight-decay must be a number of 0 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),
         ({"resnet18_weights": "weights.safetensors"}, "--resnet18-weights are for --network resnet18"),
+        ({"augmentation": "mixup"}, "--augmentation must be one of full, erase-mirror, erase, not 'mixup'"),
+        ({"optimizer": "sgd"}, "--optimizer must be one of adamw-onecycle, adam-exponential, not 'sgd'"),
         ({"network": "vgg"}, "choose one of dlib_resnet, resnet18"),
         ({"method": "mekk"}, "unknown method 'mekk': choose one of baseline, "),
         ({"settings": (("beta", "0.9"),)}, "method baseline has no setting 'beta'; it has: none"),

@@ -59,6 +59,7 @@ def test_a_run_is_measured_shipped_and_recorded(inside: Path, ferplus_folder: Pa
     assert result.valid is not None
     assert (result.valid.faces, result.test.faces) == (14, 14)
     assert [entry["epoch"] for entry in result.learning_curve] == [1, 2]
+    assert all(isinstance(entry["train"], dict) and set(entry["train"]) == {"overall"} for entry in result.learning_curve)
     assert result.test_predictions is not None
     assert [int(digit) for digit in result.test_predictions.labels] == load_ferplus(ferplus_folder, "test").labelled().labels.tolist()
     manifest = load_manifest(inside / "checkpoints")

@@ -38,7 +38,7 @@ def random_faces() -> FaceSet:
     return FaceSet(images, labels, torch.zeros(FACES, 10, dtype=torch.int64), tuple(f"face-{index}" for index in range(FACES)))
 
 
-def config(method: str, **changes: int) -> TrainingConfig:
+def config(method: str, **changes: int | str) -> TrainingConfig:
     return TrainingConfig(method=method, input_size=67, epochs=2, batch=8, precision="32-true", **changes)  # type: ignore[arg-type]
 
 

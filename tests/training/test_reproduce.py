@@ -239,6 +239,8 @@ def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: 
     run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], seeds=[1, 2], results=tmp_path / "results", runs=tmp_path / "runs")
 
     assert len(launched) == 2
+    assert "--augmentation" not in launched[0]
+    assert "--ship" in launched[0]
     arguments = launched[0]
     assert arguments[:4] == [*UNTURNED, "train"]
     pairs = dict(zip(arguments[4::2], arguments[5::2], strict=False))
@@ -250,3 +252,19 @@ def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: 
         *("--results", str(tmp_path / "results")),
         *("--threads", "1"),
     ]
+
+
+def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[list[str]] = []
+
+    def remember(matrix: Matrix) -> int:
+        launched.extend(matrix.launch(run.cell) for run in matrix.runs)
+        return 0
+
+    monkeypatch.setattr("model.training.reproduce.run_matrix", remember)
+    run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], results=tmp_path / "paper", protocol="paper")
+
+    (arguments,) = launched
+    assert "--ship" not in arguments
+    chosen = {name: arguments[arguments.index(name) + 1] for name in ("--epochs", "--weight-decay", "--augmentation", "--optimizer")}
+    assert chosen == {"--epochs": "60", "--weight-decay": "0.0001", "--augmentation": "erase-mirror", "--optimizer": "adam-exponential"}

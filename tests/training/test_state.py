@@ -13,17 +13,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 
+from model.training.optimization import build_optimizer
+from model.training.runs import OPTIMIZERS
 from model.training.state import PREVIOUS_FILE, STATE_FILE, Progress, RunParts, StateError, load_state, refuse_saved_state, save_state
 
 EPOCHS, STEPS = 3, 5
 
 
-def made_parts(**identity: object) -> RunParts:
+def made_parts(optimized_by: str = "adamw-onecycle", **identity: object) -> RunParts:
     """A run of one small layer, its optimizer and its schedule."""
     torch.manual_seed(0)
     method = torch.nn.Linear(64, 64)
-    optimizer = torch.optim.AdamW(method.parameters(), lr=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=EPOCHS * STEPS, cycle_momentum=False)
+    optimizer, schedule = build_optimizer(optimized_by, [*method.parameters()], [], 0.1, 0.01, EPOCHS, STEPS)
     return RunParts(method, optimizer, schedule, {"method": "baseline", "seed": 1} | identity, EPOCHS, STEPS)
 
 
@@ -37,9 +38,9 @@ def train(parts: RunParts, progress: Progress, steps: int = STEPS) -> None:
         progress.advance(1.0)
 
 
-def trained(directory: Path, epochs: int) -> RunParts:
+def trained(directory: Path, epochs: int, optimized_by: str = "adamw-onecycle") -> RunParts:
     """Train so many epochs and save the state after each."""
-    parts, progress = made_parts(), Progress()
+    parts, progress = made_parts(optimized_by), Progress()
     for _ in range(epochs):
         train(parts, progress)
         progress.finish_epoch()
@@ -69,10 +70,11 @@ def rewrite(directory: Path, change: Callable[[dict[str, Any], dict[str, torch.T
     path.write_bytes(data.replace(b'"sha256":"' + b"0" * 64, b'"sha256":"' + hashlib.sha256(data).hexdigest().encode()))
 
 
-def test_what_is_loaded_continues_to_the_same_bits_and_rates(tmp_path: Path) -> None:
-    whole = trained(tmp_path / "whole", 3)
-    trained(tmp_path / "stopped", 2)
-    parts = made_parts()
+@pytest.mark.parametrize("optimized_by", OPTIMIZERS)
+def test_what_is_loaded_continues_to_the_same_bits_and_rates(tmp_path: Path, optimized_by: str) -> None:
+    whole = trained(tmp_path / "whole", 3, optimized_by)
+    trained(tmp_path / "stopped", 2, optimized_by)
+    parts = made_parts(optimized_by)
     progress = load_state(tmp_path / "stopped", parts)
     assert (progress.epoch, progress.step) == (2, 0)
     train(parts, progress)
