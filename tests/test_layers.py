@@ -37,7 +37,7 @@ LAYERS = {
         {"checkpoints"},  # their metadata have the measurements of a run
         {"importing"},
         {"training", "claims", "onnx", "auditing"},
-        {"tables"},
+        {"tables", "findings"},
     ),
 }
 # Modules that are slow to import or large, and the only rooms that may.

@@ -91,19 +91,25 @@ class Audit:
             AuditError: a part is no part of this audit.
         """
         for path in self.paths:
-            try:
-                with pq.ParquetFile(path) as part:
-                    if not part.schema_arrow.equals(self.schema):
-                        raise AuditError(f"{path} has other columns than {MANIFEST_FILE} says: delete it and run the audit again")
-                    table = part.read(list(columns))
-            except (pa.ArrowException, OSError) as error:
-                raise AuditError(f"{path}: cannot be read ({' '.join(str(error).split())}): delete it and run the audit again") from error
-            yield table
+            yield self._read(path, columns)
+
+    def part(self, number: int, columns: Sequence[str]) -> pa.Table:
+        """Some columns of part ``number``; errors as :meth:`tables`."""
+        return self._read(part_path(self.directory, number), columns)
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of all parts, one row a picture."""
         chosen = pa.schema([self.schema.field(name) for name in columns])
         return pa.concat_tables([chosen.empty_table(), *self.tables(columns)])
+
+    def _read(self, path: Path, columns: Sequence[str]) -> pa.Table:
+        try:
+            with pq.ParquetFile(path) as part:
+                if not part.schema_arrow.equals(self.schema):
+                    raise AuditError(f"{path} has other columns than {MANIFEST_FILE} says: delete it and run the audit again")
+                return part.read(list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise AuditError(f"{path}: cannot be read ({' '.join(str(error).split())}): delete it and run the audit again") from error
 
 
 def numbers(table: pa.Table, column: str) -> NDArray[np.floating[Any]]:

@@ -1,0 +1,49 @@
+"""Confident learning against the definition, worked by hand and face by face, and against labels known to be wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+from model.findings.confident_learning import class_thresholds, inverse_margin, label_issues
+
+
+def test_a_joint_worked_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.1, 0.9, 0.0], [0.2, 0.8, 0.0], [0.85, 0.15, 0.0], [0.55, 0.45, 0.0]])
+    labels = np.array([0, 0, 1, 1, 1, 0])
+    # Class 0: (0.9 + 0.7 + 0.55) / 3; class 1: (0.9 + 0.8 + 0.15) / 3; nobody is labelled 2.
+    assert_allclose(class_thresholds(probabilities, labels), [2.15 / 3, 1.85 / 3, np.inf])
+    issues = label_issues(probabilities, labels)
+    assert_array_equal(issues.confident, [0, -1, 1, 1, 0, -1])
+    assert_array_equal(issues.joint, [[1, 0, 0], [1, 2, 0], [0, 0, 0]])
+    assert_array_equal(issues.wrong, [False, False, False, False, True, False])
+    assert_allclose(issues.score, [0.1, 0.3, 0.1, 0.2, 0.85, 0.45])
+    assert_allclose(inverse_margin(probabilities, labels), [0.1, 0.3, 0.1, 0.2, 0.85, 0.45])  # two classes: the same
+    three = np.array([[0.5, 0.3, 0.2]])
+    assert_allclose([inverse_margin(three, np.array([label]))[0] for label in range(3)], [0.4, 0.6, 0.65])
+
+
+def test_the_likeliest_of_several_classes_above_their_thresholds_is_the_confident_one() -> None:
+    generator = np.random.default_rng(1)
+    probabilities = generator.dirichlet(np.full(7, 0.3), 400)
+    labels = generator.integers(0, 7, 400)
+    issues, thresholds = label_issues(probabilities, labels), class_thresholds(probabilities, labels)
+    for row, confident in zip(probabilities, issues.confident, strict=True):
+        above = [index for index in range(7) if row[index] >= thresholds[index]]
+        assert confident == (max(above, key=lambda index: row[index]) if above else -1)
+    assert issues.joint.sum() == (issues.confident >= 0).sum()
+    assert issues.wrong.sum() == issues.joint.sum() - np.trace(issues.joint)
+
+
+def test_labels_known_to_be_wrong_are_found_first() -> None:
+    generator = np.random.default_rng(2)
+    truth = generator.integers(0, 7, 2000)
+    probabilities = generator.dirichlet(np.ones(7), 2000) * 0.4
+    probabilities[np.arange(2000), truth] += 0.6
+    wrong = generator.random(2000) < 0.1
+    labels = np.where(wrong, (truth + generator.integers(1, 7, 2000)) % 7, truth)
+    issues = label_issues(probabilities, labels)
+    assert not (issues.wrong & ~wrong).any()
+    assert issues.wrong.sum() > 0.9 * wrong.sum()
+    assert_array_equal(issues.confident[issues.wrong], truth[issues.wrong])
+    assert issues.score[wrong].min() > issues.score[~wrong].max()
