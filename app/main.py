@@ -24,7 +24,7 @@ from app.http.security import Security, SecurityHeaders
 from app.http.uploads import strict_query
 from app.pages import router as pages
 from app.pages.state import PageState
-from app.pages.templating import STATIC, problem_page
+from app.pages.templating import problem_page, static_files
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     documentation.install_openapi(app, asks_for_key=settings.api_key is not None)
     for module in (api, pages, health):
         app.include_router(module.router)
-    app.mount("/static", Assets(STATIC))
+    app.mount("/static", Assets(static_files()))
     # the last one added is the outermost
     app.add_middleware(Admission, settings=settings, places=places, ready=lambda: service.answering)
     app.add_middleware(Limits, settings=settings)

@@ -1,10 +1,13 @@
-"""Static files; those asked for below the folder's fingerprint may be kept for a year."""
+"""Static files; those asked for below the fingerprint of all of them may be kept for a year."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -14,31 +17,41 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from app.errors import ErrorCode, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import Scope
+
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
 @dataclass(frozen=True)
 class _Asset:
     content: bytes
     media_type: str
-    tag: str
+
+    @cached_property
+    def tag(self) -> str:
+        return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+
+    @cached_property
+    def compressed(self) -> _Asset | None:
+        """The same for clients that take gzip; None where that saves nothing, as for pictures. Nothing of a visitor is in it."""
+        content = gzip.compress(self.content, mtime=0)
+        return _Asset(content, self.media_type) if len(content) < len(self.content) else None
 
 
 class Assets(StaticFiles):
-    """The files of one folder, read once, so that an answer needs neither the disk nor a thread; no listings, links or ranges.
+    """Files by their paths, held in memory, so that an answer needs neither the disk nor a thread; no listings, links or ranges.
 
     They are small: an answer in ranges would only be one more thing to attack.
     """
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory=directory)
-        self.config_checked = True  # a thread would do it with the first request
-        root = directory.resolve()
-        names = [path.relative_to(directory) for path in directory.rglob("*") if path.is_file()]
-        self._assets = {str(name): _read(root / name) for name in names if (directory / name).resolve() == root / name}
-        self._fingerprint = folder_fingerprint(directory)
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        super().__init__()
+        self.config_checked = True  # there is no folder to check
+        self._assets = {path: _Asset(content, _media_type(path)) for path, content in files.items()}
+        self._fingerprint = fingerprint(files)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, by its path or by ``fingerprint/path``.
@@ -53,21 +66,30 @@ class Assets(StaticFiles):
         asset = self._assets.get(rest if fingerprinted else path)
         if asset is None:
             raise Problem(ErrorCode.NOT_FOUND)
-        headers = {"ETag": asset.tag, "Cache-Control": "public, max-age=31536000, immutable" if fingerprinted else "no-cache"}
+        accepted = Headers(scope=scope).get("accept-encoding", "")
+        smaller = asset.compressed if _GZIP.search(accepted) else None
+        headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if smaller else {})
+        asset = smaller or asset
+        headers |= {"ETag": asset.tag, "Cache-Control": "public, max-age=31536000, immutable" if fingerprinted else "no-cache"}
         response = Response(asset.content, headers=headers, media_type=asset.media_type)
         unchanged = self.is_not_modified(response.headers, Headers(scope=scope))
         return NotModifiedResponse(response.headers) if unchanged else response
 
 
-def folder_fingerprint(folder: Path) -> str:
-    """Twelve hexadecimal digits that change with any file of a folder, and with its name."""
+def folder_files(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by their paths below it, links left out."""
+    root = folder.resolve()
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(name): (root / name).read_bytes() for name in names if (folder / name).resolve() == root / name}
+
+
+def fingerprint(files: Mapping[str, bytes]) -> str:
+    """Twelve hexadecimal digits that change with any of the files, and with its name."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    for path, content in files.items():
+        digest.update(path.encode() + b"\0" + content)
     return digest.hexdigest()[:12]
 
 
-def _read(path: Path) -> _Asset:
-    content = path.read_bytes()
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return _Asset(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def _media_type(path: str) -> str:
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"

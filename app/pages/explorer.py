@@ -17,7 +17,7 @@ from app.http.security import EXPLORER_POLICY, RESULT_POLICY
 from app.http.uploads import read_upload
 from app.pages.dataset_faces import checked_index, face_browser
 from app.pages.first_result import first_result
-from app.pages.templating import PageRoute, modules, render
+from app.pages.templating import PageRoute, render
 from app.samples import Card, gallery, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
@@ -57,7 +57,7 @@ async def explorer(request: Request) -> Response:
     """The explorer, with its first result as soon as the models are loaded."""
     cards = _cards(request)
     first = await first_result(request, next(iter(cards.values())))
-    context = _context(request, cards) | {"live": True, "first": first, "modules": modules("explorer.js")}
+    context = _context(request, cards) | {"live": True, "first": first}
     return render(request, "explorer.html", context, headers=_LIVE_HEADERS)
 
 
@@ -87,13 +87,17 @@ async def explain_face(request: Request, index: int) -> Response:
     return await _still(request, browser.picture(checked_index(browser, index)), "whole")
 
 
-@data_router.get("/explorer/colour-maps.json")
-async def colour_maps(request: Request) -> Response:
-    """The colour tables of the renderer, 256 colours each as hex, so that browser and server draw alike."""
-    service_of(request).loaded_pipeline()
+@data_router.get("/explorer/start.json")
+async def start(request: Request) -> Response:
+    """What the page's script starts with: the models to choose from, and the colour tables of the renderer, 256 colours each as hex."""
+    service = service_of(request)
+    explainer = service.loaded_pipeline().explainer
     from app.drawing.colours import colour_table
 
-    return JSONResponse({str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap})
+    folder = service.settings.checkpoint_dir
+    models = [{"name": name, "mirror_floor": mirror_floor(folder, model.sha256)} for name, model in explainer.checkpoints.items()]
+    colours = {str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap}
+    return JSONResponse({"ours": explainer.ours, "models": models, "colours": colours})
 
 
 async def _still(request: Request, data: bytes, crop: Crop) -> Response:

@@ -69,15 +69,16 @@ def draw_hero(grey: Picture, explanations: Mapping[str, Explanation], floors: Fl
         grey: the face as the networks saw it.
         explanations: by the names asked for.
         floors: by checkpoint.
-        style: colours and opacity; all maps of the hero share one limit.
+        style: colours and opacity; a model's maps here share one limit.
         expression: shown; without one, that whose probability changes most in the mirror.
     """
     expression = expression or most_changed(explanations)
     index = EXPRESSIONS.index(expression)
     cells = {name: logits_per_cell(explanation.maps.maps[:, index]) for name, explanation in explanations.items()}
-    limit = max(float(np.abs(maps).max()) for maps in cells.values())
-    rows = [_row(name, explanation, cells[name], grey, limit, floors, style, index) for name, explanation in explanations.items()]
-    return Hero(summary(explanations), expression, f"{limit:.2f}", as_data_address(enlarged(grey, SIDE)), rows)
+    limits = {name: float(np.abs(maps).max()) for name, maps in cells.items()}
+    rows = [_row(name, explanation, cells[name], grey, limits[name], floors, style, index) for name, explanation in explanations.items()]
+    limit = ", ".join(f"{limit:.2f} ({name})" for name, limit in limits.items())
+    return Hero(summary(explanations), expression, limit, as_data_address(enlarged(grey, SIDE)), rows)
 
 
 def meter(explanation: Explanation, expression: str, floors: Floors) -> Meter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from starlette.responses import Response
 
 from app.errors import Problem, problem_headers
 from app.explaining.service import service_of
-from app.http.assets import folder_fingerprint
+from app.http.assets import fingerprint, folder_files
+from app.http.bundles import bundles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 STATIC = _ROOT / "static"
-_IMPORT = re.compile(r'^import .* from "\./(.+\.js)";$', re.MULTILINE)
 
 templates = Jinja2Templates(directory=_ROOT / "templates")
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
@@ -34,7 +33,7 @@ def asset(path: str) -> str:
 
     As a folder, so that what a file names relative to itself, as a script's imports do, has it, too.
     """
-    if not (STATIC / path).is_file():
+    if path not in static_files():
         raise FileNotFoundError(path)
     return f"/static/{static_fingerprint()}/{path}"
 
@@ -42,20 +41,13 @@ def asset(path: str) -> str:
 @cache
 def static_fingerprint() -> str:
     """Fingerprint of all static files, their names included."""
-    return folder_fingerprint(STATIC)
+    return fingerprint(static_files())
 
 
 @cache
-def modules(script: str) -> tuple[str, ...]:
-    """Addresses of the modules that a script of ``static/js`` imports, one way or another: asked for at once, not one after the other."""
-    found: dict[str, None] = {}
-    waiting = [script]
-    while waiting:
-        text = (STATIC / "js" / waiting.pop()).read_text()
-        named = [name for name in _IMPORT.findall(text) if name not in found]
-        found |= dict.fromkeys(named)
-        waiting += named
-    return tuple(asset(f"js/{name}") for name in found)
+def static_files() -> dict[str, bytes]:
+    """What is served below ``/static``, by path: the folder's files, and the bundles made of them."""
+    return folder_files(STATIC) | bundles(STATIC)
 
 
 templates.env.globals["asset"] = asset

@@ -1,7 +1,7 @@
 // One class enlarged: original, mirrored, mapped back and difference for both models.
 import { byId, closeOnBackdrop, dialogById, element } from "./dom.js";
 import { legend, unitOf } from "./legend.js";
-import { contributions, difference, limitOf, mirrored } from "./maps.js";
+import { contributions, difference, limitsOf, mirrored } from "./maps.js";
 import { ownSymmetry } from "./meter.js";
 import { correlation } from "./numbers.js";
 import { isSigned, mirroredFace, paintOverlay } from "./paint.js";
@@ -51,20 +51,21 @@ export class CloserLook {
 
   #draw() {
     if (this.#shown === null) return;
-    const { explanations, settings } = this.#shown;
+    const { names, explanations, settings } = this.#shown;
     const { colours } = settings;
-    const limit = limitOf(explanations, this.#index, isSigned(colours));
+    const limits = limitsOf(explanations, this.#index, settings, isSigned(colours));
     byId("closer-title").textContent = explanations[0].classes[this.#index];
     byId("closer-models").replaceChildren(
-      ...explanations.map((_, model) => this.#section(model, limit)),
-      element("div", { className: "under-grid" },
-        legend(`maps: ${unitOf(settings.method)}`, limit.toFixed(2), colours),
-        ...(isSigned(colours) ? [] : [legend("difference", limit.toFixed(2), "signed")])));
+      ...explanations.map((_, model) => this.#section(model, limits[model])),
+      element("div", { className: "under-grid" }, ...names.flatMap((name, model) => [
+        legend(`${name}: ${unitOf(settings.method)}`, limits[model].toFixed(2), colours),
+        ...(isSigned(colours) ? [] : [legend(`${name}: difference`, limits[model].toFixed(2), "signed")]),
+      ])));
   }
 
   /**
    * @param {number} model
-   * @param {number} limit of all maps here, and of their differences
+   * @param {number} limit of the model's maps here, and of their difference
    */
   #section(model, limit) {
     const { names, explanations, grey, settings } = /** @type {Shown} */ (this.#shown);

@@ -14,7 +14,7 @@ import { MapGrid } from "./grid.js";
 import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
 import { cellCentre, setDivisor } from "./maps.js";
-import { greyCrop, loadColours } from "./paint.js";
+import { greyCrop, setColours } from "./paint.js";
 import { showPicture, showWithoutFaces } from "./picture.js";
 import { showProblem } from "./problem.js";
 import { locate, showReadout } from "./readout.js";
@@ -86,9 +86,10 @@ class Explorer {
   /** What the page needs of the service; tried again while that loads its models. */
   async #load() {
     try {
-      const [, models] = await Promise.all([loadColours(), json("/api/v1/models")]);
-      offerModels(models, this.#store);
-      this.#floors = new Map(models.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
+      const start = await json("/explorer/start.json");
+      setColours(start.colours);
+      offerModels(start, this.#store);
+      this.#floors = new Map(start.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
       if (this.#file === null && this.#choices === 0) await this.#openSample(this.#store.value.sample || firstSample());
       else if (this.#file !== null) this.#explainAgain(this.#cropAsked);
     } catch (error) {

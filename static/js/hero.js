@@ -2,7 +2,7 @@
 // template's; here its slots are filled again.
 import { byId, element } from "./dom.js";
 import { unitOf } from "./legend.js";
-import { contributions, difference, limitOf, mirrored } from "./maps.js";
+import { contributions, difference, limitsOf, mirrored } from "./maps.js";
 import { fillMeter } from "./meter.js";
 import { correlation, percent } from "./numbers.js";
 import { isSigned, paintOverlay } from "./paint.js";
@@ -44,13 +44,13 @@ export class Hero {
     fill(this.#root, "answer", answer);
     this.#root.querySelector('[data-slot="findings"]')?.replaceChildren(...findings.map((text) => element("li", {}, text)));
     for (const chip of this.#chips) chip.setAttribute("aria-pressed", String(chip.dataset.expression === expression));
-    const limit = limitOf(explanations, explanations[0].classes.indexOf(expression), isSigned(settings.colours));
+    const limits = limitsOf(explanations, explanations[0].classes.indexOf(expression), settings, isSigned(settings.colours));
     for (const [model, row] of this.#rows.entries()) {
       fillRow(row, names[model], explanations[model], expression);
-      paintRow(row, names[model], explanations[model], expression, grey, { limit, colours: settings.colours, opacity: settings.opacity });
+      paintRow(row, names[model], explanations[model], expression, grey, { limit: limits[model], colours: settings.colours, opacity: settings.opacity });
     }
     const scale = isSigned(settings.colours) ? "red for, blue against; full colour at" : "last colour at";
-    fill(this.#root, "limit", `${scale} ${limit.toFixed(2)} ${settings.method === "cam" ? "logits per cell" : unitOf(settings.method)}`);
+    fill(this.#root, "limit", `${scale} ${limits.map((limit, model) => `${limit.toFixed(2)} (${names[model]})`).join(", ")} ${settings.method === "cam" ? "logits per cell" : unitOf(settings.method)}`);
     this.#captionMirror();
   }
 

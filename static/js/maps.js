@@ -2,6 +2,7 @@
 /** @typedef {import("./types.js").Cells} Cells */
 /** @typedef {import("./types.js").Grid} Grid */
 /** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").View} View */
 
 /** @type {View[]} */
@@ -82,14 +83,17 @@ export function colourLimits(explanations, scale, signed) {
 }
 
 /**
- * The limit of one class's maps in both views of all models, so that they compare.
+ * The limits of one class's maps: of both views and their difference, so that these compare. One a model, as models' logits are of different
+ * sizes, unless all maps share a limit.
  *
  * @param {Explanation[]} explanations
  * @param {number} index of the class
+ * @param {Pick<Settings, "scale">} settings
  * @param {boolean} signed
  */
-export function limitOf(explanations, index, signed) {
-  return Math.max(...explanations.flatMap((explanation) => VIEWS.map((view) => peak(contributions(explanation, view, index), signed))));
+export function limitsOf(explanations, index, { scale }, signed) {
+  const own = explanations.map((explanation) => Math.max(...VIEWS.map((view) => peak(contributions(explanation, view, index), signed))));
+  return scale === "all" ? own.map(() => Math.max(...own)) : own;
 }
 
 /**

@@ -1,5 +1,4 @@
 // Colour maps and blending: presentation only, every number stays in maps.js.
-import { json } from "./api.js";
 import { context } from "./dom.js";
 import { discCover, placeCells } from "./maps.js";
 /** @typedef {import("./types.js").Cells} Cells */
@@ -11,10 +10,12 @@ export const SIDE = 168; // pixels of every overlay; the page scales it
 /** @type {Map<string, Uint8Array>} 256 RGB colours by name */
 const tables = new Map();
 
-/** Fetch the tables the server draws with: one source of colours for both. */
-export async function loadColours() {
-  /** @type {Record<string, string>} */
-  const coded = await json("/explorer/colour-maps.json");
+/**
+ * The tables the server draws with: one source of colours for both.
+ *
+ * @param {Record<string, string>} coded RGB as hex, by name
+ */
+export function setColours(coded) {
   for (const [name, hex] of Object.entries(coded)) {
     tables.set(name, Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)));
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_a_link_to_unknown_models_or_methods_shows_the_usual_ones(open_page: Cal
 
 def test_the_page_waits_until_the_models_are_loaded(open_page: Callable[..., Page]) -> None:
     page = open_page("/about", expected=("503",))
-    page.route("**/api/v1/models", lambda route: route.fulfill(status=503, json={"code": "not_ready", "title": "Not ready"}), times=1)
+    page.route("**/explorer/start.json", lambda route: route.fulfill(status=503, json={"code": "not_ready", "title": "Not ready"}), times=1)
     page.goto("/")
     page.wait_for_selector("#status.busy >> text=The models are loading")
     wait_for_result(page)
@@ -161,6 +162,49 @@ def test_a_class_opens_enlarged_and_the_keyboard_walks_grid_and_dialog(open_page
     page.locator("#grid .class-button").first.click()
     page.mouse.click(3, 3)  # beside the dialog
     assert page.locator("#closer[open]").count() == 0
+
+
+def test_differences_of_maps_that_agree_and_of_maps_that_do_not_look_different(open_page: Callable[..., Page]) -> None:
+    """One model's maps are those of the mirror image (r 1.00); the other's are mixed until r is .65, and are a hundred times weaker."""
+    page = open_page("/about")
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(json=made_to_agree(route.fetch().json())))
+    page.goto("/#focus=fear")
+    wait_for_result(page)
+    page.locator('#grid th[data-class="fear"] .class-button').first.click()
+    panels = page.locator('#closer canvas[aria-label*="difference"]')
+    apart, alike = (coloured(pixels(page, panels.nth(model))) for model in (0, 1))
+    shown = coloured(pixels(page, page.locator('#closer canvas[aria-label*="original"]').first))
+    assert alike == 0
+    assert apart > 0.3 * shown > 0
+    text = page.inner_text("#closer-models")
+    assert "Flip consistency 0.65" in text and "Flip consistency 1.00" in text
+
+
+def coloured(picture: np.ndarray) -> float:
+    """Mean distance of a picture's channels: a grey one has none."""
+    return float((picture.max(axis=2).astype(int) - picture.min(axis=2)).mean())
+
+
+def made_to_agree(answer: dict[str, Any]) -> dict[str, Any]:
+    explanations = answer["faces"][0]["explanations"]
+    index = expression_index("fear")
+    for name, correlation in (("baseline", 0.65), ("ours", 1.0)):
+        explanation = explanations[name]
+        first, other = (standard(np.array(explanation["maps"]["original"][at])) for at in (index, 0))
+        other = standard(other - (first * other).mean() * first)  # what of the other map the first does not tell
+        mixed = correlation * first + np.sqrt(1 - correlation**2) * other
+        strength = 1.0 if name == "baseline" else 100.0
+        explanation["maps"]["original"][index] = (strength * first).tolist()
+        explanation["maps"]["flipped"][index] = (strength * mixed)[:, ::-1].tolist()
+        assert np.corrcoef(first.ravel(), mixed.ravel())[0, 1] == pytest.approx(correlation)
+        explanation["consistency"]["fear"]["pearson"] = correlation
+    return answer
+
+
+def standard(values: np.ndarray) -> np.ndarray:
+    """With mean 0 and standard deviation 1."""
+    centred: np.ndarray = (values - values.mean()) / values.std()
+    return centred
 
 
 def test_a_class_enlarged_fits_a_small_window(open_page: Callable[..., Page]) -> None:

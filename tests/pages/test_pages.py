@@ -23,7 +23,7 @@ from app.main import create_app
 from app.pages import router as pages
 from app.pages.models import SUMMARIES
 from app.pages.state import PageState
-from app.pages.templating import STATIC, problem_page, static_fingerprint
+from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
 from model.checkpoints import load_checkpoint, load_manifest
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
@@ -117,16 +117,13 @@ def test_every_static_file_a_page_names_is_there_with_its_fingerprint(client: Te
     named = re.findall(r'"/static/([0-9a-f]{12})?/?([^"?]+)"', client.get(path).text)
     assert named
     for fingerprint, name in named:
-        assert (STATIC / name).is_file()
+        assert name in static_files()
         assert fingerprint == static_fingerprint()
 
 
-def test_every_module_of_the_explorer_is_asked_for_at_once(client: TestClient) -> None:
-    """Those that a browser would find one after the other, in the files it has just read."""
-    text = client.get("/").text
-    named = set(re.findall(r'<link rel="modulepreload" href="/static/[0-9a-f]{12}/js/([a-z_]+)\.js">', text)) | {"explorer"}
-    imported = {name for script in named for name in re.findall(r'from "\./([a-z_]+)\.js"', (STATIC / "js" / f"{script}.js").read_text())}
-    assert imported == named - {"explorer"}
+def test_the_explorer_asks_for_one_script_and_one_style_sheet(client: TestClient) -> None:
+    named = re.findall(r'"/static/[0-9a-f]{12}/((?:js|css)/[^"]+)"', client.get("/").text)
+    assert sorted(named) == ["css/explorer.bundle.css", "js/explorer.bundle.js", "js/theme.js"]
 
 
 def test_only_the_explorer_may_ask_for_the_camera(client: TestClient) -> None:
@@ -153,7 +150,7 @@ def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -
 
 
 def test_colour_tables_are_the_renderers(client: TestClient) -> None:
-    tables = client.get("/explorer/colour-maps.json").json()
+    tables = client.get("/explorer/start.json").json()["colours"]
     assert set(tables) == {"signed", "discs", "viridis", "inferno", "jet"}
     for name, coded in tables.items():
         assert bytes.fromhex(coded) == colour_table(name).tobytes()
@@ -173,7 +170,7 @@ def test_models_that_still_load_give_503_with_retry_after(client: TestClient) ->
     answer = client.get("/models")
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    assert code(client.get("/explorer/colour-maps.json")) == (503, "not_ready")  # by which the explorer knows to try again
+    assert code(client.get("/explorer/start.json")) == (503, "not_ready")  # by which the explorer knows to try again
 
 
 # Serves pages before anything is loaded, in which torch cannot be imported, and prints where that was tried: on the loop, or beside it.
@@ -205,7 +202,7 @@ print(tried)
 
 def test_no_page_imports_torch_on_the_event_loop() -> None:
     """That takes seconds, in which nothing else would be answered."""
-    paths = [*PAGES, "/explorer/colour-maps.json", "/faces", "/faces/1", "/supplement", "/supplement/anger.png"]
+    paths = [*PAGES, "/explorer/start.json", "/faces", "/faces/1", "/supplement", "/supplement/anger.png"]
     command = [sys.executable, "-c", IMPORTS, *paths]
     output = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
     assert output.splitlines()[-1] == "[('/claims', 'beside'), ('/results', 'beside')]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.errors import Problem
-from app.http.assets import Assets
+from app.http.assets import Assets, folder_files
 from app.pages.templating import asset
 from tests.live_server import GOOD_UPLOAD, ROOT, SLOW_SERVICE, LiveServer, head, png
 
@@ -62,7 +63,7 @@ def test_static_links_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "outside.txt").write_text("private")
     (folder / "link.txt").symlink_to(tmp_path / "outside.txt")
     (folder / "up").symlink_to(tmp_path)
-    client = TestClient(Assets(folder))
+    client = TestClient(Assets(folder_files(folder)))
     assert client.get("/inside.txt").text == "public"
     for path in ("/link.txt", "/up/outside.txt", "/up"):
         with pytest.raises(Problem, match="not_found"):
@@ -111,6 +112,21 @@ def test_static_files_may_be_kept(server: LiveServer) -> None:
     assert server.get(target, if_none_match='"other"').body == plain.body
     connection = server.connect().send(head("HEAD", target, connection="close"))
     assert connection.socket.makefile("rb").read().endswith(b"\r\n\r\n")
+
+
+def test_static_files_are_compressed_for_who_takes_that(server: LiveServer) -> None:
+    target = asset("js/explorer.bundle.js")
+    plain = server.get(target)
+    for accepted in ("gzip", "br, gzip;q=0.8", "gzip, deflate"):
+        smaller = server.get(target, accept_encoding=accepted)
+        assert smaller.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(smaller.body) == plain.body
+        assert len(smaller.body) < len(plain.body) / 3
+        assert smaller.headers["etag"] != plain.headers["etag"]
+        assert smaller.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    for accepted in ("", "br", "gzip;q=0", "gzip;q=0.0, identity"):
+        assert server.get(target, accept_encoding=accepted).body == plain.body
+    assert "content-encoding" not in server.get(asset("samples/thumbs/hopper.webp"), accept_encoding="gzip").headers
 
 
 @pytest.mark.parametrize("target", ["/health/live", "/info", "/static/icons/favicon.svg"])
