@@ -32,7 +32,7 @@ from model.geometry import FaceGeometry
 from model.measuring.results import Fraction, Intervals, SplitMetrics
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, build_network, network_grid, smallest_input
 from model.networks.backbone import prepare_for_inference
-from model.preprocessing import FACE_SIZE, network_input
+from model.preprocessing import FACE_SIZE, RAFDB_FACE_SIZE, network_input
 
 MAX_HEADER_BYTES = 1 << 20
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
@@ -65,6 +65,7 @@ _METRICS = TypeAdapter(dict[Literal["valid", "test"], _RecordedMetrics | None])
 class CheckpointMetadata(BaseModel):
     """What a checkpoint says of itself. Class counts are training faces; accuracies and rates are fractions in 0..1.
 
+    ``colour`` is that of the faces trained on, whose side ``face_size`` has; files from before it was recorded are of grey faces.
     ``metrics`` are those of :class:`model.measuring.results.SplitMetrics`, as the run wrote them. ``hyperparameters`` has the method's
     own constants under ``settings``.
     """
@@ -82,6 +83,7 @@ class CheckpointMetadata(BaseModel):
     training_counts: dict[str, Annotated[int, Field(ge=1, le=1_000_000_000)]]
     minor_classes: tuple[str, ...]
     input_size: int = Field(ge=SMALLEST_INPUT, le=LARGEST_INPUT)
+    colour: Literal["grey", "rgb"] = "grey"
     geometry: FaceGeometry
     seed: int = Field(ge=0, lt=1 << 64)
     epochs: int = Field(ge=1, le=1_000_000)
@@ -106,6 +108,11 @@ class CheckpointMetadata(BaseModel):
         except ValidationError as error:
             raise ValueError(first_error(error)) from error
         return value
+
+    @property
+    def face_size(self) -> int:
+        """Side of the faces trained on, in pixels: a face is shown to the network no sharper than those."""
+        return FACE_SIZE if self.colour == "grey" else RAFDB_FACE_SIZE
 
     @property
     def grid(self) -> Grid:

@@ -1,4 +1,4 @@
-"""Where a face lies in a FERPlus crop: measured once on training faces, used to crop uploads alike and to name places on a map."""
+"""Where a face lies in a dataset's crops: measured once on training faces, used to crop uploads alike and to name places on a map."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model.errors import InputError
+from model.files.json_file import load_json
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # left and right as the viewer sees them
 
@@ -60,6 +63,15 @@ def inner_face(landmarks: dict[str, Point]) -> tuple[float, float, float, float]
     eyes_to_mouth = float(np.linalg.norm(mouth - eyes))
     centre = (eyes + mouth) / 2 - 0.05 * (mouth - eyes)
     return float(centre[0]), float(centre[1]), between_eyes, 1.05 * eyes_to_mouth
+
+
+def load_geometry(path: Path) -> FaceGeometry:
+    """What ``benchmarks/calibrate_crop.py`` has written.
+
+    Raises:
+        InputError: no such file, or another kind of file.
+    """
+    return load_json(path, FaceGeometry, InputError)
 
 
 def ferplus_geometry() -> FaceGeometry:

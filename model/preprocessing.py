@@ -1,4 +1,4 @@
-"""From a grey face of 48x48 pixels to the tensor a network takes: one path for training data and for uploads."""
+"""From a dataset's face, or an uploaded one cropped like it, to the tensor a network takes: one path for both."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-FACE_SIZE = 48  # pixels a side of a FERPlus face
+FACE_SIZE = 48  # pixels a side of a FERPlus face, grey
+RAFDB_FACE_SIZE = 100  # of an aligned RAF-DB face, colour
 
 
 def network_input(faces: Tensor, size: int) -> Tensor:
-    """Grey faces as a network's input, without augmentation.
+    """Faces as a network's input, without augmentation.
 
     Args:
-        faces: ``(N, 48, 48)``, uint8 or float in 0..255.
+        faces: grey ``(N, H, H)`` or RGB ``(N, 3, H, H)``, uint8 or float in 0..255.
         size: input side in pixels.
 
     Returns:
-        ``(N, 3, size, size)`` float32 in 0..255, the grey value in all three channels.
+        ``(N, 3, size, size)`` float32 in 0..255, a grey value in all three channels.
     """
-    resized = F.interpolate(faces.unsqueeze(1).float(), size=(size, size), mode="bilinear", align_corners=False)
+    channels = faces.unsqueeze(1) if faces.ndim == 3 else faces
+    resized = F.interpolate(channels.float(), size=(size, size), mode="bilinear", align_corners=False)
     return resized.expand(-1, 3, -1, -1)
 
 

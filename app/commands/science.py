@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import sys
 from dataclasses import asdict, fields, replace
@@ -14,12 +15,15 @@ import torch
 from app.commands.arguments import add_parser
 from model.data.imbalance import ORIGINAL, protocol_name
 from model.errors import InputError
+from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
 from model.methods import METHODS
 from model.networks import NETWORKS
 from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 CHECKPOINTS = Path("checkpoints")
@@ -48,6 +52,11 @@ def _add_train(subparsers: Subparsers) -> None:
         help="original, or an imbalance factor; 50, 100 and 150 are the protocols of the paper [%(default)s]",
     )
     _add_protocol(parser)
+    parser.add_argument(
+        "--geometry",
+        type=Path,
+        help="where the dataset's faces lie in their pictures: a file of benchmarks/calibrate_crop.py, for cropping uploads [FERPlus's]",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
@@ -145,6 +154,7 @@ def _train(arguments: argparse.Namespace) -> int:
             dataset=arguments.dataset,
             data=arguments.data,
             imbalance=imbalance,
+            geometry=_geometry(arguments),
             directory=directory,
             results=directory if dry else arguments.results,
             ship_to=ship_to,
@@ -159,6 +169,15 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _geometry(arguments: argparse.Namespace) -> FaceGeometry:
+    if arguments.geometry is not None:
+        return load_geometry(arguments.geometry)
+    if arguments.dataset != "ferplus":
+        measured = f"python benchmarks/calibrate_crop.py --dataset {arguments.dataset} measures where its own faces lie, for --geometry"
+        logger.warning("uploads to a server of this checkpoint will be cropped like FERPlus's faces: %s", measured)
+    return ferplus_geometry()
 
 
 def _typed() -> str:

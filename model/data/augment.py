@@ -44,7 +44,8 @@ class Augmentation:
         )
 
     def __call__(self, faces: Tensor) -> Tensor:
-        """Faces ``(N, 48, 48)`` uint8 -> network input ``(N, 3, S, S)`` in 0..255; draws from torch's global generator."""
-        grey = network_input(faces, self.input_size)[:, :1] / 255
-        changed: Tensor = self._random(grey)
+        """Grey ``(N, H, H)`` or RGB ``(N, 3, H, H)`` uint8 -> network input ``(N, 3, S, S)`` in 0..255; draws from torch's global
+        generator."""
+        channels = 1 if faces.ndim == 3 else 3  # grey is changed once, not three times over
+        changed: Tensor = self._random(network_input(faces, self.input_size)[:, :channels] / 255)
         return (changed * 255).expand(-1, 3, -1, -1)

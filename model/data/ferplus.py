@@ -58,8 +58,8 @@ class DatasetError(InputError):
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Faces of one split: ``images`` (N, 48, 48) uint8, ``labels`` (N,) int64 in the order of ``EXPRESSIONS`` (-1: no majority
-    among the seven), ``votes`` (N, 10) int64 in the order of :data:`VOTE_COLUMNS`, and the dataset's file names."""
+    """Faces of one split: ``images`` uint8, grey (N, H, H) or RGB (N, 3, H, H), ``labels`` (N,) int64 in the order of ``EXPRESSIONS``
+    (-1: no majority among the seven), ``votes`` (N, 10) int64 in the order of :data:`VOTE_COLUMNS`, and the dataset's file names."""
 
     images: Tensor
     labels: Tensor

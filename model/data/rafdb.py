@@ -1,6 +1,6 @@
 """RAF-DB, basic expressions: aligned faces and labels (Li, Deng and Du, CVPR 2017). Licensed; nothing of it is shipped here.
 
-The aligned faces are colour pictures of 100x100. They are read as every other face here: grey, area-resized to 48x48.
+The aligned faces are colour pictures of 100x100 and are read as they are: RGB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 from model.data.ferplus import DatasetError, FaceSet
 from model.expressions import EXPRESSIONS
-from model.preprocessing import FACE_SIZE
+from model.preprocessing import RAFDB_FACE_SIZE
 
 # Label 1..7 of the list, in order.
 RAF_ORDER = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
@@ -32,7 +32,7 @@ HOW_TO_GET = (
 
 
 def load_rafdb(path: Path, split: str) -> FaceSet:
-    """Every face of a split with its label. RAF-DB publishes no single votes: ``votes`` is ``(N, 0)``.
+    """Every face of a split with its label: ``images`` (N, 3, 100, 100) RGB. RAF-DB publishes no single votes: ``votes`` is ``(N, 0)``.
 
     Args:
         path: the folder ``basic`` of the dataset, or one that holds the list and the folder ``aligned``.
@@ -49,7 +49,7 @@ def load_rafdb(path: Path, split: str) -> FaceSet:
     entries = [(name, label) for name, label in read_labels(path) if name.startswith(f"{split}_")]
     if not entries:
         raise DatasetError(f"{path}: the list names no picture of the {split} split; {HOW_TO_GET}")
-    pixels = np.empty((len(entries), FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    pixels = np.empty((len(entries), 3, RAFDB_FACE_SIZE, RAFDB_FACE_SIZE), dtype=np.uint8)
     for index, (name, _) in enumerate(entries):
         pixels[index] = _read_face(folder / f"{Path(name).stem}_aligned.jpg")
     labels = torch.tensor([label for _, label in entries], dtype=torch.int64)
@@ -77,7 +77,12 @@ def read_labels(path: Path) -> list[tuple[str, int]]:
 
 
 def _read_face(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise DatasetError(f"{path} is missing or not a picture; {HOW_TO_GET}")
-    return cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+    if picture.shape[:2] != (RAFDB_FACE_SIZE, RAFDB_FACE_SIZE):
+        height, width = picture.shape[:2]
+        raise DatasetError(
+            f"{path} has {width} x {height} pixels, an aligned face of RAF-DB {RAFDB_FACE_SIZE} x {RAFDB_FACE_SIZE}; {HOW_TO_GET}"
+        )
+    return np.moveaxis(picture, 2, 0)

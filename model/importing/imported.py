@@ -163,7 +163,8 @@ def model_input(model: ServedModel, faces: FaceCrops) -> Tensor:
     """Faces as a model's network takes them: ``(N, 3, S, S)`` float32 RGB in 0..255."""
     if isinstance(model.metadata, ImportedMetadata):
         return imported_input(model.metadata, faces)
-    return network_input(faces.grey, model.metadata.input_size)
+    metadata = model.metadata
+    return network_input(faces.grey if metadata.colour == "grey" else faces.rgb(metadata.face_size), metadata.input_size)
 
 
 def imported_input(metadata: ImportedMetadata, faces: FaceCrops) -> Tensor:

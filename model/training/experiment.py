@@ -20,7 +20,7 @@ from model.data.rafdb import load_rafdb
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.folder_lock import folder_lock
-from model.geometry import ferplus_geometry
+from model.geometry import FaceGeometry
 from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
@@ -39,7 +39,8 @@ VALIDATION_SPLITS = {"ferplus": "valid", "rafdb": None}  # RAF-DB has only train
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run.
+    """A training config, the data it sees, and where its files go; ``limit`` leaves only so many faces of each split, for a dry run,
+    and ``geometry`` is where the faces lie in their pictures, by which uploads are cropped.
 
     Raises:
         InputError: fewer faces than expressions.
@@ -49,6 +50,7 @@ class Experiment:
     dataset: str
     data: Path
     imbalance: str
+    geometry: FaceGeometry
     directory: Path
     results: Path
     ship_to: Path | None
@@ -232,7 +234,8 @@ def _save_classifier(experiment: Experiment, run: Run, result: RunResult, classi
         training_counts=result.training_counts,
         minor_classes=MINOR_CLASSES,
         input_size=result.input_size,
-        geometry=ferplus_geometry(),
+        colour="grey" if run.faces.images.ndim == 3 else "rgb",
+        geometry=experiment.geometry,
         seed=result.seed,
         epochs=result.epochs,
         hyperparameters=result.hyperparameters | {"batch": result.batch},

@@ -67,3 +67,14 @@ def test_erasing_and_mirror_give_the_face_or_its_mirror_image_but_for_the_rectan
     as_it_is, mirrored = ((((changed - face).abs() < 0.1) | erased).flatten(1).all(1) for face in (plain, plain.flip(-1)))
     assert torch.all(as_it_is ^ mirrored)
     assert 0.2 < mirrored.float().mean() < 0.8
+
+
+def test_a_colour_face_is_changed_alike_in_all_channels() -> None:
+    red = faces().unsqueeze(1).float() * torch.tensor([1.0, 0.5, 0.25]).view(1, 3, 1, 1)
+    torch.manual_seed(1)
+    changed = Augmentation(SIDE, "erase-mirror")(red.round().to(torch.uint8))
+    kept = (changed - 127.5).abs().amin(1) > 1  # outside the erased rectangle
+    torch.testing.assert_close(changed[:, 1][kept], changed[:, 0][kept] / 2, atol=1.0, rtol=0)
+    torch.testing.assert_close(changed[:, 2][kept], changed[:, 0][kept] / 4, atol=1.0, rtol=0)
+    torch.manual_seed(1)
+    torch.testing.assert_close(Augmentation(SIDE, "erase-mirror")(faces())[:, 0], changed[:, 0], atol=1.0, rtol=0)

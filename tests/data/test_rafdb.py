@@ -27,6 +27,7 @@ def make_rafdb(folder: Path, list_name: str = "EmoLabel/list_patition_label.txt"
             brightness = 20 * number + (10 if split == "test" else 0)
             picture = np.full((100, 100, 3), brightness, np.uint8)
             picture[:, 50:] += 40
+            picture[:, :, 2] += 15  # of blue, green, red
             cv2.imwrite(str(folder / images / f"{name}_aligned.jpg"), picture)
     (folder / list_name).write_text("\n".join(lines) + "\n")
     return folder
@@ -42,14 +43,22 @@ def test_labels_are_translated_to_the_order_of_this_project(tmp_path: Path) -> N
     assert faces.votes.shape == (7, 0)
 
 
-def test_pictures_become_grey_faces_of_48_pixels_and_keep_their_sides(tmp_path: Path) -> None:
+def test_pictures_are_read_as_they_are_in_red_green_and_blue(tmp_path: Path) -> None:
     faces = load_rafdb(make_rafdb(tmp_path), "test")
 
-    assert faces.images.shape == (7, 48, 48)
+    assert faces.images.shape == (7, 3, 100, 100)
     for name, image in zip(faces.names, faces.images, strict=True):
         brightness = 20 * int(name[5:9]) + 10
-        assert abs(int(image[24, 5]) - brightness) <= 2
-        assert abs(int(image[24, 42]) - brightness - 40) <= 2
+        red, green, blue = image[:, 50, 10].tolist()
+        assert max(abs(red - brightness - 15), abs(green - brightness), abs(blue - brightness)) <= 3
+        assert abs(int(image[1, 50, 90]) - brightness - 40) <= 3
+
+
+def test_a_picture_that_is_not_aligned_is_refused(tmp_path: Path) -> None:
+    folder = make_rafdb(tmp_path)
+    cv2.imwrite(str(folder / "Image/aligned/train_00002_aligned.jpg"), np.zeros((120, 100, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r"train_00002_aligned\.jpg has 100 x 120 pixels"):
+        load_rafdb(folder, "train")
 
 
 @pytest.mark.parametrize(("list_name", "images"), [("list_patition_label.txt", "aligned"), ("rafdb_list_partition_label.txt", "aligned")])

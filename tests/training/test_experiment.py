@@ -14,9 +14,13 @@ from model.checkpoints import load_checkpoint, load_manifest
 from model.data.ferplus import PIXELS_FILE, VOTE_COLUMNS, VOTES_FILE, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.files.folder_lock import folder_lock
+from model.geometry import ferplus_geometry
+from model.importing.imported import model_input
 from model.measuring.results import load_result
+from model.preprocessing import FaceCrops
 from model.training.reproduce import RUN_ELSEWHERE
 from model.training.state import read_log
+from tests.data.test_rafdb import make_rafdb
 
 USAGES = {"Training": 21, "PublicTest": 14, "PrivateTest": 14}
 
@@ -194,3 +198,23 @@ def test_a_protocol_is_thinned_before_the_dry_run_takes_its_faces(inside: Path, 
     assert main(command(ferplus_folder, "--limit", "7", "--imbalance", "3")) == 0
     (path,) = inside.glob("runs/*/ferplus-3-*.json")
     assert load_result(path).training_counts == dict.fromkeys(EXPRESSIONS, 1)
+
+
+def test_a_run_on_colour_faces_says_so_and_is_served_colour(inside: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = make_rafdb(inside / "rafdb")
+    geometry = ferplus_geometry().model_copy(update={"box_size": 0.8})
+    (inside / "rafdb.json").write_text(geometry.model_dump_json())
+
+    assert main(command(folder, "--dataset", "rafdb", "--geometry", "rafdb.json", method="baseline")) == 0
+    assert "calibrate_crop.py" not in caplog.text
+    loaded = load_checkpoint(inside / "runs/rafdb-original-baseline-seed1/checkpoint.safetensors")
+    assert (loaded.metadata.colour, loaded.metadata.face_size, loaded.metadata.geometry.box_size) == ("rgb", 100, 0.8)
+    red = torch.zeros(1, 3, 100, 100, dtype=torch.uint8)
+    red[:, 0] = 200
+    crops = FaceCrops(torch.zeros(1, 48, 48, dtype=torch.uint8), lambda side: red[..., :side, :side])
+    assert model_input(loaded, crops)[0, :, 30, 30].tolist() == [200, 0, 0]
+
+
+def test_faces_of_another_dataset_are_said_to_be_cropped_like_those_of_ferplus(inside: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert main(command(make_rafdb(inside / "rafdb"), "--dataset", "rafdb", "--limit", "7", method="baseline")) == 0
+    assert "calibrate_crop.py --dataset rafdb" in caplog.text
