@@ -52,8 +52,18 @@ def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> Non
     assert list(rows) == ["Contrastive consistency"]
     assert rows["Contrastive consistency"][mirror.columns.index("changed answers, %")] == "3.0 ± 1.4"
     assert rows["Contrastive consistency"][mirror.columns.index("two views: overall")] == "87.00 ± 1.41"
-    assert frontier.columns == ("tau 0", "tau 0.5")
-    assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00"]
+    assert frontier.columns == ("tau 0", "tau 0.5", "above the baseline", "at least")
+    assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", ""]
+
+
+def test_the_frontier_says_how_far_it_lies_above_the_baselines() -> None:
+    plain = measured_in_the_mirror("baseline", 0.86, 0.02)
+    higher = plain.test.model_copy(update={"frontier": tuple(p.model_copy(update={"mean": p.mean + 0.03}) for p in plain.test.frontier)})
+    ours = measured_in_the_mirror("cac", 0.86, 0.02).model_copy(update={"test": higher})
+    rows = shown(protocol_tables([plain, ours])[2])
+    assert rows["Contrastive consistency, one view: mean"][-2:] == ["3.00", "3.00"]
+    assert rows["Contrastive consistency, two views: mean"][-2:] == ["0.00", "0.00"]
+    assert rows["Baseline, one view: mean"][-2:] == ["", ""]
 
 
 def test_runs_of_two_lengths_never_share_a_table(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""How far one curve of overall against mean accuracy lies above another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from model.measuring.results import FrontierPoint
+
+
+class FrontierGain(NamedTuple):
+    """Difference of the mean accuracies that two models reach at the same overall accuracy or better: its average over the overall
+    accuracies that both reach, and its smallest value there. A model whose smallest gain is above 0 is ahead everywhere."""
+
+    average: float
+    smallest: float
+
+
+def frontier_gain(points: Sequence[FrontierPoint], reference: Sequence[FrontierPoint]) -> FrontierGain | None:
+    """Gain of ``points`` over ``reference``, fractions; None where no overall accuracy is reached by both.
+
+    The best mean accuracy at an overall accuracy of u or more is a staircase that falls with u; the average is the area between the two
+    staircases over its width.
+    """
+    low = max(min(point.overall for point in curve) for curve in (points, reference))
+    high = min(max(point.overall for point in curve) for curve in (points, reference))
+    if low >= high:
+        return None
+    steps = sorted({low, high, *(point.overall for point in (*points, *reference) if low < point.overall < high)})
+    widths = [right - left for left, right in pairwise(steps)]
+    gaps = [_best_mean(points, right) - _best_mean(reference, right) for right in steps[1:]]
+    return FrontierGain(sum(gap * width for gap, width in zip(gaps, widths, strict=True)) / (high - low), min(gaps))
+
+
+def _best_mean(points: Sequence[FrontierPoint], overall: float) -> float:
+    return max(point.mean for point in points if point.overall >= overall)
