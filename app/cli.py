@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from app.commands import audit as audit_command
 from app.commands import explain as explain_command
 from app.commands import figure as figure_command
 from app.commands import stories as stories_command
@@ -70,6 +71,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     figure_command.add_figure(subparsers)
     explain_command.add_explain(subparsers)
     stories_command.add_stories(subparsers)
+    audit_command.add_audit(subparsers)
     if not arguments or arguments[0] not in subparsers.choices:
         from app.commands.science import add_commands
 

@@ -19,7 +19,7 @@ LAYERS = {
         {"metrics", "settings"},
         {"http", "decoding"},
         {"detection"},
-        {"explaining"},
+        {"explaining", "auditing"},
         {"drawing"},
         {"api", "pages"},
         {"commands"},  # what `unturned explain` writes is the API's JSON
@@ -45,6 +45,7 @@ ONLY_FROM = {
     "matplotlib": {"app/drawing"},
     "lightning_fabric": {"model/training"},
     "pytorch_grad_cam": {"app/explaining", "model/claims"},
+    "ray": {"app/auditing"},
 }
 
 

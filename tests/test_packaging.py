@@ -123,7 +123,7 @@ def test_opencv_comes_once_and_without_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("app", ()), ("model", ("train", "audit")), ("tests", EXTRAS), ("benchmarks", (*EXTRAS, "peers"))]
+    ("folder", "extras"), [("app", ("audit", "ray")), ("model", ("train", "audit")), ("tests", EXTRAS), ("benchmarks", (*EXTRAS, "peers"))]
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}

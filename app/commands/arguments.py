@@ -24,6 +24,13 @@ def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) ->
     )
 
 
+def positive(text: str) -> int:
+    """A whole number above 0, as an argument's type."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def add_explaining(parser: argparse.ArgumentParser) -> None:
     """The choices of an explanation, as in the API."""
     parser.add_argument(

@@ -22,11 +22,10 @@ from app.errors import ErrorCode, Problem
 from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.atomic_write import replace_file
+from model.files.picture_names import is_picture_name
 
 INDEX_FILE = "index.csv"
 OPTIONS_FILE = "options.json"
-# also kinds that are refused, so that they are listed instead of passed over
-SUFFIXES = frozenset(["avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"])
 UNREADABLE = "unreadable_file"
 COLUMNS = (
     *("file", "status", "detail", "warnings", "faces_found", "face", "source", "score", "x", "y", "width", "height"),
@@ -66,7 +65,7 @@ def pictures_in(source: Path, destination: Path) -> list[Path]:
     for folder, subfolders, files in os.walk(source):
         here = Path(folder)
         subfolders[:] = [name for name in subfolders if not name.startswith(".") and (here / name).resolve() != destination.resolve()]
-        found += [here / name for name in files if name.rpartition(".")[2].lower() in SUFFIXES and not name.startswith(".")]
+        found += [here / name for name in files if is_picture_name(name)]
     return sorted(path for path in found if path.is_file())  # a pipe would never end
 
 

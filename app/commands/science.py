@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from app.commands.arguments import add_parser
+from app.commands.arguments import add_parser, positive
 from model.data.imbalance import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
@@ -60,7 +60,7 @@ def _add_train(subparsers: Subparsers) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     _add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
-    parser.add_argument("--threads", type=_positive, default=1, help="torch threads of this process [%(default)s]")
+    parser.add_argument("--threads", type=positive, default=1, help="torch threads of this process [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
@@ -106,12 +106,6 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
 def _chosen_protocol(arguments: argparse.Namespace) -> Protocol:
     given = {field.name: getattr(arguments, field.name) for field in fields(Protocol)}
     return replace(PROTOCOLS[arguments.protocol], **{name: value for name, value in given.items() if value is not None})
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _add_precision(parser: argparse.ArgumentParser) -> None:
@@ -206,7 +200,7 @@ def _add_evaluate(subparsers: Subparsers) -> None:
         "--split", choices=("valid", "test"), default="valid", help="valid is for choosing, test for one final look [%(default)s]"
     )
     parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
-    parser.add_argument("--threads", type=_positive, default=2, help="torch threads [%(default)s]")
+    parser.add_argument("--threads", type=positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_evaluate)
 
 
@@ -298,7 +292,7 @@ def _add_claims(subparsers: Subparsers) -> None:
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure [%(default)s]")
     parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write [%(default)s]")
-    parser.add_argument("--threads", type=_positive, default=2, help="torch threads [%(default)s]")
+    parser.add_argument("--threads", type=positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_claims)
 
 

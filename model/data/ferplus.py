@@ -125,6 +125,32 @@ def load_ferplus(path: Path, split: str) -> FaceSet:
     raise DatasetError(f"{path}: no FERPlus here; {HOW_TO_GET}")
 
 
+def ferplus_labels(path: Path) -> dict[str, tuple[str | None, str | None]]:
+    """Label (None where the votes have no majority among the seven) and split of every picture, by its path in the archive or folder.
+
+    Args:
+        path: a zip or a folder in the form with pictures; these are not read.
+
+    Raises:
+        DatasetError: there is no table of votes.
+    """
+    try:
+        if path.is_file():
+            with zipfile.ZipFile(path) as archive:
+                content = _member(archive, VOTES_FILE)
+        else:
+            content = read_regular_file(path / VOTES_FILE)
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise DatasetError(f"{path}: no {VOTES_FILE} here ({error}); {HOW_TO_GET}") from error
+    rows = [row for row in _vote_rows(content) if row.name]
+    labels = majority_labels(torch.tensor([row.votes for row in rows], dtype=torch.int64)).tolist()
+    places = {usage: (split, folder) for split, (usage, folder) in SPLITS.items()}
+    return {
+        f"{places[row.usage][1]}/{row.name}": (None if label == DROPPED else EXPRESSIONS[label], places[row.usage][0])
+        for row, label in zip(rows, labels, strict=True)
+    }
+
+
 def _read_zip(path: Path, usage: str, folder: str) -> FaceSet:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,0 +1,128 @@
+"""One part of an audit: its pictures decoded, cropped, shown to every model, and written as rows. The same bytes wherever it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+
+from app.auditing.job import AuditJob
+from app.decoding.decoder import DecodeLimits, Decoder
+from app.detection.find import create_detector, find_faces
+from app.errors import ErrorCode, Problem
+from model.auditing.answers import Columns, model_answers
+from model.auditing.listing import read_listing
+from model.auditing.manifest import load_audit_manifest
+from model.auditing.parts import part_path, part_schema
+from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
+from model.auditing.sources import READ_ERRORS, Listed, Place, open_source
+
+LARGEST_FILE = 64 << 20  # bytes of one picture
+DECODE_SECONDS = 60.0  # of the processor; only what never ends takes so long
+UNREADABLE = "unreadable_file"
+
+
+@dataclass(frozen=True)
+class MadePart:
+    """A part that is written: its rows, and how many of them have each error, by its code."""
+
+    number: int
+    rows: int
+    errors: Counter[str]
+
+
+class Auditor:
+    """Makes parts, one after the other, with models, detector and decoder that are loaded once.
+
+    Everything is computed in one thread: the bits of a sum depend on how many share it.
+
+    Raises:
+        InputError: the audit's folder, source or checkpoints cannot be used here.
+    """
+
+    def __init__(self, job: AuditJob) -> None:
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        self._job = job
+        self._manifest = load_audit_manifest(job.directory)
+        self._schema = part_schema(self._manifest.models)
+        self._source = open_source(self._manifest.source)
+        self._checkpoints = job.loaded()
+        self._geometry = next(iter(self._checkpoints.values())).metadata.geometry
+        self._detector = create_detector(None)
+        self._runner = asyncio.Runner()
+        self._decoder = Decoder(DecodeLimits(), processes=1, timeout_seconds=DECODE_SECONDS)
+        self._runner.run(self._decoder.start())
+
+    def close(self) -> None:
+        """End the decoder."""
+        self._runner.run(self._decoder.stop())
+        self._runner.close()
+
+    def make(self, number: int) -> MadePart:
+        """Write part ``number``.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        pictures = [self._audited(listed) for listed in read_listing(self._job.listing, number)]
+        pictures, answers = _only_finite(pictures, self._answers(pictures))
+        write_part(part_path(self._job.directory, number), part_table(self._schema, pictures, answers))
+        return MadePart(number, len(pictures), Counter(picture.error.partition(":")[0] for picture in pictures if picture.error))
+
+    def _audited(self, listed: Listed) -> AuditedPicture:
+        try:
+            data = self._read(listed.place)
+        except Problem as problem:
+            return AuditedPicture(listed, None, None, _told(problem))
+        except READ_ERRORS as error:
+            return AuditedPicture(listed, None, None, f"{UNREADABLE}: {' '.join(str(error).split()) or type(error).__name__}")
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            return AuditedPicture(listed, digest, self._seen(data), None)
+        except Problem as problem:
+            return AuditedPicture(listed, digest, None, _told(problem))
+
+    def _read(self, place: Place) -> bytes:
+        if (place.size or 0) > LARGEST_FILE:
+            raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {LARGEST_FILE} bytes.")
+        return self._source.read(place)
+
+    def _seen(self, data: bytes) -> SeenFace:
+        """The largest face of a picture, or all of it."""
+        image = self._runner.run(self._decoder.decode(data))
+        crop = self._manifest.settings.crop
+        found = find_faces(image, self._detector, self._geometry, crop, limit=1)
+        (face,) = found.faces
+        faces_found = None if crop == "whole" else found.faces_found if face.source == "detected" else 0
+        return SeenFace(face.grey, image.width, image.height, faces_found, face.score, face.crop)
+
+    def _answers(self, pictures: Sequence[AuditedPicture]) -> dict[str, Columns]:
+        """What the models say of the pictures that have a face; nothing where none has."""
+        faces = [picture.face.grey for picture in pictures if picture.face]
+        if not faces:
+            return {}
+        stacked = torch.from_numpy(np.stack(faces))
+        return {name: model_answers(checkpoint, stacked) for name, checkpoint in self._checkpoints.items()}
+
+
+def _only_finite(pictures: Sequence[AuditedPicture], answers: dict[str, Columns]) -> tuple[list[AuditedPicture], dict[str, Columns]]:
+    """An error in place of the face of a picture to which a model answers with what is no number."""
+    views = [of_model[name] for of_model in answers.values() for name in ("probabilities", "mirror_probabilities")]
+    if not views:
+        return list(pictures), answers
+    finite = np.isfinite(np.concatenate(views, axis=1)).all(1)
+    verdicts = iter(finite)
+    failed = _told(Problem(ErrorCode.NON_FINITE_OUTPUT))
+    kept = [replace(picture, face=None, error=failed) if picture.face and not next(verdicts) else picture for picture in pictures]
+    return kept, {model: {name: values[finite] for name, values in of_model.items()} for model, of_model in answers.items()}
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.code}: {' '.join(problem.detail.split())}"

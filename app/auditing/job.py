@@ -1,0 +1,135 @@
+"""What is asked for in an audit, and all that a process anywhere needs to make one of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.choices import OURS
+from model.auditing.labels import read_labels
+from model.auditing.listing import LISTING_FILE, WrittenListing, write_listing
+from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, claim_folder
+from model.auditing.parts import part_path
+from model.auditing.sources import absolute, open_source
+from model.checkpoints import Checkpoint, ManifestEntry, load_checkpoint, load_manifest
+from model.files.revision import code_revision
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+_DECIDING = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyarrow", "torch")  # packages that the bytes of a part depend on
+
+
+@dataclass(frozen=True)
+class AskedAudit:
+    """What the user asked for; ``models`` by the names asked for."""
+
+    source: str
+    labels: Path | None
+    models: Sequence[str]
+    directory: Path
+    shard_rows: int
+    crop: Literal["whole", "detect"]
+
+
+@dataclass(frozen=True)
+class AuditJob:
+    """The folder of an audit that was begun, and where its checkpoints are: the same on every machine that takes part."""
+
+    directory: Path
+    checkpoints: tuple[tuple[str, Path, ManifestEntry | None], ...]  # name asked for, file, its entry where it ships
+
+    @property
+    def listing(self) -> Path:
+        """The list of the pictures."""
+        return self.directory / LISTING_FILE
+
+    def loaded(self) -> dict[str, Checkpoint]:
+        """The checkpoints, by the names asked for.
+
+        Raises:
+            CheckpointError: one cannot be used.
+        """
+        return {name: load_checkpoint(path, entry) for name, path, entry in self.checkpoints}
+
+
+@dataclass(frozen=True)
+class BegunAudit:
+    """An audit whose folder holds manifest and listing: ``missing`` are the numbers of the parts to make."""
+
+    job: AuditJob
+    manifest: AuditManifest
+    labelled: int
+    missing: tuple[int, ...]
+
+    @property
+    def finished_before(self) -> int:
+        """How many pictures are in the parts that are there."""
+        rows, pictures = self.manifest.settings.shard_rows, self.manifest.listing.pictures
+        return pictures - sum(min(rows, pictures - number * rows) for number in self.missing)
+
+
+def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
+    """List the source and claim the folder, which is there and locked; or go on where the same audit has stopped.
+
+    Raises:
+        AuditError: the source cannot be listed, or the folder holds another audit.
+        InputError: a model or the labels cannot be used.
+    """
+    job = AuditJob(asked.directory.absolute(), _checkpoints(asked.models, settings))
+    models = tuple(_audited(name, checkpoint) for name, checkpoint in job.loaded().items())
+    for leftover in job.directory.glob("*.partial"):
+        leftover.unlink()
+    partial = job.listing.with_suffix(".partial")
+    address = absolute(asked.source)
+    labels = None if asked.labels is None else read_labels(asked.labels)
+    written = write_listing(open_source(address), labels, asked.shard_rows, partial)
+    _refuse_foreign_labels(asked, written)
+    manifest = AuditManifest(
+        source=address,
+        labels=None if asked.labels is None else str(asked.labels.absolute()),
+        models=models,
+        settings=AuditSettings(crop=asked.crop, shard_rows=asked.shard_rows),
+        listing=written.listed,
+        revision=code_revision(),
+        versions={name: version(name) for name in _DECIDING},
+    )
+    claim_folder(job.directory, manifest)
+    partial.replace(job.listing)
+    missing = tuple(number for number in range(manifest.parts) if not part_path(job.directory, number).is_file())
+    return BegunAudit(job, manifest, written.labelled, missing)
+
+
+def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, Path, ManifestEntry | None], ...]:
+    shipped = load_manifest(settings.checkpoint_dir)
+    extra = {path.stem: path for path in settings.extra_checkpoints}
+
+    def found(name: str) -> tuple[str, Path, ManifestEntry | None]:
+        entry = shipped.checkpoints.get(shipped.ours if name == OURS else name)
+        if entry is not None:
+            return name, (settings.checkpoint_dir / entry.file).absolute(), entry
+        if name not in extra:
+            raise AuditError(f"--models: there is no model {name}; there are {', '.join([*shipped.checkpoints, OURS, *extra])}")
+        return name, extra[name].absolute(), None
+
+    return tuple(found(name) for name in names)
+
+
+def _audited(name: str, checkpoint: Checkpoint) -> AuditedModel:
+    metadata = checkpoint.metadata
+    return AuditedModel(
+        name=name,
+        checkpoint=checkpoint.name,
+        sha256=checkpoint.sha256,
+        minor_classes=metadata.minor_classes,
+        channels=checkpoint.classifier.head.weight.shape[1],
+        cells=metadata.grid.cells,
+    )
+
+
+def _refuse_foreign_labels(asked: AskedAudit, written: WrittenListing) -> None:
+    if asked.labels is not None and written.labelled == 0:
+        raise AuditError(f"{asked.labels}: none of its ids is one of the {written.listed.pictures} pictures of {asked.source}")

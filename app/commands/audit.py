@@ -1,0 +1,103 @@
+"""``unturned audit``: what the models say of every picture of a data set, as Parquet files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.choices import COMPARED
+from app.commands.arguments import add_parser, asked_models, positive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.auditing.auditor import MadePart
+    from app.auditing.job import BegunAudit
+    from app.commands.arguments import Subparsers
+
+SHARD_ROWS = 4096
+
+
+def add_audit(subparsers: Subparsers) -> None:
+    """Mount the command."""
+    parser = add_parser(
+        subparsers,
+        "audit",
+        "what the models say of every picture of a data set; go on where an earlier run stopped",
+        "unturned audit datasets/ferplus.zip --labels datasets/ferplus.zip --crop whole --out audit",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SRC",
+        help="folder, .zip, .tar or .parquet file, or a quoted pattern such as 'shards/*.tar'; a path or a URL that fsspec reads",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the parts; of a cluster, one that all machines see")
+    parser.add_argument("--labels", type=Path, default=None, help="CSV file with the columns id, label and perhaps split; or FERPlus")
+    parser.add_argument("--models", default=",".join(COMPARED), help="checkpoint names, comma-separated [%(default)s]")
+    parser.add_argument(
+        "--crop", choices=("detect", "whole"), default="detect", help="the largest face found, or the whole picture [%(default)s]"
+    )
+    parser.add_argument("--shard-rows", type=positive, default=SHARD_ROWS, help="pictures a part [%(default)s]")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or Ray [%(default)s]")
+    parser.add_argument("--workers", type=positive, default=None, help="parts made at once [one a processor]")
+    parser.add_argument("--address", default=None, help="of the Ray cluster [a new one on this machine]")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from app.auditing.job import AskedAudit, begin
+    from app.settings import load_settings
+    from model.auditing.manifest import AuditError
+    from model.files.folder_lock import FolderBusyError, folder_lock
+
+    if arguments.address is not None and arguments.engine != "ray":
+        raise AuditError("--address is that of a Ray cluster: add --engine ray")
+    asked = AskedAudit(
+        source=arguments.source,
+        labels=arguments.labels,
+        models=asked_models(arguments),
+        directory=arguments.out,
+        shard_rows=arguments.shard_rows,
+        crop=arguments.crop,
+    )
+    try:
+        with folder_lock(arguments.out):
+            audit = begin(asked, load_settings())
+            _report(audit, _made(audit, _parts(arguments, audit)), arguments.out)
+    except FolderBusyError as error:
+        raise AuditError(str(error)) from error
+    return 0
+
+
+def _parts(arguments: argparse.Namespace, audit: BegunAudit) -> Iterator[MadePart]:
+    """The parts that are missing, as they are made by the engine that was asked for."""
+    if arguments.engine == "ray":
+        from app.auditing.on_ray import make_on_ray
+
+        return make_on_ray(audit.job, audit.missing, arguments.workers, arguments.address)
+    from app.auditing.local import make_locally
+
+    return make_locally(audit.job, audit.missing, arguments.workers or len(os.sched_getaffinity(0)))
+
+
+def _made(audit: BegunAudit, parts: Iterator[MadePart]) -> Counter[str]:
+    """Wait for the parts, with rate and time left on the terminal; the errors in them, by their codes."""
+    from tqdm import tqdm
+
+    errors = Counter[str]()
+    with tqdm(total=audit.manifest.listing.pictures, initial=audit.finished_before, unit="picture") as progress:
+        for made in parts:
+            errors += made.errors
+            progress.update(made.rows)
+    return errors
+
+
+def _report(audit: BegunAudit, errors: Counter[str], out: Path) -> None:
+    pictures = audit.manifest.listing.pictures
+    print(f"{pictures - audit.finished_before} audited, {audit.finished_before} finished before, {audit.labelled} labelled; see {out}")
+    for code, count in sorted(errors.items()):
+        print(f"{count} without an answer: {code}", file=sys.stderr)

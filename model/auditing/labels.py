@@ -1,0 +1,49 @@
+"""The labels that an audit holds the models' answers against: a table of the user's, or FERPlus's own."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from model.auditing.manifest import AuditError
+from model.data.ferplus import VOTES_FILE, ferplus_labels
+from model.expressions import EXPRESSIONS
+
+Labels = dict[str, tuple[str | None, str | None]]  # picture's id to its label and split; None where there is none
+
+
+def read_labels(path: Path) -> Labels:
+    """Label and split by picture.
+
+    Args:
+        path: a CSV file with the columns ``id`` and ``label``, and perhaps ``split``; or FERPlus, a zip or a folder with its
+            ``fer2013new.csv``, whose majority rule gives the labels.
+
+    Raises:
+        AuditError: it is neither, or a label is no expression.
+    """
+    if path.suffix.lower() == ".zip" or (path / VOTES_FILE).is_file():
+        return ferplus_labels(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _from_table(path, csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AuditError(f"{path}: cannot be read ({error}): give a CSV file with the columns id, label and perhaps split") from error
+
+
+def check_label(label: str | None, where: str) -> str | None:
+    """A label as it stands in a table; None where it is blank.
+
+    Raises:
+        AuditError: it is no expression.
+    """
+    if label and label not in EXPRESSIONS:
+        raise AuditError(f"{where}: the label {label!r} is none of {', '.join(EXPRESSIONS)}: rename it, or leave it blank")
+    return label or None
+
+
+def _from_table(path: Path, table: csv.DictReader[str]) -> Labels:
+    missing = {"id", "label"} - set(table.fieldnames or ())
+    if missing:
+        raise AuditError(f"{path} lacks the column {' and '.join(sorted(missing))}: it needs id and label, and may have split")
+    return {row["id"]: (check_label(row["label"], f"{path}, line {table.line_num}"), row.get("split") or None) for row in table}

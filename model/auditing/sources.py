@@ -1,0 +1,209 @@
+"""Where the pictures of an audit are: in folders, in archives, in Parquet files; on this machine or wherever fsspec reaches.
+
+A source is listed once, in one order, and read picture by picture from what the list says. Both may happen in different processes.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import fsspec
+import pyarrow as pa
+
+from model.auditing.manifest import AuditError
+from model.auditing.parquet_pictures import PictureTable
+from model.files.picture_names import is_picture_name
+
+# what a file system or an archive objects to
+READ_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+_PATTERN = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one picture's bytes are: ``file`` within the source; in an archive ``position`` is the first byte, in a table the row."""
+
+    file: str
+    position: int | None
+    size: int | None  # bytes; None where only reading tells
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A picture of a source; ``label`` and ``split`` where the source itself says them."""
+
+    id: str
+    place: Place
+    label: str | None = None
+    split: str | None = None
+
+
+class Source(Protocol):
+    """Pictures in an order that does not change while they do not."""
+
+    def pictures(self) -> Iterator[Listed]:
+        """Every picture. Raises one of :data:`READ_ERRORS`."""
+
+    def read(self, place: Place) -> bytes:
+        """The bytes of a picture that was listed. Raises one of :data:`READ_ERRORS`."""
+
+
+def absolute(source: str) -> str:
+    """A source's address as any process understands it: a URL as it is, a path from the root."""
+    return source if "://" in source else str(Path(source).absolute())
+
+
+def open_source(address: str) -> Source:
+    """The source at an address: a folder, a .zip, a .tar or .parquet file, or a pattern (``shards/*.tar``) of the latter two.
+
+    Raises:
+        AuditError: nothing is there, or fsspec cannot reach it.
+    """
+    try:
+        files, path = fsspec.url_to_fs(address)
+        if files.isdir(path):
+            return _Folder(files, path)
+        pattern = None if files.exists(path) else _PATTERN.search(path)
+        folder = path[: pattern.start() if pattern else len(path)].rpartition("/")[0]
+        found = sorted(map(str, files.glob(path))) if pattern else [path] * files.exists(path)
+    except (ImportError, *READ_ERRORS) as error:
+        raise AuditError(f"{address}: cannot be reached ({' '.join(str(error).split())})") from error
+    return _archives(address, _Files(files, folder), [name[len(folder) + 1 :] for name in found])
+
+
+def _archives(address: str, files: _Files, names: list[str]) -> Source:
+    kinds = {name.rpartition(".")[2].lower() for name in names}
+    if not names:
+        raise AuditError(
+            f"{address}: there is nothing; give a folder, a .zip, a .tar or .parquet file, or a pattern such as 'shards/*.tar'"
+        )
+    if kinds == {"zip"} and len(names) == 1:
+        return _Zip(files, names[0])
+    if kinds == {"tar"}:
+        return _Tars(files, names)
+    if kinds == {"parquet"}:
+        return _Tables(files, names)
+    raise AuditError(f"{address}: pictures are read from a folder, one .zip, or .tar or .parquet files, not from {names[0]}")
+
+
+class _Files:
+    """Files of one folder, of which the one in use is kept open: places come in their order."""
+
+    def __init__(self, files: Any, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+        self._name: str | None = None
+        self._file: Any = None
+
+    def open(self, name: str) -> Any:
+        """A file by its name in the folder, open for reading in binary."""
+        if name != self._name:
+            if self._file is not None:
+                self._file.close()
+            self._name, self._file = None, self._files.open(f"{self._folder}/{name}", "rb")
+            self._name = name
+        return self._file
+
+
+class _Folder:
+    """Pictures of a folder and its subfolders, links to folders and what is hidden aside; the id is the path within the folder."""
+
+    def __init__(self, files: Any, path: str) -> None:
+        self._files = files
+        self._root = path.rstrip("/")
+
+    def pictures(self) -> Iterator[Listed]:
+        return self._below(self._root)
+
+    def _below(self, folder: str) -> Iterator[Listed]:
+        for entry in sorted(self._files.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
+            path = str(entry["name"]).rstrip("/")
+            name = path.rpartition("/")[2]
+            if entry["type"] == "directory":
+                if not name.startswith(".") and not entry.get("islink"):
+                    yield from self._below(path)
+            elif entry["type"] == "file" and is_picture_name(name):  # a pipe would never end
+                within = path[len(self._root) + 1 :]
+                yield Listed(within, Place(within, None, entry["size"]))
+
+    def read(self, place: Place) -> bytes:
+        return bytes(self._files.cat_file(f"{self._root}/{place.file}"))
+
+
+class _Zip:
+    """Pictures of a zip in the archive's order; the id is the member's name."""
+
+    def __init__(self, files: _Files, name: str) -> None:
+        self._files = files
+        self._name = name
+
+    @cached_property
+    def _archive(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self._files.open(self._name))
+
+    def pictures(self) -> Iterator[Listed]:
+        for entry in self._archive.infolist():
+            if is_picture_name(entry.filename.rpartition("/")[2]):
+                yield Listed(entry.filename, Place(entry.filename, None, entry.file_size))
+
+    def read(self, place: Place) -> bytes:
+        return self._archive.read(place.file)
+
+
+class _Tars:
+    """Pictures of uncompressed tar files, such as WebDataset's shards; the id is ``shard.tar/member``."""
+
+    def __init__(self, files: _Files, names: list[str]) -> None:
+        self._files = files
+        self._names = names
+
+    def pictures(self) -> Iterator[Listed]:
+        for name in self._names:
+            with tarfile.open(fileobj=self._files.open(name), mode="r:") as archive:
+                for member in archive:
+                    if member.isreg() and is_picture_name(member.name.rpartition("/")[2]):
+                        yield Listed(f"{name}/{member.name}", Place(name, member.offset_data, member.size))
+
+    def read(self, place: Place) -> bytes:
+        assert place.size is not None
+        file = self._files.open(place.file)
+        file.seek(place.position)
+        data: bytes = file.read(place.size)
+        if len(data) < place.size:
+            raise EOFError("the archive ends within the picture")
+        return data
+
+
+class _Tables:
+    """Rows of Parquet files; the id is the column ``id`` where there is one, else ``file#row``."""
+
+    def __init__(self, files: _Files, names: list[str]) -> None:
+        self._files = files
+        self._names = names
+        self._open: tuple[str, PictureTable] | None = None
+
+    def pictures(self) -> Iterator[Listed]:
+        for name in self._names:
+            for row, (known, label, split) in enumerate(self._table(name).facts()):
+                yield Listed(known or f"{name}#{row}", Place(name, row, None), label, split)
+
+    def read(self, place: Place) -> bytes:
+        assert place.position is not None
+        return self._table(place.file).picture(place.position)
+
+    def _table(self, name: str) -> PictureTable:
+        if self._open is None or self._open[0] != name:
+            try:
+                self._open = name, PictureTable(self._files.open(name))
+            except pa.ArrowException as error:
+                raise ValueError(f"{name}: {error}") from error
+        return self._open[1]
