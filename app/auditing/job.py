@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from app.choices import OURS
 from model.auditing.labels import read_labels
 from model.auditing.listing import LISTING_FILE, WrittenListing, write_listing
-from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, claim_folder
+from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, ListedPictures, claim_folder
 from model.auditing.parts import part_path
 from model.auditing.sources import absolute, open_source
 from model.checkpoints import Checkpoint, ManifestEntry, load_checkpoint, load_manifest
@@ -84,23 +84,29 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
     for leftover in job.directory.glob("*.partial"):
         leftover.unlink()
     partial = job.listing.with_suffix(".partial")
-    address = absolute(asked.source)
-    labels = None if asked.labels is None else read_labels(asked.labels)
-    written = write_listing(open_source(address), labels, asked.shard_rows, partial)
-    _refuse_foreign_labels(asked, written)
-    manifest = AuditManifest(
-        source=address,
+    try:
+        labels = None if asked.labels is None else read_labels(asked.labels)
+        written = write_listing(open_source(absolute(asked.source)), labels, asked.shard_rows, partial)
+        _refuse_foreign_labels(asked, written)
+        manifest = _manifest(asked, models, written.listed)
+        claim_folder(job.directory, manifest)
+        partial.replace(job.listing)
+    finally:
+        partial.unlink(missing_ok=True)
+    missing = tuple(number for number in range(manifest.parts) if not part_path(job.directory, number).is_file())
+    return BegunAudit(job, manifest, written.labelled, missing)
+
+
+def _manifest(asked: AskedAudit, models: tuple[AuditedModel, ...], listed: ListedPictures) -> AuditManifest:
+    return AuditManifest(
+        source=absolute(asked.source),
         labels=None if asked.labels is None else str(asked.labels.absolute()),
         models=models,
         settings=AuditSettings(crop=asked.crop, shard_rows=asked.shard_rows),
-        listing=written.listed,
+        listing=listed,
         revision=code_revision(),
         versions={name: version(name) for name in _DECIDING},
     )
-    claim_folder(job.directory, manifest)
-    partial.replace(job.listing)
-    missing = tuple(number for number in range(manifest.parts) if not part_path(job.directory, number).is_file())
-    return BegunAudit(job, manifest, written.labelled, missing)
 
 
 def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, Path, ManifestEntry | None], ...]:
@@ -120,6 +126,8 @@ def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, P
 
 def _audited(name: str, checkpoint: Checkpoint) -> AuditedModel:
     metadata = checkpoint.metadata
+    if metadata.colour != "grey":
+        raise AuditError(f"--models: {name} was trained on colour; an audit shows its models the grey faces of 48x48 pixels that it keeps")
     return AuditedModel(
         name=name,
         checkpoint=checkpoint.name,

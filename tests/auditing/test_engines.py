@@ -1,0 +1,138 @@
+"""Every engine gives the bytes of a single process, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.auditing import local
+from app.auditing.job import AuditJob
+from app.auditing.local import make_locally
+from app.auditing.on_ray import OBJECT_STORE_BYTES, make_on_ray
+from app.cli import main
+from model.auditing.manifest import AuditError
+from model.checkpoints import CheckpointError
+from tests.auditing.made_audit import begun, contents, make_here, write_data_set
+from tests.live_server import ROOT
+from tests.made_checkpoints import make_checkpoint_folder
+
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("faces") / "faces.zip"
+    write_data_set(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(data_set: Path, random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of the audit made by one process."""
+    out = tmp_path_factory.mktemp("audit")
+    make_here(begun(data_set, out, random_checkpoints))
+    return contents(out)
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_processes_give_the_same_bytes_though_one_is_killed(
+    data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path
+) -> None:
+    audit = begun(data_set, tmp_path, random_checkpoints)
+    parts = make_locally(audit.job, audit.missing, workers=2)
+    done = [next(parts).number]
+    victim, *_ = multiprocessing.active_children()
+    assert victim.pid is not None
+    kill(victim.pid)
+    done += [made.number for made in parts]
+    assert sorted(done) == list(audit.missing)
+    assert contents(tmp_path) == expected
+
+
+def test_an_audit_whose_processes_are_all_killed_goes_on(
+    data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["audit", str(data_set), "--crop", "whole", "--shard-rows", "2", "--workers", "1", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"UNTURNED_CHECKPOINT_DIR": str(random_checkpoints)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *command], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (tmp_path / "out" / "part-000000.parquet").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+    assert main(command) == 0
+    assert contents(tmp_path / "out") == expected
+
+
+def _die(connection: Connection, job: AuditJob) -> None:
+    kill(os.getpid())
+
+
+def test_a_part_that_every_process_dies_at_ends_the_audit(
+    data_set: Path, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_work", _die)
+    monkeypatch.setattr(local, "MOST_ATTEMPTS", 2)
+    with pytest.raises(AuditError, match="part 0: 2 processes died at it"):
+        list(make_locally(begun(data_set, tmp_path, random_checkpoints).job, [0], workers=1))
+    assert multiprocessing.active_children() == []
+
+
+def test_what_a_process_objects_to_is_raised_once(data_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    make_checkpoint_folder(tmp_path / "checkpoints")
+    audit = begun(data_set, tmp_path / "out", tmp_path / "checkpoints", models=("baseline",))
+    (tmp_path / "checkpoints" / "baseline.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        list(make_locally(audit.job, audit.missing, workers=1))
+
+
+@contextmanager
+def cluster(nodes: int) -> Iterator[tuple[Any, list[Any]]]:
+    """A Ray cluster on this machine: a head that computes nothing and nodes of one processor each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    store = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
+    try:
+        yield made, [made.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES) for _ in range(nodes)]
+    finally:
+        made.shutdown()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes_though_a_node_is_killed(
+    data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path
+) -> None:
+    audit = begun(data_set, tmp_path, random_checkpoints)
+    with cluster(nodes=2) as (made, (first, _)):
+        parts = make_on_ray(audit.job, audit.missing, None, made.address)
+        done = [next(parts).number]
+        made.remove_node(first, allow_graceful=False)
+        done += [part.number for part in parts]
+    assert sorted(done) == list(audit.missing)
+    assert contents(tmp_path) == expected
+
+
+def test_a_cluster_that_is_not_there_is_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    audit = begun(data_set, tmp_path, random_checkpoints)
+    with pytest.raises(AuditError, match=r"--address 127\.0\.0\.1:1: "):
+        list(make_on_ray(audit.job, audit.missing, None, "127.0.0.1:1"))

@@ -1,0 +1,71 @@
+"""The list of an audit's pictures: in parts, with labels, and with a hash that changes with any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.auditing.labels import Labels
+from model.auditing.listing import WrittenListing, read_listing, write_listing
+from model.auditing.manifest import AuditError
+from model.auditing.sources import Listed, Place
+
+ODD = "caf\udce9.png"  # a file name that is not UTF-8, as Python reads it
+
+
+class Names:
+    """A source of pictures that are nothing but their names."""
+
+    def __init__(self, *names: str, label: str | None = None) -> None:
+        self._names = names
+        self._label = label
+
+    def pictures(self) -> Iterator[Listed]:
+        for name in self._names:
+            if name == "damaged":
+                raise EOFError("the archive ends")
+            yield Listed(name, Place(name, None, len(name)), self._label)
+
+    def read(self, place: Place) -> bytes:
+        raise NotImplementedError
+
+
+def written(path: Path, *names: str, labels: Labels | None = None, label: str | None = None) -> WrittenListing:
+    return write_listing(Names(*names, label=label), labels, 2, path / "listing.parquet")
+
+
+def test_a_part_is_read_by_its_number(tmp_path: Path) -> None:
+    found = written(tmp_path, "a", ODD, "c", labels={"c": ("fear", "test"), "z": ("anger", None)})
+    assert (found.listed.pictures, found.labelled) == (3, 1)
+    first, second = (read_listing(tmp_path / "listing.parquet", number) for number in range(2))
+    assert [picture.place for picture in first] == [Place("a", None, 1), Place(ODD, None, 8)]
+    assert [picture.id for picture in first] == ["a", r"caf\xe9.png"]
+    assert second == [Listed("c", Place("c", None, 1), "fear", "test")]
+
+
+def test_the_hash_tells_every_difference(tmp_path: Path) -> None:
+    labels: Labels = {"a": ("fear", None)}
+    hashes = [written(tmp_path, *names).listed.sha256 for names in (("a", "b"), ("b", "a"), ("a", "bb"))]
+    hashes.append(written(tmp_path, "a", "b", labels=labels).listed.sha256)
+    assert len(set(hashes)) == len(hashes)
+    assert written(tmp_path, "a", "b").listed.sha256 == hashes[0]
+
+
+def test_labels_that_are_given_take_the_place_of_the_source_s_own(tmp_path: Path) -> None:
+    assert written(tmp_path, "a", label="anger").labelled == 1
+    assert written(tmp_path, "a", label="anger", labels={}).labelled == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "reason"),
+    [
+        ((), None, "holds no picture"),
+        (("a", "damaged"), None, "cannot be listed: the archive ends"),
+        (("a",), "happy", "the label 'happy'"),
+    ],
+)
+def test_what_cannot_be_listed_is_refused(names: tuple[str, ...], label: str | None, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match=reason):
+        written(tmp_path, *names, label=label)

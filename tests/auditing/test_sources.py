@@ -1,0 +1,128 @@
+"""Pictures are listed and read alike, wherever they are."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from model.auditing.manifest import AuditError
+from model.auditing.sources import READ_ERRORS, Place, open_source
+
+PICTURES = {"b/2.png": b"two", "a.JPG": b"one", "b/c/3.webp": b"three"}
+OTHERS = {"notes.txt": b"x", ".hidden.png": b"x", "b/c/4.json": b"x"}
+
+
+def write_folder(root: Path) -> str:
+    for name, content in (PICTURES | OTHERS | {".git/5.png": b"x"}).items():
+        (root / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "faces" / name).write_bytes(content)
+    os.mkfifo(root / "faces" / "pipe.png")
+    (root / "faces" / "round").symlink_to(root / "faces", target_is_directory=True)
+    return str(root / "faces")
+
+
+def write_memory(root: Path) -> str:
+    files = fsspec.filesystem("memory")
+    for name, content in (PICTURES | OTHERS).items():
+        files.pipe_file(f"/{root.name}/{name}", content)
+    return f"memory://{root.name}"
+
+
+def write_zip(root: Path) -> str:
+    with zipfile.ZipFile(root / "faces.zip", "w") as archive:
+        for name, content in (PICTURES | OTHERS).items():
+            archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+    return f"file://{root / 'faces.zip'}"
+
+
+def write_tars(root: Path) -> str:
+    for number, (name, content) in enumerate((PICTURES | OTHERS).items()):
+        with tarfile.open(root / f"shard-{number % 2}.tar", "a") as archive:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return str(root / "shard-*.tar")
+
+
+def write_tables(root: Path) -> str:
+    contents = list(PICTURES.values())
+    structures = [{"bytes": content, "path": None} for content in contents[:2]]
+    pq.write_table(
+        pa.table({"id": list(PICTURES)[:2], "image": structures, "label": ["fear", None]}), root / "t-0.parquet", row_group_size=1
+    )
+    pq.write_table(pa.table({"png": pa.array(contents[2:], pa.large_binary()), "number": [7]}), root / "t-1.parquet")
+    return str(root / "t-*.parquet")
+
+
+@pytest.mark.parametrize(
+    ("write", "ids"),
+    [
+        (write_folder, ["a.JPG", "b/2.png", "b/c/3.webp"]),
+        (write_memory, ["a.JPG", "b/2.png", "b/c/3.webp"]),
+        (write_zip, list(PICTURES)),
+        (write_tars, ["shard-0.tar/b/2.png", "shard-0.tar/b/c/3.webp", "shard-1.tar/a.JPG"]),
+        (write_tables, ["b/2.png", "a.JPG", "t-1.parquet#0"]),
+    ],
+)
+def test_every_picture_is_listed_once_and_read_by_another_process(write: Callable[[Path], str], ids: list[str], tmp_path: Path) -> None:
+    address = write(tmp_path)
+    listed = list(open_source(address).pictures())
+    assert [picture.id for picture in listed] == ids
+    other = open_source(address)  # as a process that only knows the address and the list
+    contents = {picture.id.partition(".tar/")[2] or picture.id: other.read(picture.place) for picture in reversed(listed)}
+    assert contents == {name if name in contents else "t-1.parquet#0": content for name, content in PICTURES.items()}
+
+
+def test_a_table_says_labels_of_its_own(tmp_path: Path) -> None:
+    assert [picture.label for picture in open_source(write_tables(tmp_path)).pictures()] == ["fear", None, None]
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "faces[1]").mkdir()
+    (tmp_path / "faces[1]" / "a.png").write_bytes(b"one")
+    (picture,) = open_source(str(tmp_path / "faces[1]")).pictures()
+    assert picture.id == "a.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing.zip", "there is nothing"),
+        ("*.tar", "there is nothing"),
+        ("notes.txt", "not from notes.txt"),
+        ("nowhere://x", "cannot be reached"),
+    ],
+)
+def test_what_is_no_source_is_refused_in_a_line(name: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(AuditError, match=reason) as refused:
+        open_source(name if "://" in name else str(tmp_path / name))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_picture_that_is_gone_or_cut_raises_what_a_row_can_hold(tmp_path: Path) -> None:
+    address = write_tars(tmp_path)
+    *_, last = open_source(address).pictures()
+    with (tmp_path / "shard-1.tar").open("r+b") as file:
+        file.truncate(last.place.position)
+    with pytest.raises(READ_ERRORS, match="ends within"):
+        open_source(address).read(last.place)
+    with pytest.raises(READ_ERRORS):
+        open_source(write_zip(tmp_path)).read(Place("gone.png", None, 3))
+    with pytest.raises(READ_ERRORS):
+        open_source(write_folder(tmp_path)).read(Place("gone.png", None, 3))
+
+
+def test_a_table_without_pictures_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"number": [1]}), tmp_path / "t.parquet")
+    with pytest.raises(READ_ERRORS, match="found none"):
+        list(open_source(str(tmp_path / "t.parquet")).pictures())
