@@ -39,6 +39,7 @@ DESCRIPTION = (
 # outside a function, and functions that do are called once the models are loaded, which are loaded after these.
 LATE_MODULES = (
     "app.explaining.pipeline",
+    "app.drawing.certificate",
     "app.drawing.colours",
     "app.drawing.figure",
     "app.drawing.saved_maps",

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UNDEFINED = "–"
+SMALLEST = 5e-4  # what three decimals still show
 
 
 def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
@@ -28,6 +29,14 @@ def estimate(value: float | None, interval: Sequence[float] | None, *, signed: b
         return text
     low, high = (decimal(end, signed=signed) for end in interval)
     return f"{text} [{low}, {high}]"
+
+
+def measured(value: float | None, interval: Sequence[float] | None) -> str:
+    """As :func:`estimate`, with two significant digits where three decimals would show nothing, as of a rounding error."""
+    if not value or abs(value) >= SMALLEST:
+        return estimate(value, interval)
+    numbers = [f"{number:.1e}".replace("-", "−") for number in (value, *(interval or ()))]
+    return numbers[0] if interval is None else f"{numbers[0]} [{', '.join(numbers[1:])}]"
 
 
 def percent(fraction: float | None, interval: Sequence[float] | None = None) -> str:

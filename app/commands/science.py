@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from app.commands import certify as certify_command
 from app.commands.arguments import add_parser, positive
 from model.data.imbalance import ORIGINAL, protocol_name
 from model.errors import InputError
@@ -36,6 +37,7 @@ def add_commands(subparsers: Subparsers) -> None:
     _add_reproduce(subparsers)
     _add_tables(subparsers)
     _add_claims(subparsers)
+    certify_command.add_certify(subparsers)
     _add_export(subparsers)
 
 

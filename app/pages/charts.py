@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.numbers import decimal
+from model.certifying.report import Line
 from model.claims.report import Measure, PointSet
 
 WIDTH = 400.0
@@ -20,6 +21,8 @@ MARGIN = 52.0
 INTERVALS = 4  # between ticks, or a few more
 PAIR_LABELS = 122.0  # as LABELS, for methods' titles
 PAIR_ROW = 30.0  # holds two marks
+STEP_HEIGHT = 150.0  # of a plot of steps
+STEP_AXIS = 42.0  # below it, with the axis's title
 APART = 5.5  # of either mark from the middle of its row
 
 
@@ -110,6 +113,32 @@ class ScatterPlot:
     high: float
 
 
+@dataclass(frozen=True)
+class StepMark:
+    """One step of a randomisation: a dot and its whisker."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class StepPlot:
+    """A randomisation's steps from left to right, joined by ``path`` (an SVG polyline); ``bounds`` are places of dashed lines."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    bottom: float
+    marks: tuple[StepMark, ...]
+    path: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    bounds: tuple[float, ...]
+
+
 def interval_plot(measure: Measure, ours: str) -> IntervalPlot:
     """A measure of all models: value and 95% interval of each."""
     shown = [(name, estimate) for name, estimate in measure.models.items() if estimate.value is not None]
@@ -183,6 +212,32 @@ def scatter_plot(points: PointSet) -> ScatterPlot:
         marked="".join(dot for dot, apart in zip(dots, marked, strict=True) if apart),
         low=ticks[0],
         high=ticks[-1],
+    )
+
+
+def step_plot(line: Line) -> StepPlot:
+    """Similarity of the maps, 0 to 1, against the number of random layers; dashed lines at the control and at what must fail."""
+    values = [0, *(step.layers for step in line.steps)]
+    across, up = _Scale(0.0, float(values[-1]), MARGIN, WIDTH - RIGHT), _Scale(0.0, 1.0, TOP + STEP_HEIGHT, TOP)
+    marks = []
+    for step in line.steps:
+        found = step.similarity
+        if found.value is not None and found.interval is not None:
+            low, high = found.interval
+            marks.append(StepMark(across(step.layers), up(found.value), up(low), up(high)))
+    ticks = [value for value in tick_values(0.0, float(values[-1])) if value <= values[-1]]
+    bounds = [line.chance.value, line.known_bad.value if line.known_bad else None]
+    return StepPlot(
+        width=WIDTH,
+        height=TOP + STEP_HEIGHT + STEP_AXIS,
+        left=MARGIN,
+        right=WIDTH - RIGHT,
+        bottom=TOP + STEP_HEIGHT,
+        marks=tuple(marks),
+        path=" ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in (StepMark(across(0.0), up(1.0), 0.0, 0.0), *marks)),
+        x_ticks=tuple(Tick(across(value), f"{value:.0f}") for value in ticks),
+        y_ticks=tuple(Tick(up(value), decimal(value, 1)) for value in (0.0, 0.5, 1.0)),
+        bounds=tuple(up(bound) for bound in bounds if bound is not None),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.errors import ErrorCode, Problem
 from app.explaining.service import service_of
 from app.numbers import decimal, percent
+from app.pages.certificates import certified
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
@@ -52,6 +53,7 @@ async def model_card(request: Request, name: str) -> Response:
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
     card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256) | {"strengths": _strengths(explainer, checkpoint)}
+    card["certificate"] = certified(service_of(request).settings, checkpoint)
     return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.pages import certificates as certificate_pages
 from app.pages import claims as claims_page
 from app.pages import dataset_faces as face_pages
 from app.pages import documentation as documentation_page
@@ -37,6 +38,7 @@ PARTS = (
     claims_page,
     result_pages,
     model_pages,
+    certificate_pages,
     supplement_pages,
     tray_page,
     documentation_page,

@@ -26,6 +26,7 @@ from model.maps.measures import minmax_overlap, overlap, periphery_share
 from model.measuring.bootstrap import DRAWS, draw_counts
 from model.measuring.evaluation import split_outputs
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
+from model.measuring.shuffling import shuffle
 
 BASELINE = "baseline"
 SPLIT = "test"
@@ -95,10 +96,7 @@ def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassif
     """A copy whose every filter and matrix holds its own weights in a random order: as strong, and nothing learnt is left in it."""
     shuffled = deepcopy(classifier)
     generator = torch.Generator().manual_seed(SHUFFLE_SEED)
-    for parameter in shuffled.parameters():
-        if parameter.dim() > 1:
-            order = torch.randperm(parameter.numel(), generator=generator)
-            parameter.data = parameter.data.flatten()[order].view_as(parameter)
+    shuffle((parameter for parameter in shuffled.parameters() if parameter.dim() > 1), generator)
     return shuffled
 
 

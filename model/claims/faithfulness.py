@@ -38,7 +38,7 @@ RULE = (
 Floats = NDArray[np.float64]
 
 
-class _FaceModel(nn.Module):
+class FaceModel(nn.Module):
     """A classifier from faces ``(N, 1, 48, 48)`` in 0..1 to logits: the form ROAD works on, whose noise is meant for that range."""
 
     def __init__(self, classifier: ExpressionClassifier, input_size: int) -> None:
@@ -84,7 +84,7 @@ def road(classifier: ExpressionClassifier, input_size: int, faces: Tensor, class
         classes: ``(N,)``, the class whose probability is watched.
         maps: ``(N, 48, 48)``; only the order of the pixels counts.
     """
-    model = _FaceModel(classifier, input_size)
+    model = FaceModel(classifier, input_size)
     pictures = faces.unsqueeze(1).float() / 255.0
     ranks = pixel_ranks(maps)
     metrics = (ROADMostRelevantFirstAverage(list(KEPT_PER_CENT)), ROADLeastRelevantFirstAverage(list(KEPT_PER_CENT)))

@@ -1,0 +1,105 @@
+"""``unturned certify``: measure how far a checkpoint's maps can be trusted, on faces of the FERPlus test split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from model.certifying.completeness import completeness_line
+from model.certifying.mirror import mirror_lines
+from model.certifying.perturbation import faithfulness_lines
+from model.certifying.randomisation import randomisation_lines
+from model.certifying.regions import region_lines
+from model.certifying.report import Certificate, Line
+from model.certifying.sample import BATCH, Sample, attention_maps, balanced_sample
+from model.checkpoints import Checkpoint, load_checkpoint
+from model.data.ferplus import FaceSet, load_ferplus
+from model.errors import InputError
+from model.expressions import EXPRESSIONS
+from model.files.revision import code_revision
+from model.measuring.bootstrap import DRAWS
+
+SPLIT = "test"
+FACES = 140
+FEWEST_FACES = 2 * len(EXPRESSIONS)
+SEED = 20231030
+
+
+def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed: int = SEED) -> Certificate:
+    """Measure the certificate of a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        data: folder or zip of FERPlus.
+        command: what was typed, to stand in the certificate.
+        most_faces: as many of every expression as of the others, as far as there are.
+        seed: of the choice of faces, the random maps and the random weights.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged.
+        DatasetError: no FERPlus at ``data``.
+        InputError: too few faces were asked for.
+    """
+    if most_faces < FEWEST_FACES:
+        raise InputError(f"--faces {most_faces}: at least {FEWEST_FACES} are needed, two of each expression")
+    checkpoint, revision = load_checkpoint(path), code_revision()
+    faces = balanced_sample(load_ferplus(data, SPLIT).labelled(), most_faces, seed)
+    start = time.perf_counter()
+    lines = tuple(_announced(_lines(checkpoint, faces, seed)))
+    (completeness,) = (line for line in lines if line.section == "exactness")
+    return Certificate(
+        checkpoint=checkpoint.name,
+        sha256=checkpoint.sha256,
+        method=checkpoint.metadata.method,
+        network=checkpoint.metadata.network,
+        maps="exact" if completeness.verdict == "pass" else "approximate",
+        dataset="ferplus",
+        split=SPLIT,
+        faces=len(faces),
+        faces_by_class=dict(zip(EXPRESSIONS, faces.counts(), strict=True)),
+        seed=seed,
+        draws=DRAWS,
+        command=command,
+        revision=revision,
+        seconds=round(time.perf_counter() - start, 1),
+        lines=lines,
+    )
+
+
+def _lines(checkpoint: Checkpoint, faces: FaceSet, seed: int) -> Iterable[Line]:
+    sample = looked_at(checkpoint, faces)
+    yield completeness_line(sample)
+    yield from randomisation_lines(sample, attention_maps, seed)
+    yield from faithfulness_lines(sample, seed)
+    yield from mirror_lines(sample, seed)
+    yield from region_lines(sample, checkpoint.metadata.geometry, seed)
+
+
+def _announced(lines: Iterable[Line]) -> Iterable[Line]:
+    """The lines, each told as soon as it is measured."""
+    for line in lines:
+        print(line_text(line), flush=True)
+        yield line
+
+
+def line_text(line: Line) -> str:
+    """A line for a terminal: verdict, title, figure and control."""
+    return f"{line.said:>13}  {line.title}: {_number(line.figure.value)} ({line.chance_title}: {_number(line.chance.value)})"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3g}"
+
+
+@torch.inference_mode()
+def looked_at(checkpoint: Checkpoint, faces: FaceSet) -> Sample:
+    """The faces with what the model names each and the map of that class."""
+    metadata, classifier = checkpoint.metadata, checkpoint.classifier
+    unread = Sample(classifier, metadata.input_size, metadata.grid, faces, faces.labels, torch.empty(0))
+    parts = [slice(start, start + BATCH) for start in range(0, len(faces), BATCH)]
+    predicted = [classifier(unread.images(part)).logits.argmax(1) for part in parts]
+    cells = [attention_maps(classifier, unread.images(part), classes) for part, classes in zip(parts, predicted, strict=True)]
+    return Sample(classifier, metadata.input_size, metadata.grid, faces, torch.cat(predicted), torch.cat(cells))

@@ -1,0 +1,63 @@
+"""Whether a map is a sum of the answer: mean over the cells plus bias against the logit.
+
+The logit is computed a second time, the way the head was trained: features pooled first, then weighted, in double precision. A map that is
+only drawn from the features, as Grad-CAM's scaled ones, has no such identity. (Completeness: Sundararajan et al., ICML 2017.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.certifying.judging import judged_line
+from model.certifying.report import Line
+from model.certifying.sample import BATCH, Sample
+from model.classifier import ExpressionClassifier, PooledHead
+from model.measuring.bootstrap import Floats
+
+TOLERANCE = 1e-3  # logits: rounding of single precision stays far below, a wrong term far above
+RULE = f"pass: a face's worst error is below {TOLERANCE:g} logits in the mean; the maps are then called exact, otherwise approximate"
+
+
+@torch.inference_mode()
+def completeness_line(sample: Sample) -> Line:
+    """Error of a face: the largest over the classes of ``|mean(map) + bias - logit|``, in logits."""
+    parts = [_sums_and_logits(sample, slice(start, start + BATCH)) for start in range(0, len(sample.faces), BATCH)]
+    sums, logits = (torch.cat(values) for values in zip(*parts, strict=True))
+    error, others = _worst(sums - logits), _worst(sums.roll(1, 0) - logits)
+    return judged_line(
+        key="completeness",
+        section="exactness",
+        title="A map's mean and the bias make the logit",
+        unit="logits of error",
+        source="completeness axiom: Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017",
+        rule=RULE,
+        chance_title="the map of another face",
+        figure=error,
+        chance=others,
+        margin=TOLERANCE - error,
+        note=f"The largest error of any face is {error.max():.2g} logits.",
+    )
+
+
+def _sums_and_logits(sample: Sample, part: slice) -> tuple[Tensor, Tensor]:
+    """Of some faces the maps' means with the bias added, and the logits without maps, both ``(N, L)``."""
+    features = sample.classifier.network(sample.images(part))
+    head = sample.classifier.head
+    return head(features).maps.double().mean((2, 3)) + head.bias.double(), pooled_first(sample.classifier, features)
+
+
+def pooled_first(classifier: ExpressionClassifier, features: Tensor) -> Tensor:
+    """Logits ``(N, L)`` of features ``(N, C, h, w)`` without making maps, in double precision."""
+    head, values = classifier.head, features.double()
+    weight, bias = head.weight.double(), head.bias.double()
+    if isinstance(head, PooledHead):
+        return F.linear(values.mean((2, 3)), weight, bias)
+    return F.linear(values.flatten(1), weight.flatten(1), bias)
+
+
+def _worst(errors: Tensor) -> Floats:
+    """The largest of each face's errors ``(N, L)``."""
+    worst: Floats = errors.abs().amax(1).numpy()
+    return worst

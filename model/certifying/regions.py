@@ -1,0 +1,105 @@
+"""Whether a map lies where people see the expression: the areas of its action units. That is plausibility; it says nothing of faithfulness.
+
+A model may rightly use what no coder of faces names, and a map that flatters the eye may have nothing to do with the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.certifying.judging import judged_line
+from model.certifying.report import Line
+from model.certifying.sample import BATCH, Sample, attention_maps
+from model.expressions import EXPRESSIONS
+from model.geometry import FaceGeometry
+from model.maps.face_regions import fit_template
+from model.measuring.bootstrap import Floats
+from model.preprocessing import FACE_SIZE
+
+# Where each action unit moves the skin (Ekman and Friesen, Facial Action Coding System, 1978), in the names of `model.maps.face_regions`,
+# "left" and "right" left out.
+ACTION_UNITS = {
+    1: ("brow", "forehead"),
+    2: ("brow", "forehead"),
+    4: ("brow", "nose bridge"),
+    5: ("eye",),
+    6: ("cheek", "eye corner"),
+    7: ("eye",),
+    9: ("nose bridge", "nose"),
+    12: ("mouth corner", "cheek"),
+    15: ("mouth corner",),
+    16: ("mouth", "chin"),
+    20: ("mouth corner", "mouth"),
+    23: ("mouth",),
+    26: ("mouth", "chin"),
+}
+# The units of each expression's prototype (EMFACS: Friesen and Ekman, 1983); a neutral face has none.
+PROTOTYPES = {
+    "happiness": (6, 12),
+    "surprise": (1, 2, 5, 26),
+    "sadness": (1, 4, 15),
+    "anger": (4, 5, 7, 23),
+    "disgust": (9, 15, 16),
+    "fear": (1, 2, 4, 5, 7, 20, 26),
+}
+RULE = "plausible: more of the map's positive evidence lies there than of a random one's (mean difference above 0); plausibility only"
+SOURCE = "action units: Friesen and Ekman, EMFACS, 1983; mass: Arras et al., CLEVR-XAI, Information Fusion 2022"
+
+
+def expression_area(expression: str, geometry: FaceGeometry) -> NDArray[np.bool_]:
+    """The pixels of a FERPlus face ``(48, 48)`` where the expression's action units are, by the mean landmarks."""
+    named = {place for unit in PROTOTYPES[expression] for place in ACTION_UNITS[unit]}
+    template = fit_template(geometry.landmarks, geometry.landmarks)
+    centres = (np.arange(FACE_SIZE) + 0.5) / FACE_SIZE
+    places = [[template.place((x, y)) for x in centres] for y in centres]
+    return np.array([[_sideless(place) in named for place in row] for row in places])
+
+
+def _sideless(place: str) -> str:
+    return place.removeprefix("left ").removeprefix("right ")
+
+
+def mass_share(maps: Floats, area: NDArray[np.bool_]) -> Floats:
+    """Part of each map's positive mass ``(N, H, W)`` inside the area ``(H, W)``, (N,), 0 to 1; NaN for a map without any."""
+    mass = np.maximum(maps, 0.0)
+    whole = mass.sum((1, 2))
+    share: Floats = np.divide((mass * area).sum((1, 2)), whole, out=np.full(len(maps), np.nan), where=whole > 0)
+    return share
+
+
+@torch.inference_mode()
+def region_lines(sample: Sample, geometry: FaceGeometry, seed: int) -> Iterator[Line]:
+    """A line for each expression that has action units, on the faces labelled so, of that expression's map."""
+    generator = np.random.default_rng(seed)
+    for expression, units in PROTOTYPES.items():
+        index = EXPRESSIONS.index(expression)
+        chosen = torch.nonzero(sample.faces.labels == index).flatten()
+        if not len(chosen):
+            continue
+        area = expression_area(expression, geometry)
+        cells = np.concatenate([_cells(sample, part, index) for part in torch.split(chosen, BATCH)])
+        own = mass_share(sample.enlarged(cells), area)
+        chance = mass_share(sample.enlarged(generator.standard_normal(cells.shape)), area)
+        yield judged_line(
+            key=f"region_{expression}",
+            section="plausibility",
+            title=f"Evidence for {expression} in the area of its action units",
+            unit="share of the map's positive evidence",
+            source=SOURCE,
+            rule=RULE,
+            chance_title="random maps",
+            figure=own,
+            chance=chance,
+            margin=own - chance,
+            note=f"{' + '.join(f'AU{unit}' for unit in units)}: {area.mean():.0%} of the crop; {len(chosen)} faces.",
+        )
+
+
+def _cells(sample: Sample, faces: Tensor, index: int) -> Floats:
+    images = sample.images(faces)
+    return attention_maps(sample.classifier, images, torch.full((len(faces),), index)).double().numpy()

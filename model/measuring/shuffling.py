@@ -1,0 +1,15 @@
+"""Random weights as strong as the trained ones: the same numbers in a random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def shuffle(parameters: Iterable[nn.Parameter], generator: torch.Generator) -> None:
+    """Put the numbers of each parameter into a random order, in place; nothing learnt is left in them."""
+    for parameter in parameters:
+        order = torch.randperm(parameter.numel(), generator=generator)
+        parameter.data = parameter.data.flatten()[order].view_as(parameter)

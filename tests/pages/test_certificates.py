@@ -1,0 +1,87 @@
+"""A model's page shows its certificate, says where there is none, and never shows that of another file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.pages.certificates import certificate_file
+from model.certifying.report import Certificate, certificate_path, save_certificate
+from tests.made_certificate import NOTE, made_certificate
+from tests.pages.test_pages import make_client
+
+FILES = ("certificate.json", "certificate.pdf")
+
+
+@pytest.fixture
+def client(random_checkpoints: Path, tmp_path: Path) -> TestClient:
+    return make_client(random_checkpoints, tmp_path)
+
+
+def store(client: TestClient, folder: Path, sha256: str | None = None) -> Certificate:
+    """A certificate of `baseline` where the service looks for it."""
+    service: Any = client.app.state.service  # type: ignore[attr-defined]
+    certificate = made_certificate("baseline", sha256 or service.pipeline.explainer.checkpoints["baseline"].sha256)
+    path = certificate_path(folder / "baseline.safetensors")
+    path.parent.mkdir()
+    save_certificate(path, certificate)
+    return certificate
+
+
+def test_a_model_without_one_says_what_to_run(client: TestClient) -> None:
+    for address in ("/models/ours", "/models/ours/certificate"):
+        assert "Not certified; run <code>unturned certify checkpoints/mek_sf.safetensors --data FERPLUS</code>" in client.get(address).text
+    for name in FILES:
+        answer = client.get(f"/models/ours/{name}")
+        assert answer.status_code == 404 and "Not certified" in answer.json()["detail"]
+
+
+def test_the_page_shows_every_line_with_rule_control_and_verdict(client: TestClient, tmp_path: Path) -> None:
+    certificate = store(client, tmp_path)
+    text = client.get("/models/baseline/certificate").text
+    for line in certificate.lines:
+        assert line.rule in text and line.title in text and f">{line.said}</span>" in text
+    assert "4.5e−07 [3.6e−07, 5.4e−07]" in text
+    assert "Of 4 lines 2 pass, 1 fail and 1 stay undecided." in text  # plausibility is no question of trust
+    assert "not plausible" in text
+    assert NOTE not in text and "&lt;b&gt;not markup" in text
+    assert text.count("<polyline") == 1
+    assert "Of 4 lines 2 pass" in client.get("/models/baseline").text
+
+
+def test_the_files_are_those_of_the_certificate(client: TestClient, tmp_path: Path) -> None:
+    certificate = store(client, tmp_path)
+    assert json.loads(client.get("/models/baseline/certificate.json").text) == certificate.model_dump(mode="json")
+    paper = client.get("/models/baseline/certificate.pdf")
+    assert paper.content.startswith(b"%PDF") and paper.headers["content-type"] == "application/pdf"
+
+
+def test_the_certificate_of_another_file_is_not_shown(client: TestClient, tmp_path: Path) -> None:
+    store(client, tmp_path, sha256="0" * 64)
+    text = client.get("/models/baseline/certificate").text
+    assert "that of another file with this name; measure it again with" in text
+    assert "Title of" not in text
+    assert client.get("/models/baseline/certificate.pdf").status_code == 404
+
+
+def test_a_damaged_one_is_told_by_name(client: TestClient, tmp_path: Path) -> None:
+    store(client, tmp_path)
+    certificate_path(tmp_path / "baseline.safetensors").write_text("{}")
+    answer = client.get("/models/baseline/certificate")
+    assert answer.status_code == 500
+    assert "baseline.json" in answer.text and str(tmp_path) not in answer.text
+
+
+def test_an_unknown_model_has_none(client: TestClient) -> None:
+    assert client.get("/models/nope/certificate").status_code == 404
+
+
+def test_the_file_asks_for_no_other() -> None:
+    html = certificate_file(made_certificate("baseline", "0" * 64))
+    assert not re.search(r"\b(src|href)=|@import|url\(|<script|<link", html)
+    assert html.startswith("<!doctype html>") and NOTE not in html
