@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from app.pages.templating import problem_page, static_files
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
 DESCRIPTION = (
     "What facial expression classifiers look at: the attention map of each of seven expressions, on a face and on its mirror image. "
@@ -54,12 +55,14 @@ LATE_MODULES = (
     "model.tables.layout",
     "model.tables.tables",
 )
+# Imported with them where the settings name an audit: they need the extra `audit`.
+AUDIT_MODULES = ("app.pages.audit_browser",)
 
 
-def import_late_modules() -> None:
+def import_late_modules(names: Iterable[str] = LATE_MODULES) -> None:
     """Import what requests need; takes about a second, which neither the start nor the first request should wait for."""
     have_temporary_folder()
-    for name in LATE_MODULES:
+    for name in names:
         import_module(name)
 
 
@@ -92,8 +95,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(strict_query)],
         redirect_slashes=False,
     )
+    late = LATE_MODULES if settings.audit is None else LATE_MODULES + AUDIT_MODULES
     places = Places(settings.compute_slots, settings.queue_length)
-    app.state.service = service = Service(settings, places, import_late_modules)
+    app.state.service = service = Service(settings, places, partial(import_late_modules, late))
     app.state.pages = PageState()
     install_error_handlers(app, problem_page)
     documentation.install_openapi(app, asks_for_key=settings.api_key is not None)

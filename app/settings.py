@@ -6,6 +6,7 @@ An unknown ``UNTURNED_*`` variable is refused, so that a misspelt limit cannot s
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,14 @@ def _holds_ferplus(folder: Path | None) -> Path | None:
     return folder
 
 
+def _holds_findings(folder: Path | None) -> Path | None:
+    if folder is not None and not (folder / "issues.parquet").is_file():
+        raise ValueError("the folder holds no issues.parquet: unturned audit --report FOLDER writes it")
+    if folder is not None and find_spec("pyarrow") is None:
+        raise ValueError("reading an audit needs the extra `audit`: pip install -e '.[audit]'")
+    return folder
+
+
 def _long_enough(key: SecretStr | None) -> SecretStr | None:
     if key is not None and len(key.get_secret_value()) < 16:
         raise ValueError("an API key needs at least 16 characters")
@@ -50,6 +59,7 @@ Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 DatasetFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_ferplus)]
+AuditFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_findings)]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
 
 
@@ -72,6 +82,7 @@ class Settings(BaseSettings):
         description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",
     )
     datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
+    audit: AuditFolder = Field(default=None, description="Folder that `unturned audit` wrote; turns on the page of its findings.")
 
     allowed_hosts: Strings = Field(
         default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered; `*` for any."

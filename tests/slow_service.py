@@ -102,6 +102,6 @@ if __name__ == "__main__":
     from app import main as application
     from app.cli import main
 
-    application.import_late_modules = lambda: None
+    application.import_late_modules = lambda names: None
     sys.addaudithook(_watch_writes)
     sys.exit(main(["serve"]))

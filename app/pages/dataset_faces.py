@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response
 
 from app.errors import ErrorCode, Problem, unusable_file
 from app.explaining.service import service_of
+from app.pages.face_number import INDEX
 from app.pages.state import FaceReading, page_state
 from app.pages.templating import PageRoute, render
 from model.errors import InputError
@@ -32,15 +32,6 @@ OUTCOMES = {
     "first": "baseline right, ours wrong",
     "neither": "both wrong",
 }
-
-
-class FaceNumber(IntegerConvertor):
-    """The number of a face in an address, ``{index:face}``: nine digits at most, since Python refuses to read thousands."""
-
-    regex = "[0-9]{1,9}"
-
-
-register_url_convertor("face", FaceNumber())
 
 
 @router.get("/faces")
@@ -83,14 +74,14 @@ async def faces(
     return render(request, "faces.html", context, headers=headers)
 
 
-@router.get("/faces/{index:face}.png")
+@router.get(f"/faces/{INDEX}.png")
 async def face_picture(request: Request, index: int) -> Response:
     """One test face."""
     browser = await face_browser(request)
     return Response(browser.picture(checked_index(browser, index)), media_type="image/png")
 
 
-@data_router.get("/faces/{index:face}.json")
+@data_router.get(f"/faces/{INDEX}.json")
 async def face_facts(request: Request, index: int) -> Response:
     """What the annotators saw in one test face."""
     browser = await face_browser(request)

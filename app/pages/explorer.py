@@ -15,7 +15,9 @@ from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.http.security import EXPLORER_POLICY, RESULT_POLICY
 from app.http.uploads import read_upload
+from app.pages.audited_faces import audited_face
 from app.pages.dataset_faces import checked_index, face_browser
+from app.pages.face_number import INDEX
 from app.pages.first_result import first_result
 from app.pages.templating import PageRoute, render
 from app.samples import Card, gallery, sample_index, sample_pictures
@@ -80,11 +82,17 @@ async def explain_sample(request: Request, sample: str) -> Response:
     return await _still(request, sample_pictures()[sample], parse_crop(about["crop"]))
 
 
-@router.get("/faces/{index:face}")
+@router.get(f"/faces/{INDEX}")
 async def explain_face(request: Request, index: int) -> Response:
     """A test face of the data set explained by the server."""
     browser = await face_browser(request)
     return await _still(request, browser.picture(checked_index(browser, index)), "whole")
+
+
+@router.get(f"/audit/{INDEX}")
+async def explain_audited_face(request: Request, index: int) -> Response:
+    """A face that an audit found something about, explained by the server."""
+    return await _still(request, await audited_face(request, index), "whole")
 
 
 @data_router.get("/explorer/start.json")

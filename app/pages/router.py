@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.pages import audited_faces as audit_pages
 from app.pages import certificates as certificate_pages
 from app.pages import claims as claims_page
 from app.pages import dataset_faces as face_pages
@@ -35,6 +36,7 @@ async def about(request: Request) -> Response:
 PARTS = (
     explorer_pages,
     face_pages,
+    audit_pages,
     claims_page,
     result_pages,
     model_pages,

@@ -12,6 +12,7 @@ router = APIRouter(include_in_schema=False)
 # each of these pages is computed for the one who asks
 ROBOTS = """User-agent: *
 Disallow: /api/
+Disallow: /audit
 Disallow: /faces
 Disallow: /samples/
 Disallow: /supplement

@@ -1,4 +1,4 @@
-"""What pages keep between requests: the data set's faces, the explorer's first result, and the supplement's figures."""
+"""What pages keep between requests: the data set's faces, an audit, the explorer's first result, and the supplement's figures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from app.explaining.pipeline import Pipeline
+    from app.pages.audit_browser import AuditBrowser
     from app.pages.face_browser import FaceBrowser
     from app.pages.hero import Hero
     from app.pages.supplement_figures import Supplement
@@ -49,6 +50,7 @@ class PageState:
     """Everything is made on the first visit to the page that needs it; ``tasks`` holds what runs on after its request."""
 
     faces: FaceReading | None = None
+    audit: asyncio.Future[AuditBrowser] | None = None
     first: FirstResult | None = None
     supplement: Supplement | None = None
     tasks: set[asyncio.Future[None]] = field(default_factory=set)

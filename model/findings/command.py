@@ -56,10 +56,10 @@ def _cross_fitted(audit: Audit, faces: AuditedFaces, count: int) -> Floats:
 
     rows = faces.labelled
     folds = folds_of([faces.digests[row] for row in rows], count)
-    return cross_fitted(features_of(_labelled_pictures(audit, rows)), faces.labels[rows], folds)
+    return cross_fitted(features_of(labelled_pictures(audit, rows)), faces.labels[rows], folds)
 
 
-def _labelled_pictures(audit: Audit, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+def labelled_pictures(audit: Audit, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
     """The pictures of some rows, in order, part by part."""
     wanted, start = set(rows.tolist()), 0
     for table in audit.tables(["face"]):

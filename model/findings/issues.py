@@ -96,7 +96,7 @@ def read_issues(directory: Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise AuditError(f"{path} cannot be read: write it with unturned audit --report {directory}") from error
+        raise AuditError(f"{path} cannot be read: unturned audit --report FOLDER writes it") from error
     if not table.schema.equals(ISSUE_SCHEMA):
-        raise AuditError(f"{path} has other columns than this version writes: write it with unturned audit --report {directory}")
+        raise AuditError(f"{path} has other columns than this version writes: unturned audit --report FOLDER writes it anew")
     return table

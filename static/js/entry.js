@@ -56,7 +56,7 @@ function samples() {
 export const firstSample = () => samples()[0].dataset.sample ?? "";
 
 /**
- * A gallery picture, or a test face of the data set (`face-123`).
+ * A gallery picture, or a test face of the data set (`face-123`), or a face of an audit (`audit-123`).
  *
  * @param {string} id
  * @returns {Promise<{file: Blob, crop: string, about: About}>} with the crop that suits it
@@ -66,6 +66,12 @@ export async function loadSample(id) {
   if (link !== undefined) {
     const { picture: address = "", crop = "detect", credit = "", expression = "" } = link.dataset;
     return { file: await picture(address), crop, about: { name: id, credit, expression, votes: {} } };
+  }
+  if (id.startsWith("audit-")) {
+    const audited = `/audit/${encodeURIComponent(id.replace("audit-", ""))}`;
+    const [file, { name, label, said }] = await Promise.all([picture(`${audited}.png`), json(`${audited}.json`)]);
+    const credit = `${name}, ${label === null ? "without a label" : `labelled ${label}`}. The audit: ${said.join("; ")}.`;
+    return { file, crop: "whole", about: { name: id, credit, expression: "", votes: {} } };
   }
   const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
