@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -94,6 +95,10 @@ def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
         written_files.append(str(arguments[0]))
 
 
+def _nothing_late(names: Iterable[str] = ()) -> None:
+    pass
+
+
 if __name__ == "__main__":
     vars(sys.modules["app.explaining.service"]).update(load_explainer=_load_explainer, load_detector=lambda settings: object())
     _stand_in("app.api.routes", router=router)
@@ -102,6 +107,6 @@ if __name__ == "__main__":
     from app import main as application
     from app.cli import main
 
-    application.import_late_modules = lambda names: None
+    application.import_late_modules = _nothing_late
     sys.addaudithook(_watch_writes)
     sys.exit(main(["serve"]))
