@@ -44,6 +44,7 @@ bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; training's read
 	$(bin)/python -m benchmarks.bench_request
 	$(bin)/python -m benchmarks.bench_startup
 	$(bin)/python -m benchmarks.bench_load
+	$(bin)/python -m benchmarks.bench_audit
 	$(bin)/python -m benchmarks.bench_training --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 
 lock: $(VENV)/test.stamp ## requirements.lock from pyproject.toml, keeping the versions that still fit

@@ -8,19 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.auditing import local
 from app.auditing.job import AuditJob
 from app.auditing.local import make_locally
-from app.auditing.on_ray import OBJECT_STORE_BYTES, make_on_ray
+from app.auditing.on_ray import make_on_ray
 from app.cli import main
+from benchmarks.ray_nodes import ray_nodes
 from model.auditing.manifest import AuditError
 from model.checkpoints import CheckpointError
 from tests.auditing.made_audit import begun, contents, make_here, write_data_set
@@ -104,29 +102,15 @@ def test_what_a_process_objects_to_is_raised_once(data_set: Path, tmp_path: Path
         list(make_locally(audit.job, audit.missing, workers=1))
 
 
-@contextmanager
-def cluster(nodes: int) -> Iterator[tuple[Any, list[Any]]]:
-    """A Ray cluster on this machine: a head that computes nothing and nodes of one processor each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    store = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
-    try:
-        yield made, [made.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES) for _ in range(nodes)]
-    finally:
-        made.shutdown()  # type: ignore[no-untyped-call]
-
-
 @pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes_though_a_node_is_killed(
     data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path
 ) -> None:
     audit = begun(data_set, tmp_path, random_checkpoints)
-    with cluster(nodes=2) as (made, (first, _)):
-        parts = make_on_ray(audit.job, audit.missing, None, made.address)
+    with ray_nodes(2) as (cluster, (first, _)):
+        parts = make_on_ray(audit.job, audit.missing, None, cluster.address)
         done = [next(parts).number]
-        made.remove_node(first, allow_graceful=False)
+        cluster.remove_node(first, allow_graceful=False)
         done += [part.number for part in parts]
     assert sorted(done) == list(audit.missing)
     assert contents(tmp_path) == expected
