@@ -1,4 +1,4 @@
-"""``unturned audit``: what the models say of every picture of a data set, as Parquet files."""
+"""``unturned audit``: what the models say of every picture of a data set, as Parquet files, and what is found in that."""
 
 from __future__ import annotations
 
@@ -33,9 +33,17 @@ def add_audit(subparsers: Subparsers) -> None:
     parser.add_argument(
         "source",
         metavar="SRC",
+        nargs="?",
         help="folder, .zip, .tar or .parquet file, or a quoted pattern such as 'shards/*.tar'; a path or a URL that fsspec reads",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the parts; of a cluster, one that all machines see")
+    parser.add_argument("--out", type=Path, help="folder for the parts and the findings; of a cluster, one that all machines see")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="only find again in the finished audit of a folder; takes no SRC")
+    parser.add_argument(
+        "--cross-fit",
+        type=positive,
+        metavar="K",
+        help="judge each label by a classifier of the other K-1 of K parts of the faces [by the models, which must not have learnt it]",
+    )
     parser.add_argument("--labels", type=Path, default=None, help="CSV file with the columns id, label and perhaps split; or FERPlus")
     parser.add_argument("--models", default=",".join(COMPARED), help="checkpoint names, comma-separated [%(default)s]")
     parser.add_argument(
@@ -54,6 +62,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from model.auditing.manifest import AuditError
     from model.files.folder_lock import FolderBusyError, folder_lock
 
+    if arguments.cross_fit is not None:
+        from model.networks.dlib_weights import find_weights
+
+        find_weights()  # before hours of work whose findings would lack it
+    if arguments.report is not None:
+        return _find_again(arguments)
+    if arguments.source is None or arguments.out is None:
+        raise AuditError("give SRC and --out, or the --report of a finished audit")
     if arguments.address is not None and arguments.engine != "ray":
         raise AuditError("--address is that of a Ray cluster: add --engine ray")
     asked = AskedAudit(
@@ -68,9 +84,28 @@ def _run(arguments: argparse.Namespace) -> int:
         with folder_lock(arguments.out):
             audit = begin(asked, load_settings())
             _report(audit, _made(audit, _parts(arguments, audit)), arguments.out)
+            _find(arguments.out, arguments.cross_fit)
     except FolderBusyError as error:
         raise AuditError(str(error)) from error
     return 0
+
+
+def _find_again(arguments: argparse.Namespace) -> int:
+    from model.auditing.manifest import AuditError
+
+    if arguments.source is not None or arguments.out is not None:
+        raise AuditError("--report reads a finished audit: give it no SRC and no --out")
+    _find(arguments.report, arguments.cross_fit)
+    return 0
+
+
+def _find(directory: Path, cross_fit: int | None) -> None:
+    from model.findings.command import write_findings
+
+    found = write_findings(directory, cross_fit)
+    print(found.told)
+    if found.warning is not None:
+        print(f"warning: {found.warning}", file=sys.stderr)
 
 
 def _parts(arguments: argparse.Namespace, audit: BegunAudit) -> Iterator[MadePart]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,16 @@ from model.findings.report import REPORT_FILE, Summary, write_report
 TRAINING_SPLIT = "train"
 
 
-def write_findings(directory: Path, cross_fit: int | None = None) -> str:
-    """Find, write ``issues.parquet`` and ``report.html`` into an audit's folder, and say in a few lines what was found.
+@dataclass(frozen=True)
+class Found:
+    """What was written and found, in a line, and what the user should know of how."""
+
+    told: str
+    warning: str | None
+
+
+def write_findings(directory: Path, cross_fit: int | None = None) -> Found:
+    """Find, and write ``issues.parquet`` and ``report.html`` into an audit's folder.
 
     Args:
         cross_fit: number of folds by whose classifiers labels are judged; None to judge them by the audited models.
@@ -46,8 +55,7 @@ def write_findings(directory: Path, cross_fit: int | None = None) -> str:
     )
     write_report(audit, table, summary)
     counted = [f"{count:,} {kind}" for kind, count in summary.counts.items()]
-    told = f"{directory / ISSUES_FILE}, {directory / REPORT_FILE}: {', '.join(counted) or 'nothing found'}"
-    return told if summary.warning is None else f"{told}\nwarning: {summary.warning}"
+    return Found(f"{directory / ISSUES_FILE}, {directory / REPORT_FILE}: {', '.join(counted) or 'nothing found'}", summary.warning)
 
 
 def _cross_fitted(audit: Audit, faces: AuditedFaces, count: int) -> Floats:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from model.findings.command import write_findings
 from tests.browser.driving import violations, wait_for_result
 from tests.live_server import LiveServer
-from tests.made_audit import MadeFace, write_audit
+from tests.made_findings import MadeFace, write_audit
 
 
 @pytest.fixture(scope="module")

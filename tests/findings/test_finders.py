@@ -17,7 +17,7 @@ from model.findings.cross_fit import cross_fitted, folds_of
 from model.findings.faces import read_audited_faces
 from model.findings.finders import doubtful_faces, duplicates, hidden_minor_class, mirror_changes, near_duplicates, unusable, wrong_labels
 from model.findings.issues import ISSUES_FILE, Issue, read_issues
-from tests.made_audit import MadeFace, grey_face, write_audit
+from tests.made_findings import MadeFace, grey_face, write_audit
 
 
 def ordinary(count: int = 8) -> list[MadeFace]:
@@ -107,9 +107,10 @@ def test_the_files_hold_every_finding_and_every_face_shown(tmp_path: Path) -> No
         MadeFace("turned.png", "anger", "anger", "sadness"),
         MadeFace("broken.png", None, error="corrupt_image: The picture's data are damaged."),
     ]
-    told = write_findings(write_audit(tmp_path, faces))
-    assert "1 label" in told
-    assert "the labels of 1 of 10 faces were judged by models that may have been trained on them" in told
+    found = write_findings(write_audit(tmp_path, faces))
+    assert "1 label" in found.told
+    assert found.warning is not None
+    assert "the labels of 1 of 10 faces were judged by models that may have been trained on them" in found.warning
     rows = read_issues(tmp_path).to_pylist()
     assert [row["rank"] for row in rows] == sorted(row["rank"] for row in rows)
     label = next(row for row in rows if row["kind"] == "label")

@@ -19,7 +19,7 @@ from app.pages.templating import problem_page
 from app.settings import SettingsError, load_settings
 from model.checkpoints import load_checkpoint
 from model.findings.command import write_findings
-from tests.made_audit import MadeFace, write_audit
+from tests.made_findings import MadeFace, write_audit
 from tests.made_service import loaded_service
 
 
