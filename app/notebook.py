@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from app.choices import ColourMap, Style
 from app.commands.local_service import LocalService
@@ -67,9 +66,9 @@ def _explained(data: bytes, models: tuple[str, ...]) -> ExplainedFaces:
 
 
 def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
-    maps = torch.from_numpy(np.ascontiguousarray(model.maps[:, index]))
-    consistency = float(flip_consistency(maps[0], flip_back(maps[1])))
-    original, mapped_back = logits_per_cell(maps[0].numpy()), logits_per_cell(flip_back(maps[1]).numpy())
+    maps, mirrored = model.maps[:, index]
+    consistency = float(flip_consistency(maps, flip_back(mirrored)))
+    original, mapped_back = logits_per_cell(maps), logits_per_cell(flip_back(mirrored))
     limit = float(np.abs(logits_per_cell(model.maps)).max())
     panels = {"the face": original, "its mirror image, turned back": mapped_back, "difference": original - mapped_back}
     answers = [EXPRESSIONS[int(view.argmax())] for view in model.probabilities]

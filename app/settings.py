@@ -73,10 +73,6 @@ class Settings(BaseSettings):
 
     checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
-    onnx_dir: OptionalPath = Field(
-        default=None,
-        description="Folder of `NAME.onnx` files of `unturned export`: a checkpoint that has such a file runs in ONNX Runtime.",
-    )
     yunet_path: OptionalPath = Field(
         default=None,
         description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import copy
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from torchcam import methods as torchcam
 
 from benchmarks.timing import interleaved_medians, markdown_table, save
-from model.checkpoints import golden_image, load_checkpoint
+from model.checkpoints import golden_image, read_checkpoint
 from model.classifier import ExpressionClassifier
 from model.expressions import EXPRESSIONS
-from model.onnx.classifier import OnnxClassifier
-from model.onnx.export import export_onnx
+from model.onnx.graphs import find_graph
+from model.onnx.predictor import OnnxPredictor
+from model.predictor import Predictor
 from model.preprocessing import network_input
+from model.reference import load_checkpoint
 
 CLASSES = range(len(EXPRESSIONS))
 
@@ -59,6 +61,14 @@ def bare_forward(models: Sequence[Callable[[Tensor], object]], batch: Tensor) ->
         return [model(batch) for model in models]
 
     return call
+
+
+def serving(path: Path, threads: int) -> Predictor:
+    """A checkpoint as the service runs it."""
+    stored = read_checkpoint(path)
+    graph = find_graph(stored.metadata)
+    assert graph is not None
+    return OnnxPredictor(stored, graph, threads)
 
 
 def grad_cam_by_class(models: list[LogitsOnly], batch: Tensor) -> Callable[[], object]:
@@ -119,19 +129,18 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder of the shipped checkpoints")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    loaded = [load_checkpoint(arguments.checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")]
+    paths = [arguments.checkpoints / f"{name}.safetensors" for name in ("baseline", "mek_sf")]
+    loaded = [load_checkpoint(path) for path in paths]
     classifiers = [checkpoint.classifier for checkpoint in loaded]
-    with tempfile.TemporaryDirectory() as folder:
-        for checkpoint in loaded:
-            export_onnx(checkpoint, Path(folder) / f"{checkpoint.name}.onnx")
-        exported = [OnnxClassifier(Path(folder) / f"{checkpoint.name}.onnx", checkpoint, arguments.threads) for checkpoint in loaded]
+    served = [serving(path, arguments.threads) for path in paths]
     hooked = [LogitsOnly(checkpoint.classifier).eval().requires_grad_(True) for checkpoint in loaded]
-    face = network_input(golden_image(), loaded[0].metadata.input_size)
+    face = network_input(torch.from_numpy(golden_image()), loaded[0].metadata.input_size)
+    faces = np.concatenate([golden_image(), golden_image()[..., ::-1]])
     batch = torch.cat([face, face.flip(-1)])
     contenders = {
         "bare forward, no maps": bare_forward(hooked, batch),
         "unturned, 28 maps": bare_forward(classifiers, batch),
-        "unturned, 28 maps, exported": bare_forward(exported, batch),
+        "unturned, 28 maps, ONNX Runtime": lambda: [predictor(faces) for predictor in served],
         "torchcam CAM, class by class": torchcam_cam(hooked, batch),
         "pytorch-grad-cam GradCAM, batch repeated": grad_cam_repeated_batch(hooked, batch),
         "pytorch-grad-cam GradCAM, class by class": grad_cam_by_class(hooked, batch),

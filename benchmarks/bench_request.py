@@ -12,7 +12,6 @@ import argparse
 import asyncio
 
 import numpy as np
-import torch
 
 from app.api.schemas import explanation_answer
 from app.choices import COMPARED
@@ -26,7 +25,7 @@ from benchmarks.arrivals import offer, upload_request
 from benchmarks.portrait import portrait_jpeg
 from benchmarks.servers import running_server
 from benchmarks.timing import interleaved_medians, markdown_table, save
-from model.preprocessing import network_input
+from model.predictor import Faces
 
 
 def main() -> None:
@@ -44,14 +43,13 @@ def main() -> None:
         image = runner.run(decoder.decode(picture))
         geometry = models[0].metadata.geometry
         faces = np.stack([face.grey for face in find_faces(image, detector, geometry).faces])
-        seen = network_input(torch.from_numpy(faces), models[0].metadata.input_size)
-        batch = torch.cat([seen, seen.flip(-1)])
+        batch = np.concatenate([faces, faces[..., ::-1]])
+        predictors = [explainer.predictors[model.name] for model in models]
 
-        @torch.inference_mode()
-        def forward(images: torch.Tensor = batch) -> object:
-            return [model.classifier(images) for model in models]
+        def forward(images: Faces = batch) -> object:
+            return [predictor(images) for predictor in predictors]
 
-        two_requests = torch.cat([batch, batch])
+        two_requests = np.concatenate([batch, batch])
 
         explained = explain_image(image, detector, explainer, asked, ExplainOptions())
         steps = {

@@ -1,7 +1,8 @@
 """Checkpoints for inference: one safetensors file each, weights in half precision, everything else in its JSON metadata.
 
-Nothing is ever unpickled. A file is accepted only if its header is small, its tensors fit the network its metadata names, and
-every number is finite; a file of the manifest must also have the recorded sha256 and give the recorded logits for the golden image.
+Nothing is ever unpickled. A file is accepted only if its header is small and every number is finite; what runs it,
+:mod:`model.onnx.predictor` or :mod:`model.reference`, asks that its tensors fit the network its metadata names. A file of the manifest must
+also have the recorded sha256 and give the recorded logits for the golden image.
 """
 
 from __future__ import annotations
@@ -10,29 +11,25 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors.numpy import load
 
-from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
-from model.errors import InputError, make_folder
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
-from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 from model.files.json_file import load_json
 from model.files.regular_file import read_regular_file
-from model.geometry import FaceGeometry
+from model.geometry import FACE_SIZE, RAFDB_FACE_SIZE, FaceGeometry
 from model.measuring.results import Fraction, Intervals, SplitMetrics
-from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, build_network, network_grid, smallest_input
-from model.networks.backbone import prepare_for_inference
-from model.preprocessing import FACE_SIZE, RAFDB_FACE_SIZE, network_input
+from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, network_grid, smallest_input
 
 MAX_HEADER_BYTES = 1 << 20
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
@@ -122,12 +119,19 @@ class CheckpointMetadata(BaseModel):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: the classifier in evaluation mode, BatchNorm folded, float32 weights frozen, and what is known of it."""
+    """What is known of a loaded checkpoint; ``sha256`` (hex) is its file's."""
 
     name: str
-    classifier: ExpressionClassifier
     metadata: CheckpointMetadata
     sha256: str
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint(Checkpoint):
+    """A checkpoint's file as read: ``tensors`` by name, float32."""
+
+    path: Path
+    tensors: Mapping[str, NDArray[np.float32]]
 
 
 class ManifestEntry(BaseModel):
@@ -149,33 +153,25 @@ class Manifest(BaseModel):
     checkpoints: dict[Name, ManifestEntry]
 
 
-def golden_image() -> Tensor:
-    """A fixed face-sized test picture, ``(1, 48, 48)`` uint8: row i, column j is ``(7 i + 3 j + i j) mod 256``."""
-    rows, columns = torch.arange(FACE_SIZE).unsqueeze(1), torch.arange(FACE_SIZE).unsqueeze(0)
-    return ((7 * rows + 3 * columns + rows * columns) % 256).to(torch.uint8).unsqueeze(0)
+def golden_image() -> NDArray[np.uint8]:
+    """A fixed face-sized test picture, ``(1, 48, 48)``: row i, column j is ``(7 i + 3 j + i j) mod 256``."""
+    rows, columns = np.arange(FACE_SIZE)[:, None], np.arange(FACE_SIZE)[None, :]
+    return ((7 * rows + 3 * columns + rows * columns) % 256).astype(np.uint8)[None]
 
 
-@torch.inference_mode()
-def golden_logits(classifier: Callable[[Tensor], Prediction], input_size: int) -> Tensor:
-    """Logits ``(L,)`` of the golden image."""
-    return classifier(network_input(golden_image(), input_size)).logits[0]
+def check_golden(path: Path, logits: NDArray[np.float32], expected: ManifestEntry) -> None:
+    """Refuse a checkpoint whose logits ``(L,)`` of the golden image are not those that the manifest records.
+
+    Raises:
+        CheckpointError: a logit differs by more than :data:`GOLDEN_TOLERANCE`.
+    """
+    gap = float(np.abs(logits - np.array(expected.golden_logits)).max())
+    if not gap <= GOLDEN_TOLERANCE:
+        raise CheckpointError(f"{path}: golden image gives logits {gap:.2g} away from the manifest's (allowed {GOLDEN_TOLERANCE:g})")
 
 
-def save_checkpoint(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> str:
-    """Write the inference tensors in half precision; returns the file's sha256 (hex)."""
-    tensors = {
-        name: tensor.detach().to(torch.float16).contiguous()
-        for name, tensor in classifier.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    data = save(tensors, {"unturned": metadata.model_dump_json()})
-    make_folder(path.parent)
-    replace_file(path, data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def load_checkpoint(path: Path, expected: ManifestEntry | None = None) -> Checkpoint:
-    """Read, check and build a checkpoint; with a manifest entry, also check its hash and its golden logits.
+def read_checkpoint(path: Path, expected: ManifestEntry | None = None) -> StoredCheckpoint:
+    """Read and check a checkpoint's file; with a manifest entry, also its hash.
 
     The whole file is read into memory (never mapped: a file cut later cannot kill the process).
 
@@ -186,11 +182,7 @@ def load_checkpoint(path: Path, expected: ManifestEntry | None = None) -> Checkp
     digest = hashlib.sha256(data).hexdigest()
     if expected is not None and digest != expected.sha256:
         raise CheckpointError(f"{path}: sha256 is {digest}, the manifest says {expected.sha256}")
-    metadata = _metadata(path, data)
-    classifier = _build(path, metadata, finite_tensors(path, data))
-    if expected is not None:
-        _check_golden(path, classifier, metadata, expected)
-    return Checkpoint(path.stem, classifier, metadata, digest)
+    return StoredCheckpoint(path.stem, _metadata(path, data), digest, path, finite_tensors(path, data))
 
 
 def load_manifest(directory: Path) -> Manifest:
@@ -248,10 +240,16 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
     minor = metadata.minor_classes
     if not minor or not set(minor) < set(EXPRESSIONS) or len(set(minor)) != len(minor):
         raise CheckpointError(f"{path}: metadata: minor classes are {metadata.minor_classes}, expected some of {EXPRESSIONS}")
+    try:
+        smallest = smallest_input(metadata.network)
+    except InputError as error:
+        raise CheckpointError(f"{path}: metadata: {error}") from error
+    if metadata.input_size < smallest:
+        raise CheckpointError(f"{path}: metadata: input size is {metadata.input_size}, {metadata.network} needs at least {smallest}")
     return metadata
 
 
-def finite_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+def finite_tensors(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
     """The tensors of a safetensors file, as float32.
 
     Raises:
@@ -261,42 +259,9 @@ def finite_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
         tensors = load(data)
     except SafetensorError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    except KeyError as error:  # a number format that arrays do not have
+        raise CheckpointError(f"{path}: tensors of the type {error} cannot be read: save them as F16 or F32") from error
     for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
+        if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor {name} holds NaN or infinity")
-    return {name: tensor.float() for name, tensor in tensors.items()}
-
-
-def _build(path: Path, metadata: CheckpointMetadata, tensors: dict[str, Tensor]) -> ExpressionClassifier:
-    try:
-        network = build_network(metadata.network, metadata.tails)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: metadata: {error}") from error
-    smallest = smallest_input(metadata.network)
-    if metadata.input_size < smallest:
-        raise CheckpointError(f"{path}: metadata: input size is {metadata.input_size}, {metadata.network} needs at least {smallest}")
-    classes = len(metadata.classes)
-    head: PooledHead | PositionalHead
-    if metadata.head == "pooled":
-        head = PooledHead(network.channels, classes)
-    else:
-        side = metadata.grid.cells
-        head = PositionalHead(torch.zeros(classes, network.channels, side, side), torch.zeros(classes))
-    classifier = ExpressionClassifier(network, head)
-    # safetensors files leave out BatchNorm's step counter, which evaluation does not use
-    counters = {name: value for name, value in classifier.state_dict().items() if name.endswith("num_batches_tracked")}
-    try:
-        classifier.load_state_dict(tensors | counters, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path}: weights do not fit {metadata.network}: {reason}") from error
-    classifier.eval().requires_grad_(False)
-    prepare_for_inference(classifier.network)
-    return classifier
-
-
-def _check_golden(path: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata, expected: ManifestEntry) -> None:
-    logits = golden_logits(classifier, metadata.input_size)
-    gap = (logits - torch.tensor(expected.golden_logits)).abs().max().item()
-    if not gap <= GOLDEN_TOLERANCE:
-        raise CheckpointError(f"{path}: golden image gives logits {gap:.2g} away from the manifest's (allowed {GOLDEN_TOLERANCE:g})")
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}

@@ -58,6 +58,17 @@ class PositionalHead(nn.Module):
         return Prediction(maps.mean((2, 3)) + self.bias, maps)
 
 
+def linear_head(weight: Tensor, bias: Tensor) -> PooledHead | PositionalHead:
+    """The frozen head of a weight ``(L, C)``, after pooling, or ``(L, C, h, w)``."""
+    head: PooledHead | PositionalHead
+    if weight.dim() == 2:
+        head = PooledHead(weight.shape[1], weight.shape[0])
+        head.weight.data, head.bias.data = weight, bias
+    else:
+        head = PositionalHead(weight, bias)
+    return head.requires_grad_(False)
+
+
 class ExpressionClassifier(nn.Module):
     """A backbone and a head.
 
@@ -72,17 +83,6 @@ class ExpressionClassifier(nn.Module):
     def forward(self, images: Tensor) -> Prediction:
         prediction: Prediction = self.head(self.network(images))
         return prediction
-
-
-def centred(values: Tensor, dim: int = 1) -> Tensor:
-    """Values of the classes against the average class: the gauge in which maps, logits and biases of two models compare.
-
-    Softmax does not see a vector added to every row of the classifier weight; subtracting the mean over classes removes that freedom.
-
-    Args:
-        values: any tensor with the classes along ``dim``: logits ``(N, L)``, maps ``(N, L, h, w)``, or a bias with ``dim=0``.
-    """
-    return values - values.mean(dim, keepdim=True)
 
 
 def log_odds(logits: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from model.errors import InputError
 from model.files.json_file import load_json
 
+FACE_SIZE = 48  # pixels a side of a FERPlus face, grey
+RAFDB_FACE_SIZE = 100  # of an aligned RAF-DB face, colour
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # left and right as the viewer sees them
 
 Point = tuple[float, float]

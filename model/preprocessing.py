@@ -1,4 +1,4 @@
-"""From a dataset's face, or an uploaded one cropped like it, to the tensor a network takes: one path for both."""
+"""From a dataset's face, or an upload cropped like it, to the tensor a network takes; :mod:`model.onnx.predictor` does it in arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn import functional as F
-
-FACE_SIZE = 48  # pixels a side of a FERPlus face, grey
-RAFDB_FACE_SIZE = 100  # of an aligned RAF-DB face, colour
 
 
 def network_input(faces: Tensor, size: int) -> Tensor:

@@ -7,11 +7,12 @@ from typing import Literal
 
 import torch
 
-from model.checkpoints import Checkpoint, CheckpointMetadata, Manifest, load_checkpoint, save_checkpoint
+from model.checkpoints import CheckpointMetadata, Manifest
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
-from model.networks import build_network
+from model.networks.build import build_network
+from model.reference import ReferenceCheckpoint, load_checkpoint, save_checkpoint
 from model.training.shipping import renew_manifest
 from tests.made_results import make_result_fields
 
@@ -67,7 +68,9 @@ def random_classifier(seed: int, head: Literal["pooled", "positional"] = "pooled
     return ExpressionClassifier(network, made).eval().requires_grad_(False)
 
 
-def make_checkpoint(path: Path, seed: int, method: str | None = None, head: Literal["pooled", "positional"] = "pooled") -> Checkpoint:
+def make_checkpoint(
+    path: Path, seed: int, method: str | None = None, head: Literal["pooled", "positional"] = "pooled"
+) -> ReferenceCheckpoint:
     """Write a random checkpoint to ``path`` and load it back."""
     save_checkpoint(path, random_classifier(seed, head), make_metadata(method or path.stem, head))
     return load_checkpoint(path)

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from model.checkpoints import CheckpointError, golden_image, golden_logits, load_checkpoint, load_manifest, save_checkpoint
+from model.checkpoints import CheckpointError, golden_image, load_manifest
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.networks import network_grid
 from model.preprocessing import network_input
+from model.reference import golden_logits, load_checkpoint, save_checkpoint
 from tests.made_checkpoints import CELLS, INPUT_SIZE, make_checkpoint, make_metadata, random_classifier
 from tests.made_results import make_result_fields
 
@@ -102,7 +104,7 @@ def test_maps_of_this_repository_are_coarse(path: Path) -> None:
 
 def test_golden_image_is_as_described() -> None:
     image = golden_image()
-    assert image.shape == (1, 48, 48) and image.dtype == torch.uint8
+    assert image.shape == (1, 48, 48) and image.dtype == np.uint8
     assert image[0, 5, 9] == 7 * 5 + 3 * 9 + 5 * 9 and image[0, 47, 40] == (7 * 47 + 3 * 40 + 47 * 40) % 256
 
 

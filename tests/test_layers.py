@@ -30,12 +30,13 @@ LAYERS = {
     "model": (
         {"errors"},
         {"files"},
-        {"expressions", "geometry", "preprocessing", "networks", "classifier"},
+        {"expressions", "geometry", "preprocessing", "networks", "classifier", "predictor"},
         {"paper", "maps"},
         {"data"},
         {"methods"},
         {"measuring"},
         {"checkpoints"},  # their metadata have the measurements of a run
+        {"reference"},
         {"importing"},
         {"training", "claims", "onnx", "auditing"},
         {"tables", "findings", "certifying"},

@@ -14,8 +14,9 @@ from model.auditing.listing import LISTING_FILE, WrittenListing, write_listing
 from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, ListedPictures, claim_folder
 from model.auditing.parts import part_path
 from model.auditing.sources import absolute, open_source
-from model.checkpoints import Checkpoint, ManifestEntry, load_checkpoint, load_manifest
+from model.checkpoints import ManifestEntry, load_manifest
 from model.files.revision import code_revision
+from model.reference import ReferenceCheckpoint, load_checkpoint
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -47,7 +48,7 @@ class AuditJob:
         """The list of the pictures."""
         return self.directory / LISTING_FILE
 
-    def loaded(self) -> dict[str, Checkpoint]:
+    def loaded(self) -> dict[str, ReferenceCheckpoint]:
         """The checkpoints, by the names asked for.
 
         Raises:
@@ -124,7 +125,7 @@ def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, P
     return tuple(found(name) for name in names)
 
 
-def _audited(name: str, checkpoint: Checkpoint) -> AuditedModel:
+def _audited(name: str, checkpoint: ReferenceCheckpoint) -> AuditedModel:
     metadata = checkpoint.metadata
     if metadata.colour != "grey":
         raise AuditError(f"--models: {name} was trained on colour; an audit shows its models the grey faces of 48x48 pixels that it keeps")

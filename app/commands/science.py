@@ -207,10 +207,10 @@ def _add_evaluate(subparsers: Subparsers) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from model.checkpoints import load_checkpoint
     from model.files.atomic_write import make_room, replace_file
     from model.measuring.evaluation import split_metrics, split_outputs
     from model.measuring.report import metrics_report
+    from model.reference import load_checkpoint
     from model.training.experiment import load_labelled_faces
 
     if arguments.json is not None:
@@ -318,9 +318,9 @@ def _add_export(subparsers: Subparsers) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from model.checkpoints import load_checkpoint
     from model.files.atomic_write import make_room
     from model.onnx.export import export_onnx
+    from model.reference import load_checkpoint
 
     make_room(arguments.out)
     export_onnx(load_checkpoint(arguments.checkpoint), arguments.out)

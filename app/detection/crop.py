@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection.asked_crop import Box, bad_crop
-from model.geometry import FaceGeometry
-from model.preprocessing import FACE_SIZE
+from model.geometry import FACE_SIZE, FaceGeometry
 
 CUBIC = -0.5  # Keys' parameter a: third-order interpolation (IEEE Trans. ASSP 29(6), 1981)
 

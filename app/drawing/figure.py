@@ -14,7 +14,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
@@ -256,7 +255,7 @@ def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:
 
 def _flip_consistency(model: ModelMaps) -> list[float]:
     """Pearson correlation of each class's map with the mirrored face's map turned back; NaN where either is flat."""
-    original, flipped = torch.from_numpy(model.maps)
+    original, flipped = model.maps
     correlations: list[float] = flip_consistency(original, flip_back(flipped)).tolist()
     return correlations
 

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from app.explaining.explainer import Explainer
-from app.explaining.maps import ExplainedFaces, FaceMaps
+from app.explaining.maps import ExplainedFaces, FaceMaps, softmax
 from model.checkpoints import Checkpoint
 from model.data.ferplus import FaceSet
 from model.errors import InputError
 from model.expressions import expression_index
-from model.preprocessing import network_input
+from model.predictor import Faces, Predictor
 
 SHOWN = {"happiness": 1, "sadness": 2, "anger": 1, "surprise": 1}  # faces of each expression in the paper's supplement, in its order
 RULE = (
@@ -52,9 +51,9 @@ def supplement_figures(explainer: Explainer, models: Mapping[str, Checkpoint], f
         InputError: an expression has fewer labelled faces than are shown.
     """
     candidates = candidate_faces(faces)
-    checkpoints = list(models.values())
+    predictors = [explainer.predictors[checkpoint.name] for checkpoint in models.values()]
     scores = {
-        expression: np.concatenate([label_scores(checkpoints, images, expression) for images in torch.split(group.images, BATCH)])
+        expression: np.concatenate([label_scores(predictors, images.numpy(), expression) for images in torch.split(group.images, BATCH)])
         for expression, group in candidates.items()
     }
     return chosen_figures(explainer, models, candidates, scores)
@@ -73,15 +72,11 @@ def candidate_faces(faces: FaceSet) -> dict[str, FaceSet]:
     return groups
 
 
-@torch.inference_mode()
-def label_scores(checkpoints: Sequence[Checkpoint], images: Tensor, expression: str) -> NDArray[np.float64]:
+def label_scores(predictors: Sequence[Predictor], images: Faces, expression: str) -> NDArray[np.float64]:
     """The rule's score ``(N,)`` of faces ``(N, 48, 48)``: the label's probability, averaged over models and over face and mirror image."""
     label = expression_index(expression)
-    views = []
-    for checkpoint in checkpoints:
-        pictures = network_input(images, checkpoint.metadata.input_size)
-        views += [checkpoint.classifier(view).logits.double().softmax(1)[:, label] for view in (pictures, pictures.flip(-1))]
-    return np.asarray(torch.stack(views).mean(0).numpy())
+    views = [predictor(view).logits.astype(np.float64) for predictor in predictors for view in (images, images[..., ::-1])]
+    return np.asarray(np.mean([softmax(logits)[:, label] for logits in views], axis=0))
 
 
 def chosen_figures(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from app import metrics
 from app.choices import OURS, Gauge, MapMethod
@@ -19,12 +16,13 @@ from app.errors import ErrorCode, Problem
 from app.explaining.maps import ModelMaps
 from app.explaining.other_maps import scaled_maps
 from model.checkpoints import Checkpoint
-from model.classifier import Prediction, centred
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry, Point
 from model.maps.face_regions import FittedTemplate, fit_template
 from model.maps.measures import (
     CONCENTRATED,
+    Floats,
+    centred,
     find_cues,
     flip_back,
     flip_consistency,
@@ -35,10 +33,9 @@ from model.maps.measures import (
     total_variation,
 )
 from model.networks import Grid
-from model.preprocessing import network_input
+from model.predictor import Answer, Predictor
 
 Landmarks = Mapping[str, Point]  # in units of the crop's side
-Predictor = Callable[[Tensor], Prediction]  # of images (N, 3, S, S)
 
 
 @dataclass(frozen=True)
@@ -99,17 +96,16 @@ class Explanation:
     @property
     def total_variation(self) -> float:
         """How far the probabilities of the face and of its mirror image lie apart: half the sum of their differences, 0..1."""
-        face, mirrored = torch.from_numpy(self.maps.probabilities)
+        face, mirrored = self.maps.probabilities
         return min(float(total_variation(face, mirrored)), 1.0)
 
 
 class _Views(NamedTuple):
-    """Of N faces, views stacked on the first axis: ``logits`` (2, N, L), ``maps`` (2, N, L, h, w), and, where the method of the maps
-    reads them, ``features`` (2, N, C, h, w)."""
+    """Of N faces, views stacked on the first axis: ``logits`` (2, N, L), ``maps`` (2, N, L, h, w) and ``features`` (2, N, C, h, w)."""
 
-    logits: Tensor
-    maps: Tensor
-    features: Tensor | None
+    logits: Floats
+    maps: Floats
+    features: Floats
 
 
 class Explainer:
@@ -118,12 +114,10 @@ class Explainer:
     Args:
         checkpoints: by name.
         ours: the checkpoint that the name ``ours`` stands for.
-        predictors: what predicts in place of a checkpoint's own classifier, by name, where no other method of maps needs its features.
+        predictors: what runs each of them, by the same names.
     """
 
-    def __init__(
-        self, checkpoints: Mapping[str, Checkpoint], ours: str, predictors: Mapping[str, Predictor] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, checkpoints: Mapping[str, Checkpoint], ours: str, predictors: Mapping[str, Predictor]) -> None:
         self.checkpoints = dict(checkpoints)
         self.ours = ours
         self.predictors = predictors
@@ -172,61 +166,46 @@ class Explainer:
         """
         marks = landmarks or [None] * len(faces)
         distinct = {checkpoint.name: checkpoint for checkpoint in models.values()}
-        tensor = torch.from_numpy(np.array(faces))
-        answers = {name: self._explain_with(checkpoint, tensor, method, gauge, marks) for name, checkpoint in distinct.items()}
+        answers = {name: self._explain_with(checkpoint, faces, method, gauge, marks) for name, checkpoint in distinct.items()}
         return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in models.items()} for index in range(len(faces))]
 
     def _explain_with(
-        self, checkpoint: Checkpoint, faces: Tensor, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+        self, checkpoint: Checkpoint, faces: NDArray[np.uint8], method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
     ) -> list[Explanation]:
-        predictor = self.predictors.get(checkpoint.name) if method is MapMethod.CAM else None
+        predictor = self.predictors[checkpoint.name]
         with metrics.stage("forward"):
-            views = _forward(checkpoint, faces, predictor)
+            views = _forward(predictor, faces)
         with metrics.stage("maps"):
-            return _read(checkpoint, views, method, gauge, landmarks)
+            return _read(checkpoint, predictor, views, method, gauge, landmarks)
 
 
 def _named(explanation: Explanation, name: str) -> Explanation:
     return replace(explanation, maps=replace(explanation.maps, name=name))
 
 
-@torch.inference_mode()
-def _forward(checkpoint: Checkpoint, faces: Tensor, predictor: Predictor | None) -> _Views:
-    """One pass on faces ``(N, 48, 48)`` and their mirror images, in the trained gauge; with ``predictor``, without features.
-
-    The batch is filled up to a power of two, so that few shapes occur and their kernels are reused.
-    """
-    images = network_input(faces, checkpoint.metadata.input_size)
-    both = torch.cat([images, images.flip(-1)])
+def _forward(predictor: Predictor, faces: NDArray[np.uint8]) -> _Views:
+    """One pass on faces ``(N, 48, 48)`` and their mirror images, in the trained gauge."""
+    both = np.concatenate([faces, faces[..., ::-1]])
     metrics.BATCH_IMAGES.observe(len(both))
-    missing = (1 << (len(both) - 1).bit_length()) - len(both)
-    filled = torch.cat([both, both[:1].expand(missing, -1, -1, -1)])
-    features = None if predictor else checkpoint.classifier.network(filled)
-    prediction: Prediction = predictor(filled) if predictor else checkpoint.classifier.head(features)
-    if not (prediction.maps.isfinite().all() and prediction.logits.isfinite().all()):
+    answer: Answer = predictor(both)
+    if not (np.isfinite(answer.maps).all() and np.isfinite(answer.logits).all()):
         raise Problem(ErrorCode.NON_FINITE_OUTPUT)
-
-    def by_view(values: Tensor) -> Tensor:
-        return values[: len(both)].view(2, len(faces), *values.shape[1:])
-
-    return _Views(by_view(prediction.logits), by_view(prediction.maps), None if features is None else by_view(features))
+    return _Views(*(values.reshape(2, len(faces), *values.shape[1:]) for values in answer))
 
 
 def _read(
-    checkpoint: Checkpoint, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+    checkpoint: Checkpoint, predictor: Predictor, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
 ) -> list[Explanation]:
     """Explanations of the faces, one each, under the checkpoint's own name."""
     metadata = checkpoint.metadata
-    bias: Tensor = checkpoint.classifier.head.bias
-    logits, exact = views.logits, views.maps
+    logits, exact, bias = views.logits, views.maps, predictor.bias
     if gauge is Gauge.CENTRED:
         logits, exact, bias = centred(logits, 2), centred(exact, 2), centred(bias, 0)
     if method is MapMethod.CAM:
         maps, paper_maps = exact, views.maps
     else:
-        assert views.features is not None
-        flat = scaled_maps(method, checkpoint.classifier.head, views.features.flatten(0, 1), gauge is Gauge.CENTRED)
-        maps = paper_maps = flat.view(exact.shape)
+        features = views.features.reshape(-1, *views.features.shape[2:])
+        maps = paper_maps = scaled_maps(method, predictor.head(), features, gauge is Gauge.CENTRED).reshape(exact.shape)
     consistency = _consistency(maps, paper_maps)
     cues = _cues(checkpoint, centred(views.maps, 2), landmarks)
     return [
@@ -236,9 +215,9 @@ def _read(
                 checkpoint=checkpoint.name,
                 minor_classes=metadata.minor_classes,
                 grid=metadata.grid,
-                bias=bias.numpy(),
-                logits=logits[:, index].numpy(),
-                maps=maps[:, index].numpy(),
+                bias=bias,
+                logits=logits[:, index],
+                maps=maps[:, index],
             ),
             consistency[index],
             cues[index],
@@ -247,11 +226,11 @@ def _read(
     ]
 
 
-def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, MirrorAgreement]]:
+def _consistency(maps: Floats, paper_maps: Floats) -> list[dict[str, MirrorAgreement]]:
     """Consistency of each face by class, of maps ``(2, N, L, h, w)``."""
     seen, mirrored = maps[0], flip_back(maps[1])
     seen_paper, mirrored_paper = paper_maps[0], flip_back(paper_maps[1])
-    numbers = torch.stack(
+    numbers = np.stack(
         [
             flip_consistency(seen, mirrored),
             paper_flip_error(seen_paper, mirrored_paper),
@@ -270,11 +249,11 @@ def _consistency(maps: Tensor, paper_maps: Tensor) -> list[dict[str, MirrorAgree
     ]
 
 
-def _cues(checkpoint: Checkpoint, maps: Tensor, landmarks: Sequence[Landmarks | None]) -> list[tuple[FoundCue, ...]]:
+def _cues(checkpoint: Checkpoint, maps: Floats, landmarks: Sequence[Landmarks | None]) -> list[tuple[FoundCue, ...]]:
     """Cues of each face's minor classes, from centred maps ``(2, N, L, h, w)``."""
     metadata = checkpoint.metadata
     minor = [metadata.classes.index(name) for name in metadata.minor_classes]
-    cues = find_cues(maps[0, :, minor], flip_back(maps[1, :, minor]))
+    cues = find_cues(maps[0][:, minor], flip_back(maps[1][:, minor]))
     found, peaks, evidence, shares, agrees = (values.tolist() for values in cues)
     return [
         tuple(

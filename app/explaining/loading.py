@@ -1,24 +1,27 @@
-"""What is read from disk once: checkpoints and the face detector; torch is imported when called, so that the service answers first."""
+"""What is read from disk once: checkpoints and the face detector; libraries are imported when called, so that the service answers first."""
 
 from __future__ import annotations
 
 import os
 import resource
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.errors import CannotStartError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
 
     from app.detection.detector import FaceDetector
-    from app.explaining.explainer import Explainer, Predictor
+    from app.explaining.explainer import Explainer
     from app.settings import Settings
-    from model.checkpoints import Checkpoint
+    from model.checkpoints import Checkpoint, ManifestEntry, StoredCheckpoint
+    from model.predictor import Predictor
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for empty folders
+LOADERS = 2  # checkpoints read at a time: what a runtime does with each leaves Python free
 ADDRESS_SPACE_BYTES = 4 << 30  # mapped, of which a sixth is used: most is the libraries' and the threads'
 
 
@@ -29,40 +32,46 @@ def load_explainer(settings: Settings) -> Explainer:
         CheckpointError: one of them cannot be used; the message names the file and the reason.
     """
     have_temporary_folder()
-    import torch
-
     from app.explaining.explainer import Explainer
-    from model.checkpoints import CheckpointError, load_checkpoint, load_manifest
+    from model.checkpoints import CheckpointError, load_manifest
 
-    torch.set_num_threads(settings.compute_threads)
     manifest = load_manifest(settings.checkpoint_dir)
-    checkpoints: dict[str, Checkpoint] = {
-        # under the manifest's names: two files in different folders may have one
-        name: replace(load_checkpoint(settings.checkpoint_dir / entry.file, entry), name=name)
-        for name, entry in manifest.checkpoints.items()
+    # under the manifest's names: two files in different folders may have one
+    wanted: dict[str, tuple[Path, ManifestEntry | None]] = {
+        name: (settings.checkpoint_dir / entry.file, entry) for name, entry in manifest.checkpoints.items()
     }
     for path in settings.extra_checkpoints:
-        if path.stem in checkpoints:
+        if path.stem in wanted:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
-        checkpoints[path.stem] = load_checkpoint(path)
-    return Explainer(checkpoints, manifest.ours, _exported(settings, checkpoints.values()))
+        wanted[path.stem] = (path, None)
+    with ThreadPoolExecutor(LOADERS) as loaders:
+        found = loaders.map(lambda file: _load(file[0], file[1], settings.compute_threads), wanted.values())
+        loaded = dict(zip(wanted, found, strict=True))
+    checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}
+    return Explainer(checkpoints, manifest.ours, {name: predictor for name, (_, predictor) in loaded.items()})
 
 
-def _exported(settings: Settings, checkpoints: Iterable[Checkpoint]) -> dict[str, Predictor]:
-    """What runs in ONNX Runtime: the checkpoints with an exported graph in the folder the settings name."""
-    if settings.onnx_dir is None:
-        return {}
-    from model.checkpoints import CheckpointError
-    from model.onnx.classifier import OnnxClassifier
+def _load(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[Checkpoint, Predictor]:
+    """A checkpoint and what runs it: ONNX Runtime, or PyTorch where its network has no graph here."""
+    from model.checkpoints import Checkpoint, check_golden, golden_image, read_checkpoint
+    from model.onnx.graphs import find_graph
+    from model.onnx.predictor import OnnxPredictor
 
-    found: dict[str, Predictor] = {}
-    for checkpoint in checkpoints:
-        path = settings.onnx_dir / f"{checkpoint.name}.onnx"
-        if path.is_file():
-            found[checkpoint.name] = OnnxClassifier(path, checkpoint, settings.compute_threads)
-    if not found:
-        raise CheckpointError(f"{settings.onnx_dir}: holds no NAME.onnx of a checkpoint: make them with unturned export")
-    return found
+    stored = read_checkpoint(path, entry)
+    graph = find_graph(stored.metadata)
+    predictor = _in_pytorch(stored, threads) if graph is None else OnnxPredictor(stored, graph, threads)
+    if entry is not None:
+        check_golden(path, predictor(golden_image()).logits[0], entry)
+    return Checkpoint(stored.name, stored.metadata, stored.sha256), predictor
+
+
+def _in_pytorch(stored: StoredCheckpoint, threads: int) -> Predictor:
+    import torch
+
+    from model.reference import ReferencePredictor, build_classifier
+
+    torch.set_num_threads(threads)
+    return ReferencePredictor(build_classifier(stored), stored.metadata.input_size)
 
 
 def load_detector(settings: Settings) -> FaceDetector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,12 @@ class ModelMaps:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Softmax of the logits, ``(2, 7)``."""
-        return _softmax(self.logits)
+        return softmax(self.logits)
 
     @property
     def two_view_probabilities(self) -> NDArray[np.float64]:
         """Softmax of the two views' averaged logits, ``(7,)``."""
-        return np.asarray(_softmax(self.logits.mean(axis=0, keepdims=True))[0])
+        return np.asarray(softmax(self.logits.mean(axis=0, keepdims=True))[0])
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class ExplainedFaces:
     gauge: str = "centred"
 
 
-def _softmax(logits: Floats) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Probabilities of logits ``(N, L)``."""
     exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 

@@ -10,51 +10,44 @@ compare neither between classes nor between models nor between a face and its mi
 
 from __future__ import annotations
 
-import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from app.choices import MapMethod
-from model.classifier import centred
-from model.importing.integrated import Head
+from model.expressions import EXPRESSIONS
+from model.maps.measures import Floats
 
-
-class _HeadAlone(nn.Module):
-    """The head on given features; ``features`` is the layer whose activations and gradients the methods read."""
-
-    def __init__(self, head: Head, centre: bool) -> None:
-        super().__init__()
-        self.features = nn.Identity()
-        self.head = copy.deepcopy(head)
-        self.centre = centre
-
-    def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(features.detach().requires_grad_())).logits
-        return centred(logits) if self.centre else logits
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def prepare(method: MapMethod) -> None:
     """Import what a method needs, which takes seconds the first time: call it before a deadline begins to run."""
     if method is not MapMethod.CAM:
         import pytorch_grad_cam  # noqa: F401
+        import torch
+
+        torch.set_num_threads(1)  # a head alone is too small for more
 
 
-def scaled_maps(method: MapMethod, head: Head, features: Tensor, centre: bool) -> Tensor:
+def scaled_maps(method: MapMethod, head: nn.Module, features: Floats, centre: bool) -> Floats:
     """Maps of every class, each scaled to 0..1 by itself.
 
     Args:
         method: any but ``cam``.
-        head: of the classifier that made the features; left as it is.
+        head: of the network that made the features; left as it is.
         features: ``(N, C, h, w)``.
         centre: explain the logits against their mean over the classes instead of the trained ones.
 
     Returns:
         ``(N, L, h, w)`` float32.
     """
+    import torch
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    from app.explaining.head_alone import HeadAlone
 
     kinds = {
         MapMethod.GRADCAM: GradCAM,
@@ -62,14 +55,13 @@ def scaled_maps(method: MapMethod, head: Head, features: Tensor, centre: bool) -
         MapMethod.LAYERCAM: LayerCAM,
         MapMethod.HIRESCAM: HiResCAM,
     }
-    model = _HeadAlone(head, centre)
-    # outside inference mode, whose tensors autograd refuses
-    with torch.inference_mode(False), torch.enable_grad():
-        given = features.clone()
+    model = HeadAlone(head, centre)
+    with torch.enable_grad():
         explainer = kinds[method](model=model, target_layers=[model.features])
         try:
             # one target for each item: pytorch-grad-cam pairs them off and leaves the rest of the batch black
-            maps = [explainer(given, [ClassifierOutputTarget(index)] * len(given)) for index in range(len(head.bias))]
+            given = torch.tensor(features)
+            maps = [explainer(given, [ClassifierOutputTarget(index)] * len(given)) for index in range(len(EXPRESSIONS))]
         finally:
             explainer.activations_and_grads.release()
-    return torch.from_numpy(np.stack(maps, axis=1))
+    return np.stack(maps, axis=1)

@@ -53,7 +53,7 @@ async def faces(
     wanted = Wanted(label or None, seen or None, WhoIsRight(outcome))
     waiting = None
     if wanted.outcome is not WhoIsRight.ANY:
-        waiting = _let_models_see(request, browser, (first, second))
+        waiting = _let_models_see(request, browser, explainer, (first, second))
     found = browser.find(wanted, first, second)
     start = (page - 1) * PAGE_FACES
     shown = [_entry(browser, index, first, second) for index in found[start : start + PAGE_FACES]]
@@ -140,14 +140,14 @@ def _compared(explainer: Explainer) -> tuple[Checkpoint, Checkpoint]:
     return explainer.checkpoints.get("baseline", ours), ours
 
 
-def _let_models_see(request: Request, browser: FaceBrowser, checkpoints: tuple[Checkpoint, Checkpoint]) -> int | None:
+def _let_models_see(request: Request, browser: FaceBrowser, explainer: Explainer, checkpoints: tuple[Checkpoint, Checkpoint]) -> int | None:
     """Start what is missing; the share done so far in per cent, None when all is known."""
     executor, tasks = service_of(request).executor, page_state(request).tasks
     done = min(browser.progress(checkpoint) for checkpoint in checkpoints)
     if done == 1.0:
         return None
     for checkpoint in checkpoints:
-        task = asyncio.ensure_future(browser.predict(checkpoint, executor))
+        task = asyncio.ensure_future(browser.predict(checkpoint, explainer.predictors[checkpoint.name], executor))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     return round(50 * sum(browser.progress(checkpoint) for checkpoint in checkpoints))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 
 from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
-from model.preprocessing import network_input
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.explaining.compute import ComputePool
     from model.checkpoints import Checkpoint
+    from model.predictor import Faces, Predictor
 
 PAGE_FACES = 48
 BATCH = 32  # faces of one turn in the compute pool: uploads get theirs in between
@@ -93,7 +94,7 @@ class FaceBrowser:
             return 1.0
         return self._progress.get(checkpoint.sha256, 0) / len(self)
 
-    async def predict(self, checkpoint: Checkpoint, pool: ComputePool) -> None:
+    async def predict(self, checkpoint: Checkpoint, predictor: Predictor, pool: ComputePool) -> None:
         """Let a model see all faces, a small batch at a time; returns at once if it has, or is at it."""
         key = checkpoint.sha256
         if key in self._predictions or key in self._progress:
@@ -102,7 +103,7 @@ class FaceBrowser:
         try:
             answers = []
             for faces in torch.split(self._faces.images, BATCH):
-                answers.append(await pool.run(lambda faces=faces: _answers(checkpoint, faces)))  # type: ignore[misc]
+                answers.append(await pool.run(partial(_answers, predictor, faces.numpy())))
                 self._progress[key] += len(faces)
             self._predictions[key] = np.concatenate(answers)
         finally:
@@ -130,7 +131,5 @@ class FaceBrowser:
         return np.asarray((right[0] == wanted[0]) & (right[1] == wanted[1]))
 
 
-@torch.inference_mode()
-def _answers(checkpoint: Checkpoint, faces: torch.Tensor) -> NDArray[np.int64]:
-    logits = checkpoint.classifier(network_input(faces, checkpoint.metadata.input_size)).logits
-    return np.asarray(logits.argmax(1).numpy())
+def _answers(predictor: Predictor, faces: Faces) -> NDArray[np.int64]:
+    return np.asarray(predictor(faces).logits.argmax(1))

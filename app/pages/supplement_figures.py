@@ -47,14 +47,14 @@ class Supplement:
         from app.drawing.supplement import BATCH, candidate_faces, chosen_figures, label_scores
 
         candidates = candidate_faces(faces)
-        checkpoints = list(self.models.values())
+        predictors = [self.explainer.predictors[checkpoint.name] for checkpoint in self.models.values()]
         total = sum(map(len, candidates.values()))
         scores = {}
         for expression, group in candidates.items():
             parts = []
             for start in range(0, len(group), BATCH):
                 images = group.images[start : start + BATCH]
-                parts.append(await pool.run(partial(label_scores, checkpoints, images, expression)))
+                parts.append(await pool.run(partial(label_scores, predictors, images.numpy(), expression)))
                 self.progress += len(images) / total
             scores[expression] = np.concatenate(parts)
         self.figures = await pool.run(partial(chosen_figures, self.explainer, self.models, candidates, scores))

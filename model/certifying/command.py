@@ -15,12 +15,12 @@ from model.certifying.randomisation import randomisation_lines
 from model.certifying.regions import region_lines
 from model.certifying.report import Certificate, Line
 from model.certifying.sample import BATCH, Sample, attention_maps, balanced_sample
-from model.checkpoints import Checkpoint, load_checkpoint
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.revision import code_revision
 from model.measuring.bootstrap import DRAWS
+from model.reference import ReferenceCheckpoint, load_checkpoint
 
 SPLIT = "test"
 FACES = 140
@@ -69,7 +69,7 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     )
 
 
-def _lines(checkpoint: Checkpoint, faces: FaceSet, seed: int) -> Iterable[Line]:
+def _lines(checkpoint: ReferenceCheckpoint, faces: FaceSet, seed: int) -> Iterable[Line]:
     sample = looked_at(checkpoint, faces)
     yield completeness_line(sample)
     yield from randomisation_lines(sample, attention_maps, seed)
@@ -95,7 +95,7 @@ def _number(value: float | None) -> str:
 
 
 @torch.inference_mode()
-def looked_at(checkpoint: Checkpoint, faces: FaceSet) -> Sample:
+def looked_at(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> Sample:
     """The faces with what the model names each and the map of that class."""
     metadata, classifier = checkpoint.metadata, checkpoint.classifier
     unread = Sample(classifier, metadata.input_size, metadata.grid, faces, faces.labels, torch.empty(0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 
 import numpy as np
-import torch
 from torch import nn
 
 from model.certifying.judging import judged_line
@@ -38,7 +37,7 @@ def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
     """Flip consistency, own symmetry, own mirror found, the sampling grid, and changed answers."""
     outputs = split_outputs(sample.classifier, sample.faces, sample.input_size)
     seen = mirror_figures(outputs)
-    random = torch.from_numpy(np.random.default_rng(seed).standard_normal(outputs.maps.shape))
+    random = np.random.default_rng(seed).standard_normal(outputs.maps.shape)
     grid = mirror_figures(split_outputs(with_symmetric_kernels(sample.classifier), sample.faces, sample.input_size))
     changed_to_another = _changed_to_another(sample)
     among = min(RETRIEVAL_FACES, len(sample.faces))
@@ -46,7 +45,7 @@ def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
         _line("consistency", "Flip consistency of the maps", CORRELATION, MEK, CONSISTENCY_RULE, "another face of the same answer",
               seen.consistency, seen.floor, seen.consistency - seen.floor),
         _line("symmetry", "Own symmetry: a map with itself mirrored", CORRELATION, MEK, SYMMETRY_RULE, "random maps",
-              seen.symmetry, own_symmetry(random).double().numpy(), seen.consistency - seen.symmetry),
+              seen.symmetry, own_symmetry(random).astype(np.float64), seen.consistency - seen.symmetry),
         _line("found", f"Own mirror image found among {among} faces", "share of the maps", MEK, FOUND_RULE, f"one in {among}",
               seen.found, np.full_like(seen.found, 1 / among), seen.found - OWN_SHARE),
         _line("grid", "Flip consistency that the sampling grid allows", CORRELATION, GRID_SOURCE, GRID_RULE,

@@ -20,8 +20,8 @@ from model.certifying.judging import judged_line
 from model.certifying.report import Line
 from model.certifying.sample import BATCH, Sample
 from model.claims.faithfulness import FaceModel, pixel_ranks, road
+from model.geometry import FACE_SIZE
 from model.measuring.bootstrap import Floats
-from model.preprocessing import FACE_SIZE
 
 STEPS = 8  # each a share of 1/8 of the pixels
 BLUR = FACE_SIZE / 8  # pixels, standard deviation: brows, eyes and mouth run into each other

@@ -16,10 +16,9 @@ from model.certifying.judging import judged_line
 from model.certifying.report import Line
 from model.certifying.sample import BATCH, Sample, attention_maps
 from model.expressions import EXPRESSIONS
-from model.geometry import FaceGeometry
+from model.geometry import FACE_SIZE, FaceGeometry
 from model.maps.face_regions import fit_template
 from model.measuring.bootstrap import Floats
-from model.preprocessing import FACE_SIZE
 
 # Where each action unit moves the skin (Ekman and Friesen, Facial Action Coding System, 1978), in the names of `model.maps.face_regions`,
 # "left" and "right" left out.

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.classifier import ExpressionClassifier, centred
+from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
+from model.geometry import FACE_SIZE
+from model.maps.measures import centred
 from model.maps.picture import place_cells
 from model.measuring.bootstrap import Floats
 from model.networks import Grid
-from model.preprocessing import FACE_SIZE, network_input
+from model.preprocessing import network_input
 
 BATCH = 50
 
@@ -55,5 +57,5 @@ class Sample:
 
 def attention_maps(classifier: ExpressionClassifier, images: Tensor, classes: Tensor) -> Tensor:
     """The served map of one class for each image, ``(N, h, w)``."""
-    maps = centred(classifier(images).maps)
+    maps: Tensor = centred(classifier(images).maps)
     return maps[torch.arange(len(classes)), classes]

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from model.checkpoints import Checkpoint, load_checkpoint, load_manifest
+from model.checkpoints import load_manifest
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.faithfulness import measure_faithfulness, sample_faces
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
-from model.classifier import ExpressionClassifier, centred, log_odds
+from model.classifier import ExpressionClassifier, log_odds
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision
 from model.maps.inner_face import inner_face_cover
-from model.maps.measures import minmax_overlap, overlap, periphery_share
+from model.maps.measures import centred, minmax_overlap, overlap, periphery_share
 from model.measuring.bootstrap import DRAWS, draw_counts
 from model.measuring.evaluation import split_outputs
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
 from model.measuring.shuffling import shuffle
+from model.reference import ReferenceCheckpoint, load_checkpoint
 
 BASELINE = "baseline"
 SPLIT = "test"
@@ -57,7 +58,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
     if BASELINE not in manifest.checkpoints:
         raise InputError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
     faces = load_ferplus(data, SPLIT).labelled()
-    loaded: dict[str, Checkpoint] = {}
+    loaded: dict[str, ReferenceCheckpoint] = {}
     figures: dict[str, ModelFigures] = {}
     for name, entry in tqdm(manifest.checkpoints.items(), desc=f"{len(faces)} faces and their mirror images", unit="model"):
         loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
@@ -88,7 +89,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
     return 0
 
 
-def _shuffled_figures(checkpoint: Checkpoint, faces: FaceSet) -> MirrorFigures:
+def _shuffled_figures(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> MirrorFigures:
     return mirror_figures(split_outputs(with_shuffled_weights(checkpoint.classifier), faces, checkpoint.metadata.input_size))
 
 
@@ -100,13 +101,13 @@ def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassif
     return shuffled
 
 
-def plain_peers(loaded: Mapping[str, Checkpoint]) -> dict[str, str]:
+def plain_peers(loaded: Mapping[str, ReferenceCheckpoint]) -> dict[str, str]:
     """For each checkpoint the name of one trained plainly for as many epochs, where there is one: longer training alone is a gain."""
     plain = {checkpoint.metadata.epochs: name for name, checkpoint in loaded.items() if checkpoint.metadata.method == BASELINE}
     return {name: plain[c.metadata.epochs] for name, c in loaded.items() if c.metadata.epochs in plain}
 
 
-def _measured_model(checkpoint: Checkpoint, comparison: Comparison) -> MeasuredModel:
+def _measured_model(checkpoint: ReferenceCheckpoint, comparison: Comparison) -> MeasuredModel:
     peer = comparison.peer(checkpoint.name)
     return MeasuredModel(
         checkpoint=checkpoint.name,
@@ -130,7 +131,7 @@ def verdict_lines(report: ClaimsReport) -> str:
     return "\n".join(lines)
 
 
-def model_figures(checkpoint: Checkpoint, faces: FaceSet) -> ModelFigures:
+def model_figures(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> ModelFigures:
     """All figures of a checkpoint on labelled faces; maps in the gauge they are served in."""
     outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
     cells = outputs.maps.shape[-1]
@@ -138,24 +139,24 @@ def model_figures(checkpoint: Checkpoint, faces: FaceSet) -> ModelFigures:
     return figures_of(outputs, area, outside)
 
 
-def figures_of(outputs: SplitOutputs, area: Tensor, outside: Tensor) -> ModelFigures:
+def figures_of(outputs: SplitOutputs, area: NDArray[np.float64], outside: NDArray[np.float64]) -> ModelFigures:
     """The figures of a model's outputs.
 
     Args:
         area, outside: ``(h, w)``, as :func:`model.maps.inner_face.inner_face_cover` gives them.
     """
-    maps = centred(outputs.maps)
-    pairs = torch.triu_indices(maps.shape[1], maps.shape[1], offset=1)
+    maps = centred(outputs.maps.numpy())
+    first, second = np.triu_indices(maps.shape[1], k=1)
     return ModelFigures(
         predicted=outputs.logits.argmax(1).numpy(),
         predicted_by_two=outputs.two_view_logits.argmax(1).numpy(),
         mirror=mirror_figures(outputs),
-        overlap=_floats(overlap(maps)[:, pairs[0], pairs[1]]),
-        minmax_overlap=_floats(minmax_overlap(maps)[:, pairs[0], pairs[1]]),
+        overlap=_floats(overlap(maps)[:, first, second]),
+        minmax_overlap=_floats(minmax_overlap(maps)[:, first, second]),
         periphery=_floats(periphery_share(maps, area, outside)),
-        log_odds=_floats(log_odds(outputs.logits)),
+        log_odds=log_odds(outputs.logits).numpy(),
     )
 
 
-def _floats(values: Tensor) -> NDArray[np.float64]:
-    return values.double().numpy()
+def _floats(values: NDArray[Any]) -> NDArray[np.float64]:
+    return values.astype(np.float64)

@@ -17,13 +17,15 @@ from pytorch_grad_cam.metrics.road import ROADLeastRelevantFirstAverage, ROADMos
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
 
-from model.checkpoints import Checkpoint
 from model.claims.report import FaceMean, Faithfulness, RoadFigures
-from model.classifier import ExpressionClassifier, centred
+from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
+from model.geometry import FACE_SIZE
+from model.maps.measures import centred
 from model.maps.picture import place_cells
 from model.measuring.bootstrap import mean_intervals
-from model.preprocessing import FACE_SIZE, network_input
+from model.preprocessing import network_input
+from model.reference import ReferenceCheckpoint
 
 SAMPLE_FACES = 300
 SEED = 20231030
@@ -105,7 +107,7 @@ def sample_faces(faces: FaceSet, count: int = SAMPLE_FACES) -> FaceSet:
     return labelled.subset(torch.randperm(len(labelled), generator=torch.Generator().manual_seed(SEED))[:count])
 
 
-def measure_faithfulness(checkpoints: dict[str, Checkpoint], sample: FaceSet) -> Faithfulness:
+def measure_faithfulness(checkpoints: dict[str, ReferenceCheckpoint], sample: FaceSet) -> Faithfulness:
     """ROAD of the maps of several models and of random maps, on the same faces, with 95 % bootstrap intervals over the faces."""
     models: dict[str, RoadFigures] = {}
     gains: dict[str, Floats] = {}
@@ -126,13 +128,13 @@ def measure_faithfulness(checkpoints: dict[str, Checkpoint], sample: FaceSet) ->
 
 
 @torch.inference_mode()
-def _scores(checkpoint: Checkpoint, sample: FaceSet) -> tuple[RoadScores, RoadScores]:
+def _scores(checkpoint: ReferenceCheckpoint, sample: FaceSet) -> tuple[RoadScores, RoadScores]:
     """ROAD of the predicted class's map and of a random map of every face."""
     metadata = checkpoint.metadata
     predictions = [checkpoint.classifier(network_input(part, metadata.input_size)) for part in torch.split(sample.images, BATCH)]
     predicted = torch.cat([prediction.logits for prediction in predictions]).argmax(1)
-    maps = centred(torch.cat([prediction.maps for prediction in predictions]))
-    cells = maps[torch.arange(len(predicted)), predicted].numpy()
+    maps = centred(torch.cat([prediction.maps for prediction in predictions]).numpy())
+    cells = maps[np.arange(len(predicted)), predicted.numpy()]
     random_cells = np.random.default_rng(SEED).standard_normal(cells.shape)
     map_scores, random_scores = (
         road(checkpoint.classifier, metadata.input_size, sample.images, predicted, place_cells(values, metadata.grid, FACE_SIZE))

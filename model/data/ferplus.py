@@ -26,7 +26,7 @@ from torch import Tensor
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.regular_file import read_regular_file
-from model.preprocessing import FACE_SIZE
+from model.geometry import FACE_SIZE
 
 VOTE_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 VOTES_FILE = "fer2013new.csv"

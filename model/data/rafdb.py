@@ -13,7 +13,7 @@ import torch
 
 from model.data.ferplus import DatasetError, FaceSet
 from model.expressions import EXPRESSIONS
-from model.preprocessing import RAFDB_FACE_SIZE
+from model.geometry import RAFDB_FACE_SIZE
 
 # Label 1..7 of the list, in order.
 RAF_ORDER = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")

@@ -15,7 +15,7 @@ from model.auditing.parts import Audit, column_name, numbers
 from model.expressions import EXPRESSIONS
 from model.findings.confident_learning import Floats, Labels
 from model.findings.duplicates import BITS, Hashes, difference_hash
-from model.preprocessing import FACE_SIZE
+from model.geometry import FACE_SIZE
 
 UNLABELLED = -1
 _PICTURE_COLUMNS = ["id", "sha256", "label", "split", "error", "faces_found", "detection_score", "face"]

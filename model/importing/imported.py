@@ -18,11 +18,9 @@ from torch import Tensor, nn
 
 from model.checkpoints import (
     GOLDEN_TOLERANCE,
-    Checkpoint,
     CheckpointError,
     finite_tensors,
     golden_image,
-    load_checkpoint,
     metadata_text,
     read_model_file,
 )
@@ -35,13 +33,14 @@ from model.importing.metadata import Colour, ImportedMetadata, Triple
 from model.importing.recipes import find_recipe
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FaceCrops, network_input, resized
+from model.reference import ReferenceCheckpoint, load_checkpoint
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn colours grey
 
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A loaded import: as a :class:`model.checkpoints.Checkpoint`, with other metadata."""
+    """A loaded import: as a :class:`model.reference.ReferenceCheckpoint`, with other metadata."""
 
     name: str
     classifier: ImportedClassifier
@@ -49,7 +48,7 @@ class ImportedModel:
     sha256: str
 
 
-ServedModel = Checkpoint | ImportedModel
+ServedModel = ReferenceCheckpoint | ImportedModel
 
 
 class InputLayer(nn.Module):
@@ -87,7 +86,8 @@ def load_model(path: Path) -> ServedModel:
         return load_checkpoint(path)
     try:
         metadata = ImportedMetadata.model_validate_json(text)
-        classifier = build_classifier(metadata, finite_tensors(path, data))
+        tensors = {name: torch.from_numpy(tensor) for name, tensor in finite_tensors(path, data).items()}
+        classifier = build_classifier(metadata, tensors)
     except ValidationError as error:
         raise CheckpointError(f"{path}: metadata: {first_error(error)}") from error
     except InputError as error:
@@ -155,7 +155,7 @@ def has_exact_maps(classifier: ImportedClassifier) -> bool:
 @torch.no_grad()
 def imported_golden_logits(classifier: ImportedClassifier, input_size: int) -> Tensor:
     """Logits ``(L,)`` of :func:`model.checkpoints.golden_image`."""
-    logits: Tensor = classifier(network_input(golden_image(), input_size)).logits[0]
+    logits: Tensor = classifier(network_input(torch.from_numpy(golden_image()), input_size)).logits[0]
     return logits
 
 

@@ -12,7 +12,7 @@ from model.networks import Grid
 Floats = NDArray[np.floating[Any]]
 
 
-def place_cells(cells: Floats, grid: Grid, side: int) -> NDArray[np.float64]:
+def place_cells(cells: Floats | NDArray[np.uint8], grid: Grid, side: int) -> NDArray[np.float64]:
     """A map as a picture: bilinear between the centres of its cells, constant beyond the outer ones.
 
     Args:

@@ -8,13 +8,15 @@ themselves are compared. Maps are in the centred gauge, as served.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.classifier import centred
-from model.maps.measures import flip_back, flip_consistency, own_mirror_found, own_symmetry, total_variation
+from model.maps.measures import centred, flip_back, flip_consistency, own_mirror_found, own_symmetry, total_variation
 from model.measuring.bootstrap import Floats
 
 PARTNER_SEED = 20231030
@@ -58,24 +60,24 @@ class MirrorFigures:
 
 def mirror_figures(outputs: SplitOutputs) -> MirrorFigures:
     """The figures of a model's outputs."""
-    maps, mapped_back = centred(outputs.maps), flip_back(centred(outputs.mirrored_maps))
+    maps, mapped_back = centred(outputs.maps.numpy()), flip_back(centred(outputs.mirrored_maps.numpy()))
     predicted = outputs.logits.argmax(1)
-    partner = partners(predicted)
-    floor = flip_consistency(maps, mapped_back[partner.clamp_min(0)])
-    floor[partner < 0] = torch.nan
+    partner = partners(predicted).numpy()
+    floor = flip_consistency(maps, mapped_back[np.maximum(partner, 0)])
+    floor[partner < 0] = np.nan
     return MirrorFigures(
         consistency=_floats(flip_consistency(maps, mapped_back)),
         floor=_floats(floor),
         symmetry=_floats(own_symmetry(maps)),
         found=_floats(own_mirror_found(maps, mapped_back)),
         found_coarse=_floats(own_mirror_found(_coarse(maps), _coarse(mapped_back))),
-        changed=_floats(predicted != outputs.mirrored_logits.argmax(1)),
-        variation=_floats(total_variation(outputs.logits.softmax(1), outputs.mirrored_logits.softmax(1))),
+        changed=_floats((predicted != outputs.mirrored_logits.argmax(1)).numpy()),
+        variation=_floats(total_variation(outputs.logits.softmax(1).numpy(), outputs.mirrored_logits.softmax(1).numpy())),
     )
 
 
-def _coarse(maps: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(maps, COARSE)
+def _coarse(maps: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return F.adaptive_avg_pool2d(torch.from_numpy(maps), COARSE).numpy()
 
 
 def partners(predicted: Tensor) -> Tensor:
@@ -90,5 +92,5 @@ def partners(predicted: Tensor) -> Tensor:
     return partner
 
 
-def _floats(values: Tensor) -> Floats:
-    return values.double().numpy()
+def _floats(values: NDArray[Any]) -> Floats:
+    return values.astype(np.float64)

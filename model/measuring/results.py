@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from model.errors import InputError, make_folder
@@ -269,6 +268,8 @@ def installed_versions() -> dict[str, str]:
 
 def this_machine() -> Machine:
     """Processor name, threads of this process, and the accelerator torch would use."""
+    import torch  # here, since a service that shows results need not have it
+
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return Machine(cpu=_cpu_model(), threads=torch.get_num_threads(), accelerator=accelerator)
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.methods.base import Batch, Method, NoSettings, TrainingTask
-from model.networks import Network
+from model.networks.build import Network
 
 
 class BilateralBranch(Method):

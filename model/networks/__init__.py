@@ -1,12 +1,10 @@
-"""Backbones: each maps RGB pictures ``(N, 3, S, S)`` in 0..255 to their last feature map."""
+"""The backbones by name, and where the cells of their maps lie; :mod:`model.networks.build` makes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 from model.errors import InputError
-from model.networks import dlib_resnet, resnet18
 
 
 @dataclass(frozen=True)
@@ -27,46 +25,33 @@ class Grid:
         return self.first + self.step * cell
 
 
-_MODULES: dict[str, ModuleType] = {"dlib_resnet": dlib_resnet, "resnet18": resnet18}
-_CLASSES: dict[str, type[dlib_resnet.DlibResNet | resnet18.ResNet18]] = {
-    "dlib_resnet": dlib_resnet.DlibResNet,
-    "resnet18": resnet18.ResNet18,
-}
-NETWORKS = tuple(_CLASSES)
+# First centre and step, in input pixels. ResNet-18 begins at 0, since every layer of stride 2 is padded.
+_GRIDS = {"dlib_resnet": (17, 16), "resnet18": (0, 32)}
+NETWORKS = tuple(_GRIDS)
 SMALLEST_INPUT, LARGEST_INPUT = 32, 512  # pixels; of 48x48 faces more would be enlargement alone
-
-Network = dlib_resnet.DlibResNet | resnet18.ResNet18
-
-
-def build_network(name: str, tails: int = 1) -> Network:
-    """An untrained backbone by name.
-
-    Raises:
-        InputError: unknown name; the message lists the known ones.
-    """
-    _check_name(name)
-    return _CLASSES[name](tails=tails)
 
 
 def network_grid(name: str, input_size: int) -> Grid:
     """The sampling grid of a backbone at an input size in pixels."""
-    module = _MODULES[name]
-    return Grid(first=module.GRID_FIRST, step=module.GRID_STEP, input=input_size)
+    first, step = _GRIDS[name]
+    return Grid(first, step, input_size)
 
 
 def smallest_input(name: str) -> int:
     """The smallest side of a backbone's input, in pixels: no less than a map of one cell needs.
 
     Raises:
-        InputError: unknown name.
+        InputError: unknown name; the message lists the known ones.
     """
-    _check_name(name)
-    return max(SMALLEST_INPUT, 2 * int(_MODULES[name].GRID_FIRST) + 1)
+    check_name(name)
+    return max(SMALLEST_INPUT, 2 * _GRIDS[name][0] + 1)
 
 
-def _check_name(name: str) -> None:
-    if name not in _CLASSES:
+def check_name(name: str) -> None:
+    """Refuse a name that no backbone has.
+
+    Raises:
+        InputError: the message lists the known ones.
+    """
+    if name not in NETWORKS:
         raise InputError(f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}")
-
-
-__all__ = ["LARGEST_INPUT", "NETWORKS", "SMALLEST_INPUT", "Grid", "Network", "build_network", "network_grid", "smallest_input"]

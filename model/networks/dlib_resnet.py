@@ -21,8 +21,6 @@ from model.networks.backbone import Backbone
 
 RGB_MEAN = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized
 RGB_SCALE = 256.0
-GRID_FIRST = 17
-GRID_STEP = 16
 
 # (channels, blocks, stride of the first block) of every group after the stem
 GROUPS = ((32, 3, 1), (64, 4, 2), (128, 3, 2), (256, 3, 1))

@@ -20,8 +20,6 @@ from model.networks.backbone import Backbone
 if TYPE_CHECKING:
     from torchvision.models import ResNet
 
-GRID_FIRST = 0  # the padding of every stride-2 layer keeps cell i at input pixel 32 i
-GRID_STEP = 32
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

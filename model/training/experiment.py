@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from model.checkpoints import CheckpointMetadata, save_checkpoint
+from model.checkpoints import CheckpointMetadata
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
 from model.data.imbalance import ORIGINAL, thin_to_protocol
@@ -25,6 +25,7 @@ from model.measuring.evaluation import learning_curve_point, split_logits, split
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
 from model.paper import published_counts
+from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
 from model.training.shipping import ship_checkpoint

@@ -29,7 +29,8 @@ from model.errors import InputError
 from model.files.revision import code_revision
 from model.methods import find_method
 from model.methods.base import Batch, Method, TrainingTask
-from model.networks import build_network, network_grid
+from model.networks import network_grid
+from model.networks.build import build_network
 from model.networks.dlib_resnet import DlibResNet
 from model.networks.dlib_weights import calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.preprocessing import network_input

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, golden_logits, load_checkpoint, save_checkpoint
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry
 from model.classifier import ExpressionClassifier
 from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.folder_lock import folder_lock
 from model.measuring.results import RESULTS_FOLDER
+from model.reference import golden_logits, load_checkpoint, save_checkpoint
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"

@@ -25,22 +25,21 @@ from app.api import routes as api
 from app.drawing.saved_maps import read_maps
 from app.explaining import service
 from app.explaining.explainer import Explainer
+from app.explaining.loading import load_explainer
 from app.explaining.service import Service
-from model.checkpoints import load_checkpoint, load_manifest
+from app.settings import Settings
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from tests.api_calls import EXPLANATIONS, code, explain, made_face, png, post
 from tests.made_checkpoints import make_checkpoint
+from tests.made_explainers import reference_explainer
 
 VIEWS = ("original", "flipped")
 
 
 @pytest.fixture(scope="module")
 def explainer(random_checkpoints: Path) -> Explainer:
-    manifest = load_manifest(random_checkpoints)
-    return Explainer(
-        {name: load_checkpoint(random_checkpoints / entry.file) for name, entry in manifest.checkpoints.items()}, manifest.ours
-    )
+    return load_explainer(Settings(checkpoint_dir=random_checkpoints))
 
 
 def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_jpeg: bytes) -> None:
@@ -201,7 +200,7 @@ def test_a_number_that_is_not_finite_is_never_served(client: TestClient, tmp_pat
     broken.classifier.head.weight[0, 0] = math.inf
     service: Service = client.app.state.service  # type: ignore[attr-defined]
     whole = service.loaded_pipeline()
-    service.pipeline = replace(whole, explainer=Explainer({"broken": broken}, "broken"))
+    service.pipeline = replace(whole, explainer=reference_explainer({"broken": broken}, "broken"))
     try:
         response = post(client, png(made_face()), crop="whole", models="broken")
     finally:

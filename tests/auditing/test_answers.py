@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from app.explaining.explainer import Explainer
 from model.auditing.answers import BATCH, model_answers
 from model.auditing.parts import MODEL_COLUMNS
-from model.checkpoints import load_checkpoint, load_manifest
+from model.checkpoints import load_manifest
 from model.expressions import EXPRESSIONS
+from model.reference import load_checkpoint
+from tests.made_explainers import reference_explainer
 
 
 def made_faces(count: int) -> torch.Tensor:
@@ -27,9 +28,8 @@ def test_answers_are_those_of_the_service(random_checkpoints: Path) -> None:
     faces = made_faces(BATCH + 3)
     answers = model_answers(checkpoint, faces)
     assert list(answers) == list(MODEL_COLUMNS)
-    explained = [
-        said["baseline"] for said in Explainer({"baseline": checkpoint}, "baseline").explain(faces.numpy(), {"baseline": checkpoint})
-    ]
+    service = reference_explainer({"baseline": checkpoint}, "baseline")
+    explained = [said["baseline"] for said in service.explain(faces.numpy(), {"baseline": checkpoint})]
     probabilities = np.stack([explanation.maps.probabilities for explanation in explained])
     assert_allclose(answers["probabilities"], probabilities[:, 0], atol=1e-5)
     assert_allclose(answers["mirror_probabilities"], probabilities[:, 1], atol=1e-5)

@@ -18,7 +18,8 @@ from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import LISTING_FILE
 from model.auditing.manifest import AuditError
 from model.auditing.parts import Audit, numbers
-from model.checkpoints import Checkpoint, CheckpointError
+from model.checkpoints import CheckpointError
+from model.reference import ReferenceCheckpoint
 from tests.auditing.made_audit import BAD, CUT, PICTURES, SHARD_ROWS, begun, contents, make_here, write_data_set
 from tests.made_checkpoints import make_checkpoint_folder
 
@@ -90,7 +91,7 @@ def test_faces_are_found_where_that_is_asked(random_checkpoints: Path, astronaut
 def test_an_answer_that_is_no_number_is_an_error(
     data_set: Path, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoilt(checkpoint: Checkpoint, faces: torch.Tensor) -> Columns:
+    def spoilt(checkpoint: ReferenceCheckpoint, faces: torch.Tensor) -> Columns:
         answers = model_answers(checkpoint, faces)
         answers["mirror_probabilities"] = answers["mirror_probabilities"].copy()
         answers["mirror_probabilities"][0, 2] = np.nan

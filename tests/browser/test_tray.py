@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -56,7 +55,7 @@ def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -
         assert float(line["p"]) == explanation["probabilities"]["original"][at]
         assert float(line["p_mirrored"]) == explanation["probabilities"]["flipped"][at]
         assert float(line["flip_consistency"]) == explanation["consistency"][line["expression"]]["pearson"]
-        symmetry = own_symmetry(torch.tensor(explanation["maps"]["original"][at], dtype=torch.float64))
+        symmetry = own_symmetry(np.array(explanation["maps"]["original"][at]))
         assert float(line["own_symmetry"]) == pytest.approx(float(symmetry), abs=1e-6)
         assert line["predicted"] == explanation["predicted"]
         assert line["predicted_mirrored"] == explanation["classes"][int(np.argmax(explanation["probabilities"]["flipped"]))]

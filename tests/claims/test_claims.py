@@ -56,8 +56,7 @@ def made_outputs() -> SplitOutputs:
 
 
 def test_figures_of_two_faces_by_hand() -> None:
-    area, outside = torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]])
-    figures = figures_of(made_outputs(), area.double(), outside.double())
+    figures = figures_of(made_outputs(), np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))
 
     # Both cells of face 0 hold 4 in all, so centring takes 4/7 from every class: neutral (24/7, -4/7), surprise (-4/7, 24/7), others flat
     assert figures.predicted.tolist() == [NEUTRAL, NEUTRAL]

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.checkpoints import Checkpoint, CheckpointMetadata
+from model.checkpoints import CheckpointMetadata
 from model.claims.faithfulness import measure_faithfulness, pixel_ranks, road, sample_faces
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
+from model.reference import ReferenceCheckpoint
 
 # grad-cam hands tensors to NumPy functions
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
@@ -41,13 +42,13 @@ def faces(count: int) -> Tensor:
     return images
 
 
-def checkpoint(classifier: ExpressionClassifier, name: str) -> Checkpoint:
+def checkpoint(classifier: ExpressionClassifier, name: str) -> ReferenceCheckpoint:
     metadata = CheckpointMetadata(
         method="baseline", network="dlib_resnet", tails=1, head="positional", dataset="ferplus", imbalance="original",
         classes=EXPRESSIONS, training_counts=dict.fromkeys(EXPRESSIONS, 1), minor_classes=MINOR_CLASSES, input_size=99,
         geometry=ferplus_geometry(), seed=1, epochs=1, hyperparameters={}, metrics={}, revision="0",
     )  # fmt: skip
-    return Checkpoint(name, classifier, metadata, "")
+    return ReferenceCheckpoint(name, metadata, "", classifier)
 
 
 def face_set(images: Tensor, labels: list[int]) -> FaceSet:

@@ -23,10 +23,10 @@ from app.explaining import service
 from app.explaining.explainer import Explainer
 from app.pages import router as pages
 from app.pages.state import PageState
-from model.checkpoints import load_checkpoint
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
-from model.preprocessing import network_input
+from model.reference import load_checkpoint
+from tests.made_explainers import reference_explainer
 from tests.made_service import loaded_service
 
 MODELS = ("baseline", "ours")
@@ -35,7 +35,7 @@ MODELS = ("baseline", "ours")
 @pytest.fixture(scope="module")
 def explainer(random_checkpoints: Path) -> Explainer:
     names = ("baseline", "mek_sf")
-    return Explainer({name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in names}, "mek_sf")
+    return reference_explainer({name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in names}, "mek_sf")
 
 
 def made_faces() -> FaceSet:
@@ -66,8 +66,8 @@ def test_the_five_faces_are_those_of_the_rule(explainer: Explainer) -> None:
         for position in torch.nonzero(faces.labels == EXPRESSIONS.index(label)).flatten().tolist():
             views = (faces.images[position : position + 1], faces.images[position : position + 1].flip(-1))
             probabilities = [
-                explainer.checkpoint(name).classifier(network_input(view, 99)).logits.softmax(1)[0, EXPRESSIONS.index(label)].item()
-                for name in MODELS
+                torch.tensor(explainer.predictors[checkpoint.name](view.numpy()).logits).softmax(1)[0, EXPRESSIONS.index(label)].item()
+                for checkpoint in explainer.resolve(MODELS).values()
                 for view in views
             ]
             scores[faces.names[position]] = sum(probabilities) / 4

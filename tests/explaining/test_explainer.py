@@ -19,14 +19,18 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from app.choices import Gauge, MapMethod
 from app.errors import ErrorCode, Problem
 from app.explaining.explainer import Explainer, Explanation, FoundCue
+from app.explaining.loading import load_explainer
 from app.explaining.maps import FLIPPED, ORIGINAL
 from app.explaining.other_maps import scaled_maps
-from model.checkpoints import Checkpoint, load_checkpoint, load_manifest
-from model.classifier import PooledHead, PositionalHead, centred
+from app.settings import Settings
+from model.classifier import linear_head
 from model.expressions import EXPRESSIONS
 from model.geometry import Point, ferplus_geometry
+from model.maps.measures import centred
 from model.preprocessing import network_input
+from model.reference import ReferenceCheckpoint, load_checkpoint
 from tests.made_checkpoints import make_checkpoint
+from tests.made_explainers import reference_explainer
 
 OTHER_METHODS = [method for method in MapMethod if method is not MapMethod.CAM]
 
@@ -41,9 +45,13 @@ def made_faces(count: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def explainer(random_checkpoints: Path) -> Explainer:
-    manifest = load_manifest(random_checkpoints)
-    loaded = {name: load_checkpoint(random_checkpoints / entry.file, entry) for name, entry in manifest.checkpoints.items()}
-    return Explainer(loaded, manifest.ours)
+    return load_explainer(Settings(checkpoint_dir=random_checkpoints))
+
+
+@pytest.fixture(scope="module")
+def loaded(random_checkpoints: Path) -> dict[str, ReferenceCheckpoint]:
+    """The same checkpoints in PyTorch."""
+    return {name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")}
 
 
 def gap(a: Explanation, b: Explanation) -> float:
@@ -73,9 +81,9 @@ def test_the_centred_gauge_is_the_trained_one_less_the_mean_class(explainer: Exp
         assert served.consistency[name].mse == trained.consistency[name].mse
 
 
-def test_an_explanation_is_what_the_classifier_says(explainer: Explainer) -> None:
+def test_an_explanation_is_what_the_classifier_says(explainer: Explainer, loaded: dict[str, ReferenceCheckpoint]) -> None:
     face = made_faces(1)
-    checkpoint = explainer.checkpoints["baseline"]
+    checkpoint = loaded["baseline"]
     images = network_input(torch.from_numpy(face), checkpoint.metadata.input_size)
     with torch.inference_mode():
         expected = [checkpoint.classifier(images), checkpoint.classifier(images.flip(-1))]
@@ -130,17 +138,19 @@ def test_many_threads_give_what_one_gives(explainer: Explainer, method: MapMetho
             assert explanation.cues == serial[job].cues
 
 
-def test_explaining_leaves_the_models_as_they_are(explainer: Explainer) -> None:
+def test_explaining_leaves_the_models_as_they_are(loaded: dict[str, ReferenceCheckpoint]) -> None:
+    explainer = reference_explainer(loaded, "mek_sf")
     for method in MapMethod:
         explainer.explain(made_faces(2), explainer.resolve(["baseline"]), method)
-    classifier = explainer.checkpoints["baseline"].classifier
+    classifier = loaded["baseline"].classifier
     for module in classifier.modules():
         assert not module._forward_hooks and not module._backward_hooks and not module.training
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in classifier.parameters())
 
 
-def test_no_gradient_is_recorded_in_a_worker_thread(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = explainer.checkpoints["baseline"].classifier.network
+def test_no_gradient_is_recorded_in_a_worker_thread(loaded: dict[str, ReferenceCheckpoint], monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = reference_explainer(loaded, "mek_sf")
+    network = loaded["baseline"].classifier.network
     seen: list[bool] = []
     forward = type(network).forward
 
@@ -157,11 +167,11 @@ def test_no_gradient_is_recorded_in_a_worker_thread(explainer: Explainer, monkey
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_not_finite_is_a_problem(explainer: Explainer, tmp_path: Path, value: float) -> None:
+def test_a_number_that_is_not_finite_is_a_problem(tmp_path: Path, value: float) -> None:
     checkpoint = make_checkpoint(tmp_path / "broken.safetensors", 0)
     checkpoint.classifier.head.bias[2] = value
     with pytest.raises(Problem) as caught:
-        Explainer({"broken": checkpoint}, "broken").explain(made_faces(1), {"broken": checkpoint})
+        reference_explainer({"broken": checkpoint}, "broken").explain(made_faces(1), {"broken": checkpoint})
     assert caught.value.code is ErrorCode.NON_FINITE_OUTPUT
 
 
@@ -175,7 +185,7 @@ def test_an_unknown_model_is_a_problem(explainer: Explainer) -> None:
 def test_no_evidence_is_said_and_never_placed(tmp_path: Path) -> None:
     blind = make_checkpoint(tmp_path / "blind.safetensors", 0)
     blind.classifier.head.weight.zero_()
-    explanation = Explainer({"blind": blind}, "blind").explain(made_faces(1), {"blind": blind})[0]["blind"]
+    explanation = reference_explainer({"blind": blind}, "blind").explain(made_faces(1), {"blind": blind})[0]["blind"]
     assert [(cue.place, cue.evidence, cue.share, cue.peak, cue.mirror_agrees) for cue in explanation.cues] == [
         (None, 0.0, 0.0, None, False)
     ] * 2
@@ -216,11 +226,11 @@ def test_a_cue_is_compared_with_the_mirrored_map_turned_back(explainer: Explaine
     assert set(found) == {True, False} and found != not_turned_back
 
 
-def test_cam_is_grad_cam_for_a_pooled_head_up_to_grad_cams_scaling(explainer: Explainer) -> None:
+def test_cam_is_grad_cam_for_a_pooled_head_up_to_grad_cams_scaling(explainer: Explainer, loaded: dict[str, ReferenceCheckpoint]) -> None:
     """pytorch-grad-cam with its own hooks on the whole network, against this project's closed form."""
 
     class Logits(torch.nn.Module):
-        def __init__(self, checkpoint: Checkpoint) -> None:
+        def __init__(self, checkpoint: ReferenceCheckpoint) -> None:
             super().__init__()
             self.classifier = checkpoint.classifier
 
@@ -228,7 +238,7 @@ def test_cam_is_grad_cam_for_a_pooled_head_up_to_grad_cams_scaling(explainer: Ex
             logits: torch.Tensor = self.classifier(images).logits
             return logits
 
-    checkpoint = explainer.checkpoints["mek_sf"]
+    checkpoint = loaded["mek_sf"]
     size = checkpoint.metadata.input_size
     faces = made_faces(2)
     images = network_input(torch.from_numpy(faces), size)
@@ -268,22 +278,17 @@ def by_hand(method: MapMethod, features: NDArray[np.float64], gradient: NDArray[
 @pytest.mark.parametrize("method", OTHER_METHODS)
 @pytest.mark.parametrize("kind", ["pooled", "positional"])
 def test_methods_are_those_of_their_papers(method: MapMethod, kind: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(7, 6, 4, 4, generator=generator)
-    head: PooledHead | PositionalHead
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((7, 6, 4, 4), dtype=np.float32)
+    head = linear_head(torch.tensor(weight[:, :, 0, 0] if kind == "pooled" else weight), torch.zeros(7))
     if kind == "pooled":
-        head = PooledHead(6, 7)
-        head.weight.data = weight[:, :, 0, 0].clone()
-        weight = (weight[:, :, :1, :1] / 16).expand(-1, -1, 4, 4)
-    else:
-        head = PositionalHead(weight, torch.zeros(7))
-    head.requires_grad_(False)
-    features = torch.rand(5, 6, 4, 4, generator=generator)
+        weight = np.broadcast_to(weight[:, :, :1, :1] / 16, weight.shape)
+    features = rng.random((5, 6, 4, 4), dtype=np.float32)
     trained, against_mean = (scaled_maps(method, head, features, centre) for centre in (False, True))
     for item in range(5):
         for index in range(7):
             for found, gradient in ((trained, weight), (against_mean, centred(weight, 0))):
-                expected = by_hand(method, features[item].double().numpy(), gradient[index].double().numpy())
+                expected = by_hand(method, features[item].astype(np.float64), gradient[index].astype(np.float64))
                 if expected.max() == 0:
                     assert found[item, index].max() == 0
                     continue

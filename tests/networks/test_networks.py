@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from model.networks import build_network, network_grid
+from model.networks import network_grid
 from model.networks.backbone import prepare_for_inference
+from model.networks.build import build_network
 from model.networks.dlib_resnet import RGB_MEAN, RGB_SCALE, DlibResNet
 from model.networks.dlib_weights import DlibLayer, calibrate_batchnorm, find_weights, load_dlib_weights, read_layers
 from model.networks.resnet18 import ResNet18

@@ -9,18 +9,20 @@ import onnx
 import pytest
 import torch
 
-from model.checkpoints import Checkpoint, CheckpointMetadata
+from model.checkpoints import CheckpointMetadata
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
+from model.errors import FileError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
-from model.networks import build_network
+from model.networks.build import build_network
 from model.onnx.export import export_onnx
 from model.onnx.session import open_session
+from model.reference import ReferenceCheckpoint
 
 HeadName = Literal["pooled", "positional"]
 
 
-def checkpoint(network_name: str, head_name: HeadName, input_size: int, cells: int) -> Checkpoint:
+def checkpoint(network_name: str, head_name: HeadName, input_size: int, cells: int) -> ReferenceCheckpoint:
     torch.manual_seed(0)
     network = build_network(network_name, 2 if head_name == "positional" else 1)
     for module in network.modules():
@@ -37,7 +39,7 @@ def checkpoint(network_name: str, head_name: HeadName, input_size: int, cells: i
         imbalance="original", classes=EXPRESSIONS, training_counts=dict.fromkeys(EXPRESSIONS, 1), minor_classes=MINOR_CLASSES,
         input_size=input_size, geometry=ferplus_geometry(), seed=1, epochs=1, hyperparameters={}, metrics={}, revision="0",
     )  # fmt: skip
-    return Checkpoint("made", ExpressionClassifier(network, head).eval().requires_grad_(False), metadata, "")
+    return ReferenceCheckpoint("made", metadata, "", ExpressionClassifier(network, head).eval().requires_grad_(False))
 
 
 @pytest.mark.parametrize(
@@ -52,18 +54,19 @@ def test_parity_at_any_batch_size(network: str, head: HeadName, input_size: int,
     session = open_session(path)
     for batch in (1, 3):
         images = torch.rand(batch, 3, input_size, input_size, generator=torch.Generator().manual_seed(batch)) * 255
-        logits, maps = session.run(["logits", "maps"], {"images": images.numpy()})
+        logits, maps, features = session.run(["logits", "maps", "features"], {"images": images.numpy()})
         expected = made.classifier(images)
         assert expected.maps.shape[1:] == maps.shape[1:] == (7, *expected.maps.shape[2:])
         scale = float(expected.maps.abs().max())
         torch.testing.assert_close(torch.from_numpy(logits), expected.logits, rtol=0, atol=1e-5 * scale)
         torch.testing.assert_close(torch.from_numpy(maps), expected.maps, rtol=0, atol=1e-5 * scale)
+        torch.testing.assert_close(torch.from_numpy(features), made.classifier.network(images), rtol=0, atol=1e-5 * scale)
     stored = {entry.key: entry.value for entry in onnx.load(path).metadata_props}["unturned"]
     assert CheckpointMetadata.model_validate_json(stored) == made.metadata
 
 
 def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "made.onnx").mkdir()  # so that the last step, the renaming, fails
-    with pytest.raises(OSError, match=r"made\.onnx"):
+    with pytest.raises(FileError, match=r"made\.onnx"):
         export_onnx(checkpoint("dlib_resnet", "pooled", 99, 5), tmp_path / "made.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["made.onnx"]

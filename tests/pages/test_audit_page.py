@@ -12,12 +12,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.errors import install_error_handlers
-from app.explaining.explainer import Explainer
+from app.explaining.loading import load_explainer
 from app.pages import router as pages
 from app.pages.state import PageState
 from app.pages.templating import problem_page
-from app.settings import SettingsError, load_settings
-from model.checkpoints import load_checkpoint
+from app.settings import Settings, SettingsError, load_settings
 from model.findings.command import write_findings
 from tests.made_findings import MadeFace, write_audit
 from tests.made_service import loaded_service
@@ -36,11 +35,10 @@ def audit(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(random_checkpoints: Path, audit: Path) -> Iterator[TestClient]:
-    checkpoint = load_checkpoint(random_checkpoints / "baseline.safetensors")
     app = FastAPI()
     app.include_router(pages.router)
     install_error_handlers(app, problem_page)
-    app.state.service = running = loaded_service(Explainer({"baseline": checkpoint}, "baseline"), audit=audit)
+    app.state.service = running = loaded_service(load_explainer(Settings(checkpoint_dir=random_checkpoints)), audit=audit)
     app.state.pages = PageState()
     with TestClient(app) as client:
         yield client

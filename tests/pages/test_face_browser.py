@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 
 from app.errors import install_error_handlers
 from app.explaining.compute import ComputePool
-from app.explaining.explainer import Explainer
+from app.explaining.loading import load_explainer
 from app.pages.dataset_faces import data_router
 from app.pages.face_browser import FaceBrowser, Wanted, WhoIsRight
 from app.pages.state import PageState
 from app.pages.templating import problem_page
-from model.checkpoints import load_checkpoint
+from app.settings import Settings
 from model.data.ferplus import VOTE_COLUMNS, FaceSet
 from model.expressions import EXPRESSIONS
 from tests.live_server import png
@@ -38,7 +38,7 @@ def make_faces() -> FaceSet:
 
 
 def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: Path) -> None:
-    explainer = Explainer({name: load_checkpoint(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")}, "mek_sf")
+    explainer = load_explainer(Settings(checkpoint_dir=random_checkpoints))
     first, second = explainer.checkpoints.values()
     browser = FaceBrowser(make_faces())
     assert browser.find(Wanted(seen="fear"), first, second) == [0]
@@ -46,7 +46,7 @@ def test_filters_find_minority_votes_and_disagreeing_models(random_checkpoints: 
     assert browser.find(Wanted(outcome=WhoIsRight.NEITHER), first, second) == []  # nothing is known of the models yet
     pool = ComputePool(1, 60.0)
     for checkpoint in (first, second):
-        asyncio.run(browser.predict(checkpoint, pool))
+        asyncio.run(browser.predict(checkpoint, explainer.predictors[checkpoint.name], pool))
     pool.shutdown()
     for index in range(3):
         answers = explainer.explain(make_faces().images[index : index + 1].numpy(), explainer.resolve(("baseline", "mek_sf")))[0]

@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from app.drawing.colours import colour_table
 from app.errors import install_error_handlers
 from app.explaining.explainer import Explainer
+from app.explaining.loading import load_explainer
 from app.http.security import SecurityHeaders
 from app.main import create_app
 from app.pages import router as pages
@@ -25,7 +26,6 @@ from app.pages.models import SUMMARIES
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
-from model.checkpoints import load_checkpoint, load_manifest
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods import METHODS
 from tests.api_calls import code
@@ -37,13 +37,11 @@ PAGES = ("/", "/tray", "/claims", "/results", "/models", "/models/ours", "/about
 
 def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
     """The pages alone, with loaded models and no data set; ``tmp_path`` is the folder that measurements are read from."""
-    manifest = load_manifest(checkpoints)
-    loaded = {name: load_checkpoint(checkpoints / entry.file) for name, entry in manifest.checkpoints.items()}
     app = FastAPI()
     app.include_router(pages.router)
     install_error_handlers(app, problem_page)
     app.add_middleware(SecurityHeaders)
-    app.state.service = loaded_service(Explainer(loaded, manifest.ours), checkpoint_dir=tmp_path)
+    app.state.service = loaded_service(load_explainer(Settings(checkpoint_dir=checkpoints)), checkpoint_dir=tmp_path)
     app.state.pages = PageState()
     return TestClient(app)
 

@@ -16,7 +16,7 @@ import torch
 
 from app.errors import CannotStartError
 from app.explaining import loading
-from model.checkpoints import save_checkpoint
+from model.reference import save_checkpoint
 from tests.live_server import GOOD_UPLOAD, LiveServer, form, part, png, upload_request, wait_for_bytes
 from tests.made_checkpoints import make_metadata, random_classifier
 from tests.pictures import encoded, portrait

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from app.cli import main
-from model.checkpoints import load_checkpoint, load_manifest
+from model.checkpoints import load_manifest
 from model.data.ferplus import PIXELS_FILE, VOTE_COLUMNS, VOTES_FILE, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.files.folder_lock import folder_lock
@@ -18,6 +18,7 @@ from model.geometry import ferplus_geometry
 from model.importing.imported import model_input
 from model.measuring.results import load_result
 from model.preprocessing import FaceCrops
+from model.reference import load_checkpoint
 from model.training.reproduce import RUN_ELSEWHERE
 from model.training.state import read_log
 from tests.data.test_rafdb import make_rafdb

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model.checkpoints import load_manifest, save_checkpoint
+from model.checkpoints import load_manifest
+from model.reference import save_checkpoint
 from model.training.shipping import renew_manifest, shipping_folder
 from tests.made_checkpoints import make_metadata, random_classifier
 

@@ -1,0 +1,37 @@
+"""What runs a network for the service: faces to logits, maps and features, as arrays, whichever library computes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Faces = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class Answer(NamedTuple):
+    """What a network says of N faces, in the trained gauge: ``logits`` (N, L), ``maps`` (N, L, h, w) and the ``features`` (N, C, h, w) that
+    its head reads; ``logits == maps.mean((2, 3)) + bias``."""
+
+    logits: Floats
+    maps: Floats
+    features: Floats
+
+
+class Predictor(Protocol):
+    """Faces, grey ``(N, H, H)`` or RGB ``(N, 3, H, H)`` as the training faces are, to an :class:`Answer`; for any number of threads."""
+
+    @property
+    def bias(self) -> Floats:
+        """What stands beside the maps, ``(L,)``."""
+
+    def head(self) -> nn.Module:
+        """What makes logits and maps of the features, in PyTorch: for methods that differentiate it."""
+
+    def __call__(self, faces: Faces) -> Answer:
+        """One forward pass."""
