@@ -77,6 +77,12 @@ class Settings(BaseSettings):
         default=None,
         description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",
     )
+    smallest_face: float = Field(
+        default=0.03125,
+        ge=0.01,
+        le=0.5,
+        description="Smallest face that MTCNN looks for, as a part of the picture's long side; twice as large takes less time.",
+    )
     datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
     audit: AuditFolder = Field(default=None, description="Folder that `unturned audit` wrote; turns on the page of its findings.")
 

@@ -9,14 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.choices import MAX_FACES
 from app.detection.asked_crop import Box
 from app.detection.crop import scaled
 from model.geometry import Point
 
 COPY_LONG_SIDE = 640  # pixels
-SMALLEST_FACE = 20  # pixels of the copy; below, detectors find more knots in wood than faces
-SMALL_PICTURE = 320  # pixels; where a face of SMALLEST_FACE would fill much of the picture ...
-SMALLEST_FACE_IN_SMALL_PICTURE = 12  # ... smaller ones are looked for
+SMALLEST_FACE = 1 / 32  # of the picture's long side
+SMALLEST_PIXELS = 20  # a side; below, detectors find more knots in wood than faces ...
+SMALL_PICTURE, SMALLEST_PIXELS_IN_SMALL_PICTURE = 320, 12  # ... but in a small picture such a face would fill much of it
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ class FaceDetector(Protocol):
 
     calibrated: bool
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]: ...
+    def smallest_face(self, width: int, height: int) -> float:
+        """Side of the smallest face that is looked for in a picture of this size, in its pixels."""
+
+    def detect(self, pixels: NDArray[np.uint8], faces: int = MAX_FACES) -> list[DetectedFace]:
+        """Every face in pixels of the picture, in no particular order; the ``faces`` largest, which are explained, as exactly as can be."""
 
 
 def detection_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -54,8 +59,7 @@ def detection_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def smallest_face(width: int, height: int) -> float:
-    """Side of the smallest face that is looked for in a picture of this size, in its pixels."""
-    if max(width, height) <= SMALL_PICTURE:
-        return SMALLEST_FACE_IN_SMALL_PICTURE
-    return SMALLEST_FACE * max(1.0, max(width, height) / COPY_LONG_SIDE)
+def smallest_face(width: int, height: int, part: float = SMALLEST_FACE) -> float:
+    """Side of the smallest face to look for in a picture of this size, in its pixels: a part of the long side, or 20 (12) pixels."""
+    long_side = max(width, height)
+    return max(part * long_side, SMALLEST_PIXELS_IN_SMALL_PICTURE if long_side <= SMALL_PICTURE else SMALLEST_PIXELS)

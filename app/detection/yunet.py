@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.detector import COPY_LONG_SIDE, DetectedFace, detection_copy
+from app.choices import MAX_FACES
+from app.detection.detector import COPY_LONG_SIDE, DetectedFace, detection_copy, smallest_face
 from model.errors import InputError
 from model.files.regular_file import read_regular_file
 from model.geometry import LANDMARKS
@@ -43,7 +44,11 @@ class YuNetDetector:
         except cv2.error as error:
             raise DetectorError(f"UNTURNED_YUNET_PATH: {path} is not a YuNet model in ONNX") from error
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
+    def smallest_face(self, width: int, height: int) -> float:
+        """See :class:`FaceDetector`."""
+        return smallest_face(width, height)
+
+    def detect(self, pixels: NDArray[np.uint8], faces: int = MAX_FACES) -> list[DetectedFace]:
         """See :class:`FaceDetector`."""
         copy = detection_copy(pixels)
         height, width = copy.shape[:2]
@@ -51,10 +56,10 @@ class YuNetDetector:
             self._net.setInputSize((width, height))
             _, rows = self._net.detect(cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))
         # a row: box, then the landmarks by the person's right and left, which is our order by the viewer's left and right; then the score
-        faces = [] if rows is None else [[float(value) for value in row] for row in rows]
+        found = [] if rows is None else [[float(value) for value in row] for row in rows]
         return [
             DetectedFace(
                 (row[0], row[1], row[2], row[3]), row[14], {name: (row[4 + 2 * i], row[5 + 2 * i]) for i, name in enumerate(LANDMARKS)}
             ).scaled(pixels.shape[1] / width, pixels.shape[0] / height)
-            for row in faces
+            for row in found
         ]

@@ -81,7 +81,7 @@ def load_detector(settings: Settings) -> FaceDetector:
     from app.detection.find import create_detector
 
     cv2.setNumThreads(settings.compute_threads)  # a thread for each core, in every slot, would only get in the others' way
-    return create_detector(settings.yunet_path)
+    return create_detector(settings.yunet_path, settings.smallest_face)
 
 
 def have_temporary_folder() -> None:

@@ -32,7 +32,7 @@ class NoDetector:
 
     calibrated = True
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[object]:
+    def detect(self, pixels: NDArray[np.uint8], faces: int) -> list[object]:
         raise AssertionError("no detection was asked for")
 
 

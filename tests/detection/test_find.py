@@ -62,7 +62,10 @@ class Detections:
         marks = dict.fromkeys(LANDMARKS, (0.0, 0.0))
         self.faces = [DetectedFace(box, 0.9, {**marks, "nose": (box[0], box[1])}) for box in boxes]
 
-    def detect(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
+    def smallest_face(self, width: int, height: int) -> float:
+        return max(width, height) / 32
+
+    def detect(self, pixels: NDArray[np.uint8], faces: int = 8) -> list[DetectedFace]:
         return self.faces
 
 
@@ -124,6 +127,38 @@ def test_faces_of_several_sizes_come_largest_first(mtcnn: MtcnnDetector) -> None
     for face, ((left, top), side) in zip(found.faces, places.items(), strict=True):
         assert left < face.box[0] + face.box[2] / 2 < left + side
         assert top < face.box[1] + face.box[3] / 2 < top + side
+
+
+def two_heads(large: int, small: int) -> NDArray[np.uint8]:
+    """A picture of 800 pixels with a large and a small head."""
+    scene = np.full((800, 800, 3), 127, np.uint8)
+    scene[100 : 100 + large, 20 : 20 + large] = np.asarray(pictures.head(large))
+    scene[500 : 500 + small, 700 : 700 + small] = np.asarray(pictures.head(small))
+    return scene
+
+
+@pytest.mark.parametrize(("large", "small", "faces"), [(150, 60, 2), (600, 60, 1)])
+def test_beside_a_face_others_of_less_than_a_quarter_of_its_side_are_background(
+    large: int, small: int, faces: int, mtcnn: MtcnnDetector
+) -> None:
+    assert find_faces(image_of(two_heads(large, small)), mtcnn, GEOMETRY).faces_found == faces
+
+
+def test_what_looks_like_a_face_beside_a_certain_one_is_none(mtcnn: MtcnnDetector) -> None:
+    # at this size the emblem on the suit has a score of 0.93
+    pixels = np.asarray(portrait().resize((1000, 1000), Image.Resampling.LANCZOS))
+    (face,) = find_faces(image_of(pixels), mtcnn, GEOMETRY).faces
+    assert face.score is not None
+    assert face.score > 0.95
+
+
+def test_the_smallest_face_looked_for_is_a_setting() -> None:
+    pixels = two_heads(150, 60)[400:, 400:]  # the small one alone: 33 pixels of 400
+    patient, hasty = create_detector(None), create_detector(None, smallest=0.25)
+    assert find_faces(image_of(pixels), patient, GEOMETRY).faces_found == 1
+    with pytest.raises(Problem, match="no_face") as caught:
+        find_faces(image_of(pixels), hasty, GEOMETRY)
+    assert "at least 100 pixels" in caught.value.detail
 
 
 def test_a_reduced_picture_s_faces_are_in_pixels_of_the_picture_itself(mtcnn: MtcnnDetector) -> None:
