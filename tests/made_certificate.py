@@ -42,7 +42,6 @@ def made_certificate(checkpoint: str, sha256: str) -> Certificate:
     return Certificate(
         checkpoint=checkpoint,
         sha256=sha256,
-        method="baseline",
         network="dlib_resnet",
         maps="exact",
         dataset="ferplus",

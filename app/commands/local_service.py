@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.explaining.explainer import Explainer
     from app.explaining.maps import ExplainedFaces
+    from app.explaining.pipeline import ExplainedPicture
     from model.checkpoints import Checkpoint
 
 REQUEST_ID = "local"
@@ -40,12 +41,16 @@ class LocalAnswer:
 class LocalService:
     """Models, detector and decoder of the settings, for one picture after the other; a context manager.
 
+    Args:
+        explainer: models to use in place of the settings'.
+
     Raises:
         SettingsError: a setting of the environment cannot be used.
         CannotStartError: on entering the context.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, explainer: Explainer | None = None) -> None:
+        self._given = explainer
         settings = load_settings()
         self.settings = settings.model_copy(
             update={
@@ -78,7 +83,7 @@ class LocalService:
 
     def __enter__(self) -> Self:
         try:
-            explainer, detector = load_explainer(self.settings), load_detector(self.settings)
+            explainer, detector = self._given or load_explainer(self.settings), load_detector(self.settings)
             self._pipeline = Pipeline(self._decoder, detector, explainer, self._executor)
             self._runner.run(self._decoder.start())
         except Exception as error:  # whatever a file or a library objects to, as for the service
@@ -98,9 +103,13 @@ class LocalService:
         Raises:
             Problem: whatever is wrong with the picture or the options.
         """
-        picture = self._runner.run(self._loaded().explain(data, models, options))
+        picture = self.picture(data, models, options)
         explained = picture.as_faces(caption)
         return LocalAnswer(explanation_answer(picture, REQUEST_ID).model_dump_json().encode(), explained)
+
+    def picture(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions) -> ExplainedPicture:
+        """As :meth:`explain`, as objects."""
+        return self._runner.run(self._loaded().explain(data, models, options))
 
     def _loaded(self) -> Pipeline:
         assert self._pipeline is not None, "the context was not entered"

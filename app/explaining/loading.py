@@ -45,13 +45,13 @@ def load_explainer(settings: Settings) -> Explainer:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
         wanted[path.stem] = (path, None)
     with ThreadPoolExecutor(LOADERS) as loaders:
-        found = loaders.map(lambda file: _load(file[0], file[1], settings.compute_threads), wanted.values())
+        found = loaders.map(lambda file: load_file(file[0], file[1], settings.compute_threads), wanted.values())
         loaded = dict(zip(wanted, found, strict=True))
     checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}
     return Explainer(checkpoints, manifest.ours, {name: predictor for name, (_, predictor) in loaded.items()})
 
 
-def _load(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[Checkpoint, Predictor]:
+def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[Checkpoint, Predictor]:
     """A checkpoint and what runs it: ONNX Runtime, or PyTorch where its network has no graph here."""
     from model.checkpoints import Checkpoint, check_golden, golden_image, read_checkpoint
     from model.onnx.graphs import find_graph

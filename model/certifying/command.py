@@ -6,21 +6,21 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-
 from model.certifying.completeness import completeness_line
 from model.certifying.mirror import mirror_lines
 from model.certifying.perturbation import faithfulness_lines
 from model.certifying.randomisation import randomisation_lines
 from model.certifying.regions import region_lines
 from model.certifying.report import Certificate, Line
-from model.certifying.sample import BATCH, Sample, attention_maps, balanced_sample
+from model.certifying.sample import Sample, attention_maps, balanced_sample
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.revision import code_revision
+from model.importing.imported import ServedModel, load_model, model_input
+from model.importing.metadata import ImportedMetadata
 from model.measuring.bootstrap import DRAWS
-from model.reference import ReferenceCheckpoint, load_checkpoint
+from model.preprocessing import FaceCrops
 
 SPLIT = "test"
 FACES = 140
@@ -29,7 +29,7 @@ SEED = 20231030
 
 
 def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed: int = SEED) -> Certificate:
-    """Measure the certificate of a checkpoint.
+    """Measure the certificate of a checkpoint, this project's or an imported one.
 
     Args:
         path: the checkpoint.
@@ -45,16 +45,15 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     """
     if most_faces < FEWEST_FACES:
         raise InputError(f"--faces {most_faces}: at least {FEWEST_FACES} are needed, two of each expression")
-    checkpoint, revision = load_checkpoint(path), code_revision()
+    model, revision = load_model(path), code_revision()
     faces = balanced_sample(load_ferplus(data, SPLIT).labelled(), most_faces, seed)
     start = time.perf_counter()
-    lines = tuple(_announced(_lines(checkpoint, faces, seed)))
+    lines = tuple(_announced(_lines(model, faces, seed)))
     (completeness,) = (line for line in lines if line.section == "exactness")
     return Certificate(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        method=checkpoint.metadata.method,
-        network=checkpoint.metadata.network,
+        checkpoint=model.name,
+        sha256=model.sha256,
+        network=_network(model),
         maps="exact" if completeness.verdict == "pass" else "approximate",
         dataset="ferplus",
         split=SPLIT,
@@ -69,13 +68,19 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     )
 
 
-def _lines(checkpoint: ReferenceCheckpoint, faces: FaceSet, seed: int) -> Iterable[Line]:
-    sample = looked_at(checkpoint, faces)
+def _lines(model: ServedModel, faces: FaceSet, seed: int) -> Iterable[Line]:
+    metadata = model.metadata
+    sample = Sample.of(model.classifier, lambda grey: model_input(model, FaceCrops(grey)), metadata.grid, faces)
     yield completeness_line(sample)
     yield from randomisation_lines(sample, attention_maps, seed)
     yield from faithfulness_lines(sample, seed)
     yield from mirror_lines(sample, seed)
-    yield from region_lines(sample, checkpoint.metadata.geometry, seed)
+    yield from region_lines(sample, metadata.geometry, seed)
+
+
+def _network(model: ServedModel) -> str:
+    metadata = model.metadata
+    return f"{metadata.architecture}, imported as {metadata.recipe}" if isinstance(metadata, ImportedMetadata) else metadata.network
 
 
 def _announced(lines: Iterable[Line]) -> Iterable[Line]:
@@ -92,14 +97,3 @@ def line_text(line: Line) -> str:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3g}"
-
-
-@torch.inference_mode()
-def looked_at(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> Sample:
-    """The faces with what the model names each and the map of that class."""
-    metadata, classifier = checkpoint.metadata, checkpoint.classifier
-    unread = Sample(classifier, metadata.input_size, metadata.grid, faces, faces.labels, torch.empty(0))
-    parts = [slice(start, start + BATCH) for start in range(0, len(faces), BATCH)]
-    predicted = [classifier(unread.images(part)).logits.argmax(1) for part in parts]
-    cells = [attention_maps(classifier, unread.images(part), classes) for part, classes in zip(parts, predicted, strict=True)]
-    return Sample(classifier, metadata.input_size, metadata.grid, faces, torch.cat(predicted), torch.cat(cells))

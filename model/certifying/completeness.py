@@ -1,6 +1,6 @@
 """Whether a map is a sum of the answer: mean over the cells plus bias against the logit.
 
-The logit is computed a second time, the way the head was trained: features pooled first, then weighted, in double precision. A map that is
+The logit is computed a second time, the way the head was trained: features pooled first, then weighted. A map that is
 only drawn from the features, as Grad-CAM's scaled ones, has no such identity. (Completeness: Sundararajan et al., ICML 2017.)
 """
 
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line
-from model.certifying.sample import BATCH, Sample
-from model.classifier import ExpressionClassifier, PooledHead
+from model.certifying.sample import BATCH, Classifier, Sample
+from model.classifier import PooledHead
+from model.importing.integrated import IntegratedHead
 from model.measuring.bootstrap import Floats
 
 TOLERANCE = 1e-3  # logits: rounding of single precision stays far below, a wrong term far above
@@ -48,9 +49,12 @@ def _sums_and_logits(sample: Sample, part: slice) -> tuple[Tensor, Tensor]:
     return head(features).maps.double().mean((2, 3)) + head.bias.double(), pooled_first(sample.classifier, features)
 
 
-def pooled_first(classifier: ExpressionClassifier, features: Tensor) -> Tensor:
-    """Logits ``(N, L)`` of features ``(N, C, h, w)`` without making maps, in double precision."""
+def pooled_first(classifier: Classifier, features: Tensor) -> Tensor:
+    """Logits ``(N, L)`` of features ``(N, C, h, w)`` without making maps; of linear heads in double precision."""
     head, values = classifier.head, features.double()
+    if isinstance(head, IntegratedHead):
+        logits: Tensor = head.layers(features)
+        return logits.double()
     weight, bias = head.weight.double(), head.bias.double()
     if isinstance(head, PooledHead):
         return F.linear(values.mean((2, 3)), weight, bias)

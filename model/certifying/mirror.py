@@ -9,11 +9,10 @@ from torch import nn
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line
-from model.certifying.sample import Sample
-from model.classifier import ExpressionClassifier, PositionalHead
+from model.certifying.sample import Classifier, Sample
+from model.classifier import PositionalHead
 from model.maps.measures import RETRIEVAL_FACES, own_symmetry
 from model.measuring.bootstrap import Floats
-from model.measuring.evaluation import split_outputs
 from model.measuring.mirror import mirror_figures
 
 OWN_SHARE = 0.5
@@ -35,10 +34,10 @@ GRID_SOURCE = "Alsallakh et al., Mind the Pad: CNNs Can Develop Blind Spots, ICL
 
 def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
     """Flip consistency, own symmetry, own mirror found, the sampling grid, and changed answers."""
-    outputs = split_outputs(sample.classifier, sample.faces, sample.input_size)
+    outputs = sample.outputs(sample.classifier)
     seen = mirror_figures(outputs)
     random = np.random.default_rng(seed).standard_normal(outputs.maps.shape)
-    grid = mirror_figures(split_outputs(with_symmetric_kernels(sample.classifier), sample.faces, sample.input_size))
+    grid = mirror_figures(sample.outputs(with_symmetric_kernels(sample.classifier)))
     changed_to_another = _changed_to_another(sample)
     among = min(RETRIEVAL_FACES, len(sample.faces))
     return (
@@ -72,7 +71,7 @@ def _line(
     )
 
 
-def with_symmetric_kernels(classifier: ExpressionClassifier) -> ExpressionClassifier:
+def with_symmetric_kernels(classifier: Classifier) -> Classifier:
     """A copy that learnt nothing asymmetric: every kernel averaged with its mirror image. Its maps of a mirrored face are the mirrored
     maps, unless the grid on which its layers sample lies off the picture's centre."""
     copy = deepcopy(classifier)

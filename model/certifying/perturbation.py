@@ -72,7 +72,8 @@ def faithfulness_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
     maps = sample.enlarged(sample.cells.double().numpy())
     random = sample.enlarged(np.random.default_rng(seed).standard_normal(sample.cells.shape))
     own_road, random_road = (
-        road(sample.classifier, sample.input_size, sample.faces.images, sample.predicted, values).combined for values in (maps, random)
+        road(FaceModel(sample.classifier, sample.prepare), sample.faces.images, sample.predicted, values).combined
+        for values in (maps, random)
     )
     own, chance = _areas(sample, maps), _areas(sample, random)
     return (
@@ -108,7 +109,7 @@ def _line(key: str, title: str, unit: str, source: str, rule: str, figure: Float
 
 def _areas(sample: Sample, maps: Floats) -> Areas:
     """Areas of maps ``(N, 48, 48)``."""
-    predict = FaceModel(sample.classifier, sample.input_size)
+    predict = FaceModel(sample.classifier, sample.prepare)
     ranks = pixel_ranks(maps)
     deletion, insertion = [], []
     for start in range(0, len(maps), BATCH):

@@ -22,8 +22,7 @@ from torch.nn import functional as F
 
 from model.certifying.judging import estimate, judged_line
 from model.certifying.report import Line, Step
-from model.certifying.sample import Sample
-from model.classifier import ExpressionClassifier
+from model.certifying.sample import Classifier, Sample
 from model.measuring.bootstrap import Floats
 from model.measuring.shuffling import shuffle
 
@@ -34,7 +33,7 @@ FLAT = 1e-6
 SIMILARITY_RULE = "pass: with all layers random, the similarity is nearer to random maps' than to the edge detector's (below their middle)"
 COMPLEXITY_RULE = "pass: the maps of the model of random weights are more complex than its own (the rise is above 0)"
 
-Explanation = Callable[[ExpressionClassifier, Tensor, Tensor], Tensor]  # model, images (N, 3, S, S), classes (N,) -> maps (N, h, w)
+Explanation = Callable[[Classifier, Tensor, Tensor], Tensor]  # model, images (N, 3, S, S), classes (N,) -> maps (N, h, w)
 
 
 def edges(images: Tensor, cells: tuple[int, int]) -> Tensor:
@@ -51,12 +50,14 @@ def layers(classifier: nn.Module) -> list[tuple[str, nn.Module]]:
     return found[::-1]
 
 
-def cascade(classifier: ExpressionClassifier, seed: int) -> Iterator[tuple[int, str, ExpressionClassifier]]:
+def cascade(classifier: Classifier, seed: int) -> Iterator[tuple[int, str, Classifier]]:
     """The classifier with its first, then more, in the end all layers from the output down random: their number, the lowest's name, and it.
 
     The classifier given stays as it is; the one given out is changed further at the next step.
     """
-    copy, generator = deepcopy(classifier), torch.Generator().manual_seed(seed)
+    with torch.inference_mode(False):  # as for `shuffle`
+        copy = deepcopy(classifier)
+    generator = torch.Generator().manual_seed(seed)
     named = layers(copy)
     looked_at = {round(count) for count in np.linspace(1, len(named), min(STEPS, len(named)))}
     for count, (name, layer) in enumerate(named, 1):

@@ -81,7 +81,6 @@ class Certificate(_CertificateRecord):
     format: Literal["unturned-certificate-1"] = "unturned-certificate-1"
     checkpoint: str
     sha256: str
-    method: str
     network: str
     maps: Literal["exact", "approximate"]
     dataset: str

@@ -8,7 +8,9 @@ enlarged for the network, so that no removed pixel can be read back from the int
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +20,6 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
 
 from model.claims.report import FaceMean, Faithfulness, RoadFigures
-from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
 from model.geometry import FACE_SIZE
 from model.maps.measures import centred
@@ -41,15 +42,20 @@ Floats = NDArray[np.float64]
 
 
 class FaceModel(nn.Module):
-    """A classifier from faces ``(N, 1, 48, 48)`` in 0..1 to logits: the form ROAD works on, whose noise is meant for that range."""
+    """A classifier from faces ``(N, 1, 48, 48)`` in 0..1 to logits: the form ROAD works on, whose noise is meant for that range.
 
-    def __init__(self, classifier: ExpressionClassifier, input_size: int) -> None:
+    Args:
+        classifier: in evaluation mode.
+        prepare: grey faces ``(N, 48, 48)`` in 0..255 -> the network's input.
+    """
+
+    def __init__(self, classifier: nn.Module, prepare: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.classifier = classifier
-        self.input_size = input_size
+        self.prepare = prepare
 
     def forward(self, faces: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(network_input(faces[:, 0] * 255.0, self.input_size)).logits
+        logits: Tensor = self.classifier(self.prepare(faces[:, 0] * 255.0)).logits
         return logits
 
 
@@ -76,17 +82,15 @@ def pixel_ranks(maps: Floats, seed: int = SEED) -> NDArray[np.float32]:
     return ranks.reshape(maps.shape)
 
 
-def road(classifier: ExpressionClassifier, input_size: int, faces: Tensor, classes: Tensor, maps: Floats) -> RoadScores:
+def road(model: FaceModel, faces: Tensor, classes: Tensor, maps: Floats) -> RoadScores:
     """ROAD of one map a face.
 
     Args:
-        classifier: in evaluation mode.
-        input_size: side of its input, pixels.
+        model: whose answer is watched.
         faces: ``(N, 48, 48)`` uint8.
         classes: ``(N,)``, the class whose probability is watched.
         maps: ``(N, 48, 48)``; only the order of the pixels counts.
     """
-    model = FaceModel(classifier, input_size)
     pictures = faces.unsqueeze(1).float() / 255.0
     ranks = pixel_ranks(maps)
     metrics = (ROADMostRelevantFirstAverage(list(KEPT_PER_CENT)), ROADLeastRelevantFirstAverage(list(KEPT_PER_CENT)))
@@ -136,9 +140,9 @@ def _scores(checkpoint: ReferenceCheckpoint, sample: FaceSet) -> tuple[RoadScore
     maps = centred(torch.cat([prediction.maps for prediction in predictions]).numpy())
     cells = maps[np.arange(len(predicted)), predicted.numpy()]
     random_cells = np.random.default_rng(SEED).standard_normal(cells.shape)
+    model = FaceModel(checkpoint.classifier, partial(network_input, size=metadata.input_size))
     map_scores, random_scores = (
-        road(checkpoint.classifier, metadata.input_size, sample.images, predicted, place_cells(values, metadata.grid, FACE_SIZE))
-        for values in (cells, random_cells)
+        road(model, sample.images, predicted, place_cells(values, metadata.grid, FACE_SIZE)) for values in (cells, random_cells)
     )
     return map_scores, random_scores
 

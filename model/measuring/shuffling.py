@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 
+@torch.inference_mode(False)  # or they would be fit for nothing that needs a gradient, as some maps do
 def shuffle(parameters: Iterable[nn.Parameter], generator: torch.Generator) -> None:
     """Put the numbers of each parameter into a random order, in place; nothing learnt is left in them."""
     for parameter in parameters:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,14 +19,16 @@ from model.certifying.mirror import mirror_lines
 from model.certifying.perturbation import area, faithfulness_lines, probability_curves
 from model.certifying.randomisation import cascade, complexity, edges, randomisation_lines, similarity
 from model.certifying.regions import ACTION_UNITS, PROTOTYPES, expression_area, mass_share, region_lines
-from model.certifying.sample import Sample, attention_maps, balanced_sample
+from model.certifying.sample import Classifier, Sample, attention_maps, balanced_sample
 from model.claims.report import Estimate
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
+from model.importing.integrated import ImportedClassifier, IntegratedHead
 from model.maps.face_regions import PERIPHERY, PLACES
 from model.networks import Grid
+from model.preprocessing import network_input
 
 # grad-cam hands tensors to NumPy functions
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
@@ -66,12 +70,8 @@ def faces(count: int, seed: int = 0) -> FaceSet:
     return FaceSet(images, labels, torch.zeros(count, 10, dtype=torch.int64), tuple(map(str, range(count))))
 
 
-def sample(classifier: ExpressionClassifier, count: int = 30, input_size: int = CENTRED_INPUT) -> Sample:
-    grid = Grid(first=0, step=8, input=input_size)
-    empty = Sample(classifier, input_size, grid, faces(count), torch.zeros(count, dtype=torch.int64), torch.empty(0))
-    images = empty.images(slice(None))
-    predicted = classifier(images).logits.argmax(1)
-    return Sample(classifier, input_size, grid, empty.faces, predicted, attention_maps(classifier, images, predicted))
+def sample(classifier: Classifier, count: int = 30, input_size: int = CENTRED_INPUT) -> Sample:
+    return Sample.of(classifier, partial(network_input, size=input_size), Grid(first=0, step=8, input=input_size), faces(count))
 
 
 class RectifiedHead(PooledHead):
@@ -94,6 +94,22 @@ def test_rectified_maps_are_not() -> None:
     head = RectifiedHead(8, 7)
     line = completeness_line(sample(ExpressionClassifier(Small(), head).eval().requires_grad_(False)))
     assert line.verdict == "fail"
+
+
+def test_integrated_gradients_of_layers_that_are_not_linear_are_approximate() -> None:
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(8 * 49, 16), nn.ReLU(), nn.Linear(16, 7))
+    line = completeness_line(sample(ImportedClassifier(Small(), IntegratedHead(layers, (8, 7, 7))).eval().requires_grad_(False)))
+    assert line.verdict == "fail"
+    assert line.figure.value is not None and line.chance.value is not None and line.figure.value < line.chance.value
+
+
+def test_an_imported_model_goes_through_every_line() -> None:
+    layers = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 7))
+    looked_at = sample(ImportedClassifier(Small(), IntegratedHead(layers, (8, 7, 7))).eval().requires_grad_(False), 14)
+    weights, _ = randomisation_lines(looked_at, attention_maps, 1)
+    assert weights.steps[0].lowest == "head.layers.4" and weights.steps[-1].lowest == "network.layers.0"
+    lines = [completeness_line(looked_at), *faithfulness_lines(looked_at, 1), *mirror_lines(looked_at, 1)]
+    assert all(line.figure.value is not None for line in lines)
 
 
 def test_similarity_is_the_size_of_spearmans_correlation() -> None:
@@ -124,7 +140,7 @@ def test_the_cascade_ends_with_every_layer_random_and_leaves_the_model_as_it_was
 
 
 def test_exact_maps_pass_and_an_edge_detector_fails() -> None:
-    looked_at = sample(small_classifier(), 100)
+    looked_at = sample(small_classifier(), 60)
     exact, _ = randomisation_lines(looked_at, attention_maps, 5)
     assert exact.verdict == "pass"
     assert [step.layers for step in exact.steps] == [1, 2, 3, 4]
@@ -165,14 +181,12 @@ def test_a_map_that_the_model_does_follow_passes_all_three() -> None:
     weight = torch.zeros(7, 1, 6, 6)
     weight[1, 0, 1, 1] = 8.0
     classifier = ExpressionClassifier(Corner(), PositionalHead(weight, torch.zeros(7))).eval().requires_grad_(False)
-    pictures = torch.randint(0, 60, (40, 48, 48), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pictures = torch.randint(0, 60, (12, 48, 48), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     pictures[:, 8:16, 8:16] += 180
-    set_ = FaceSet(pictures, torch.ones(40, dtype=torch.int64), torch.zeros(40, 10, dtype=torch.int64), tuple(map(str, range(40))))
-    grid = Grid(first=4, step=8, input=48)
-    unread = Sample(classifier, 48, grid, set_, torch.ones(40, dtype=torch.int64), torch.empty(0))
-    cells = attention_maps(classifier, unread.images(slice(None)), unread.predicted)
-    follows = Sample(classifier, 48, grid, set_, unread.predicted, cells)
-    against = Sample(classifier, 48, grid, set_, unread.predicted, -cells)
+    set_ = FaceSet(pictures, torch.ones(12, dtype=torch.int64), torch.zeros(12, 10, dtype=torch.int64), tuple(map(str, range(12))))
+    follows = Sample.of(classifier, partial(network_input, size=48), Grid(first=4, step=8, input=48), set_)
+    assert follows.predicted.eq(1).all()
+    against = replace(follows, cells=-follows.cells)
     assert [line.verdict for line in faithfulness_lines(follows, 1)] == ["pass"] * 3
     assert [line.verdict for line in faithfulness_lines(against, 1)] == ["fail"] * 3
 

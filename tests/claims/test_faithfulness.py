@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.checkpoints import CheckpointMetadata
-from model.claims.faithfulness import measure_faithfulness, pixel_ranks, road, sample_faces
+from model.claims.faithfulness import FaceModel, measure_faithfulness, pixel_ranks, road, sample_faces
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
+from model.preprocessing import network_input
 from model.reference import ReferenceCheckpoint
 
 # grad-cam hands tensors to NumPy functions
@@ -32,6 +33,10 @@ def left_eye_classifier() -> ExpressionClassifier:
     weight = torch.zeros(7, 1, 5, 5)
     weight[1, 0, 1, 1] = 8.0
     return ExpressionClassifier(Brightness(), PositionalHead(weight, torch.zeros(7))).eval().requires_grad_(False)
+
+
+def left_eye_model() -> FaceModel:
+    return FaceModel(left_eye_classifier(), lambda grey: network_input(grey, 99))
 
 
 def faces(count: int) -> Tensor:
@@ -60,8 +65,8 @@ def test_a_true_map_scores_above_nought_and_its_opposite_below() -> None:
     truth = np.zeros((4, 48, 48))
     truth[:, 12:20, 12:20] = 1.0
     happiness = torch.ones(4, dtype=torch.int64)
-    score = road(left_eye_classifier(), 99, images, happiness, truth)
-    opposite = road(left_eye_classifier(), 99, images, happiness, -truth)
+    score = road(left_eye_model(), images, happiness, truth)
+    opposite = road(left_eye_model(), images, happiness, -truth)
     assert (score.most < -0.2).all()  # without the patch the class is lost
     assert np.abs(score.least).max() < 0.1  # without the rest it stays
     assert (score.combined > 0.1).all() and (opposite.combined < -0.1).all()
@@ -96,7 +101,7 @@ def test_the_same_sample_gives_the_same_figures() -> None:
     images = faces(3)
     random_maps = np.random.default_rng(1).random((3, 48, 48))
     classes = torch.ones(3, dtype=torch.int64)
-    first, second = (road(left_eye_classifier(), 99, images, classes, random_maps) for _ in range(2))
+    first, second = (road(left_eye_model(), images, classes, random_maps) for _ in range(2))
     np.testing.assert_array_equal(first.combined, second.combined)
 
 
