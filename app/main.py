@@ -46,6 +46,7 @@ LATE_MODULES = (
     "app.drawing.saved_maps",
     "app.drawing.supplement",
     "app.pages.face_browser",
+    "app.pages.hand_crop",
     "app.pages.hero",
     "app.pages.without_javascript",
     "model.data.ferplus",

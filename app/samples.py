@@ -20,7 +20,8 @@ STORIES_FILE = "stories.json"  # beside the checkpoints it was written for
 class Card:
     """One entry of the gallery: a picture, the settings to look at it with, and a caption.
 
-    ``expression`` is the one shown first, "" for the one that changes most in the mirror.
+    ``expression`` is the one shown first, "" for the one that changes most in the mirror; ``rule`` says how it was chosen, "" for the bare
+    picture.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Card:
     crop: str
     caption: str
     expression: str = ""
+    rule: str = ""
 
     @property
     def thumbnail(self) -> str:
@@ -42,6 +44,16 @@ class Card:
     def picture(self) -> bytes:
         """The encoded picture."""
         return next(data for name, data in sample_pictures().items() if sample_index()[name]["file"] == self.file)
+
+
+@dataclass(frozen=True)
+class FaceCard:
+    """One entry of the gallery that shows a test face, by its number, where the server has the data set."""
+
+    face: int
+    caption: str
+    expression: str
+    rule: str
 
 
 @cache
@@ -70,6 +82,15 @@ def gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, Card]:
     return {story["id"]: _card(story) for story in told["stories"]}
 
 
+def face_gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, FaceCard]:
+    """The cards that take the place of those of the same ids where the server has the data set; none for other models, too."""
+    told = _stories(checkpoint_dir)
+    if not models or told.get("models") != dict(models):
+        return {}
+    fields = ("face", "caption", "expression", "rule")
+    return {story["id"]: FaceCard(**{name: story[name] for name in fields}) for story in told.get("faces", [])}
+
+
 def _stories(checkpoint_dir: Path) -> dict[str, Any]:
     path = checkpoint_dir / STORIES_FILE
     return dict(json.loads(path.read_bytes())) if path.is_file() else {}
@@ -77,4 +98,4 @@ def _stories(checkpoint_dir: Path) -> dict[str, Any]:
 
 def _card(story: Mapping[str, str]) -> Card:
     about = sample_index()[story["sample"]] | {"id": story["id"], "crop": story["crop"]}
-    return Card(**about, caption=story["caption"], expression=story["expression"])
+    return Card(**about, caption=story["caption"], expression=story["expression"], rule=story["rule"])

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.choices import COMPARED
@@ -20,9 +21,11 @@ from model.files.atomic_write import replace_file
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
     from app.commands.local_service import LocalService
+    from model.data.ferplus import FaceSet
 
 BASELINE, OURS = "baseline", "ours"  # names asked for
 NOISE, CROWD = "noise", "crowd"
+FACES_AT_ONCE = 32
 SCALES = (1.0, 0.85, 1.2)  # of the detector's square, which comes first
 SHIFTS = ((0.0, 0.0), (-0.1, 0.0), (0.1, 0.0), (0.0, -0.1), (0.0, 0.1))  # of its side
 
@@ -132,18 +135,23 @@ def add_stories(subparsers: Subparsers) -> None:
         f"choose and caption the explorer's cards by what the checkpoints say, in {STORIES_FILE} beside them",
         "unturned stories",
     )
+    parser.add_argument("--data", type=Path, default=None, help="FERPlus, of whose test faces some cards tell where a server has it")
     parser.set_defaults(run=_run)
 
 
-def _run(_: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from app.commands.local_service import LocalService
+    from model.data.ferplus import load_ferplus
 
+    faces = None if options.data is None else load_ferplus(options.data, "test").labelled()
     with LocalService() as service:
-        report = choose(service)
+        report = choose(service) | ({} if faces is None else {"faces": choose_faces(service, faces)})
         path = service.settings.checkpoint_dir / STORIES_FILE
     replace_file(path, json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")
     for story in report["stories"]:
         print(f"{story['id']}: {story['caption']} ({story['sample']}, {story['crop']}; rule: {story['rule']})")
+    for story in report.get("faces", []):
+        print(f"{story['id']}: {story['caption']} (test face {story['face']}; rule: {story['rule']})")
     return 0
 
 
@@ -156,6 +164,45 @@ def choose(service: LocalService) -> dict[str, Any]:
         settings = {"id": story.id, "sample": best.sample, "crop": best.crop, "expression": story.expression}
         told.append(settings | {"caption": story.caption(best), "rule": story.rule})
     return {"models": {name: checkpoint.sha256 for name, checkpoint in service.resolve(COMPARED).items()}, "stories": told}
+
+
+def choose_faces(service: LocalService, faces: FaceSet) -> list[dict[str, Any]]:
+    """Test faces that tell the portraits' stories, but for the first, which opens the page and must need no data set."""
+    looks = face_looks(service, faces)
+    told = []
+    for story in STORIES[1:]:
+        if story.sample:
+            continue
+        wanted = None if not story.expression else EXPRESSIONS.index(story.expression)
+        labelled = [index for index, label in enumerate(faces.labels.tolist()) if wanted in (None, label)]
+        best = max(labelled, key=lambda index: story.worth(looks[index]))
+        among = f"of the {len(labelled):,} FERPlus test faces{f' labelled {story.expression}' if story.expression else ' with a label'}"
+        settings = {"id": story.id, "face": best, "expression": story.expression}
+        told.append(settings | {"caption": story.caption(looks[best]), "rule": f"{among}: {story.rule}"})
+    return told
+
+
+def face_looks(service: LocalService, faces: FaceSet) -> list[Look]:
+    """What the compared models answer to faces and to their mirror images; without maps."""
+    import torch
+
+    from model.maps.measures import total_variation
+    from model.preprocessing import network_input
+
+    said: list[dict[str, Any]] = [{} for _ in range(len(faces))]
+    for name, checkpoint in service.resolve(COMPARED).items():
+        with torch.inference_mode():
+            for start in range(0, len(faces), FACES_AT_ONCE):
+                images = network_input(faces.images[start : start + FACES_AT_ONCE], checkpoint.metadata.input_size)
+                views = [checkpoint.classifier(view).logits.double().softmax(1) for view in (images, images.flip(-1))]
+                for index, (face, mirrored) in enumerate(zip(*views, strict=True), start):
+                    said[index][name] = {
+                        "predicted": EXPRESSIONS[int(face.argmax())],
+                        "predicted_flipped": EXPRESSIONS[int(mirrored.argmax())],
+                        "probabilities": {"original": face.tolist(), "flipped": mirrored.tolist()},
+                        "total_variation": float(total_variation(face, mirrored)),
+                    }
+    return [Look(f"face-{index}", "whole", {"explanations": explanations}, 1) for index, explanations in enumerate(said)]
 
 
 def look_at(service: LocalService, sample: str, crop: str) -> Look:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPTS = ("explorer", "tray")
-STYLES = {"explorer": ("base", "explorer", "hero", "grid")}
+STYLES = {"explorer": ("base", "dialogs", "explorer", "hero", "grid"), "tray": ("base", "dialogs", "tray")}
 
 _IMPORT = re.compile(r'import \{ (?P<names>\w+(, \w+)*) \} from "\./(?P<module>\w+)\.js";')
 _EXPORT = re.compile(r"export (?P<declared>(async )?(function|const|class) (?P<name>\w+).*)")

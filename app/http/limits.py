@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 # The routes that take a picture; every other request may have only a small body.
-UPLOAD_PATHS = frozenset({"/api/v1/explanations", "/api/v1/figures", "/api/v1/maps", "/explain"})
+UPLOAD_PATHS = frozenset({"/api/v1/explanations", "/api/v1/figures", "/api/v1/maps", "/explain", "/explain/crop"})
 
 
 def check_head(scope: Scope, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
 from app.detection.asked_crop import Crop, parse_crop
-from app.errors import ErrorCode, Problem
+from app.errors import ErrorCode, Problem, problem_headers
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
@@ -20,7 +20,7 @@ from app.pages.dataset_faces import checked_index, face_browser
 from app.pages.face_number import INDEX
 from app.pages.first_result import first_result
 from app.pages.templating import PageRoute, render
-from app.samples import Card, gallery, sample_index, sample_pictures
+from app.samples import Card, FaceCard, face_gallery, gallery, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
@@ -67,7 +67,22 @@ async def explorer(request: Request) -> Response:
 async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
     """The form's answer without JavaScript."""
     asked = parse_crop(crop)
-    return await _still(request, await read_upload(request), asked)
+    data = await read_upload(request)
+    try:
+        return await _still(request, data, asked)
+    except Problem as problem:
+        if problem.code is not ErrorCode.NO_FACE:
+            raise
+        return await _hand_crop(request, data, problem)
+
+
+@router.post("/explain/crop")
+async def explain_hand_crop(request: Request) -> Response:
+    """The answer to the square that somebody drew without JavaScript."""
+    service_of(request).loaded_pipeline()
+    from app.pages.hand_crop import read_crop_form
+
+    return await _still(request, *read_crop_form(await request.body()))
 
 
 @router.get("/samples/{sample}")
@@ -121,17 +136,37 @@ async def _still(request: Request, data: bytes, crop: Crop) -> Response:
     return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 
 
+async def _hand_crop(request: Request, data: bytes, problem: Problem) -> Response:
+    """The page on which a square is drawn around a face that was not found."""
+    pipeline = service_of(request).loaded_pipeline()
+    from app.pages.hand_crop import crop_form
+
+    image = await pipeline.decoder.decode(data)
+    form = await pipeline.executor.run(lambda: crop_form(image))
+    request.scope.setdefault("state", {})["error_code"] = problem.code  # for the access log
+    return render(request, "no_face.html", {"section": "/", "form": form}, problem.code.status, _STILL_HEADERS | problem_headers(problem))
+
+
 def _cards(request: Request) -> dict[str, Card]:
-    service = service_of(request)
-    models = {} if service.pipeline is None else service.pipeline.explainer.resolve(COMPARED)
-    return gallery(service.settings.checkpoint_dir, {name: checkpoint.sha256 for name, checkpoint in models.items()})
+    return gallery(service_of(request).settings.checkpoint_dir, _compared(request))
+
+
+def _compared(request: Request) -> dict[str, str]:
+    """sha256 of the checkpoints that cards tell of; none while they are loading."""
+    pipeline = service_of(request).pipeline
+    models = {} if pipeline is None else pipeline.explainer.resolve(COMPARED)
+    return {name: checkpoint.sha256 for name, checkpoint in models.items()}
 
 
 def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
+    service = service_of(request)
+    dataset = service.settings.datasets is not None
+    faces = face_gallery(service.settings.checkpoint_dir, _compared(request)) if dataset else {}
+    shown: list[Card | FaceCard] = [faces.get(name, card) for name, card in cards.items()]
     return {
         "section": "/",
-        "cards": list(cards.values()),
-        "dataset": service_of(request).settings.datasets is not None,
+        "cards": shown,
+        "dataset": dataset,
         "expressions": EXPRESSIONS,
         "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,

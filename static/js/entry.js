@@ -62,10 +62,9 @@ export const firstSample = () => samples()[0].dataset.sample ?? "";
  * @returns {Promise<{file: Blob, crop: string, about: About}>} with the crop that suits it
  */
 export async function loadSample(id) {
-  const link = samples().find(({ dataset }) => dataset.sample === id);
-  if (link !== undefined) {
-    const { picture: address = "", crop = "detect", credit = "", expression = "" } = link.dataset;
-    return { file: await picture(address), crop, about: { name: id, credit, expression, votes: {} } };
+  const { picture: address, crop = "detect", credit: told = "", expression = "" } = samples().find(({ dataset }) => dataset.sample === id)?.dataset ?? {};
+  if (address !== undefined) {
+    return { file: await picture(address), crop, about: { name: id, credit: told, expression, votes: {} } };
   }
   if (id.startsWith("audit-")) {
     const audited = `/audit/${encodeURIComponent(id.replace("audit-", ""))}`;
@@ -77,7 +76,7 @@ export async function loadSample(id) {
   const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
   const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
   const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
-  return { file, crop: "whole", about: { name: id, credit, expression: "", votes } };
+  return { file, crop: "whole", about: { name: id, credit, expression, votes } };
 }
 
 /**

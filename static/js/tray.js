@@ -1,6 +1,7 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
 import { archive, explain, figure } from "./api.js";
 import { readBitmap, shrunk } from "./bitmap.js";
+import { CropDialog } from "./crop.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
 import { stemOf } from "./file_names.js";
 import { inWords } from "./problem.js";
@@ -9,7 +10,16 @@ import { mostProbable, table } from "./tray_table.js";
 import { zip } from "./zip.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Face} Face */
-/** @typedef {{file: Blob, name: string, answer: Answer}} Explained the file as it was sent */
+/**
+ * @typedef {object} Picture
+ * @property {Blob} file as it is sent
+ * @property {string} title the file's name as chosen
+ * @property {string} name what files made of it are called
+ * @property {string} crop that was explained
+ * @property {Answer | null} answer null where there is none
+ * @property {HTMLElement} item its place in the strip
+ */
+/** @typedef {Picture & {answer: Answer}} Explained */
 
 const SETTINGS = parseHash("", null); // the explorer's own
 const THUMBNAIL = 112;
@@ -20,9 +30,15 @@ const LOADING = `Rows of a map are cells; "mirrored" maps are as the network saw
     print({name: maps[name].shape for name in maps.files})
 `;
 
-/** @type {Explained[]} */
-let explained = [];
+/** @type {Picture[]} */
+let pictures = [];
 let round = 0; // a new choice of pictures ends the one before
+
+/** @type {Picture | null} the one whose crop is drawn */
+let cropped = null;
+const cropDialog = new CropDialog((crop) => {
+  if (cropped !== null) explainOne(cropped, crop);
+});
 
 inputById("pictures").addEventListener("change", () => explainAll([...(inputById("pictures").files ?? [])]));
 byId("tray").addEventListener("submit", (event) => {
@@ -31,10 +47,12 @@ byId("tray").addEventListener("submit", (event) => {
 });
 byId("tray").hidden = false;
 
+const explained = () => /** @type {Explained[]} */ (pictures.filter(({ answer }) => answer !== null));
+
 /** @param {File[]} files */
 async function explainAll(files) {
   const own = (round += 1);
-  explained = [];
+  pictures = [];
   byId("strip").replaceChildren();
   byId("tray-zip").setAttribute("aria-disabled", "true");
   const names = uniqueNames(files);
@@ -42,20 +60,65 @@ async function explainAll(files) {
     say(`Looking at picture ${at + 1} of ${files.length}…`);
     const item = element("li", {}, element("strong", {}, chosen.name));
     byId("strip").append(item);
-    try {
-      const file = await shrunk(chosen);
-      const { answer } = await explain(file, SETTINGS, "detect", new AbortController().signal);
-      const bitmap = await readBitmap(file);
-      if (own !== round) return;
-      item.append(...answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width)));
-      explained.push({ file, name: names[at], answer });
-    } catch (error) {
-      if (own !== round) return;
-      item.append(element("p", { className: "small" }, inWords(error)));
-    }
+    const file = await shrunk(chosen);
+    if (own !== round) return;
+    const picture = { file, title: chosen.name, name: names[at], crop: "detect", answer: null, item };
+    pictures.push(picture);
+    await look(picture, "detect");
+    if (own !== round) return;
   }
-  say(`${explained.length} of ${files.length} pictures explained.`);
-  if (explained.length > 0) byId("tray-zip").removeAttribute("aria-disabled");
+  sum();
+}
+
+/**
+ * @param {Picture} picture
+ * @param {string} crop
+ */
+async function explainOne(picture, crop) {
+  say(`Looking at ${picture.title}…`);
+  await look(picture, crop);
+  if (pictures.includes(picture)) sum();
+}
+
+/** What there is to take. */
+function sum() {
+  const count = explained().length;
+  say(`${count} of ${pictures.length} pictures explained.`);
+  if (count > 0) byId("tray-zip").removeAttribute("aria-disabled");
+}
+
+/**
+ * Explain a picture and show the answer; the one before stays where there is none.
+ *
+ * @param {Picture} picture
+ * @param {string} crop
+ */
+async function look(picture, crop) {
+  /** @type {HTMLElement | null} */
+  let problem = null;
+  try {
+    picture.answer = (await explain(picture.file, SETTINGS, crop, new AbortController().signal)).answer;
+    picture.crop = crop;
+  } catch (error) {
+    problem = element("p", { className: "small" }, inWords(error));
+  }
+  const bitmap = await readBitmap(picture.file).catch(() => null);
+  const { answer, item, title } = picture;
+  const faces = bitmap === null || answer === null ? [] : answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width));
+  item.replaceChildren(element("strong", {}, title), ...faces, ...(problem === null ? [] : [problem]), ...(bitmap === null ? [] : [cropButton(picture, bitmap)]));
+}
+
+/**
+ * @param {Picture} picture
+ * @param {ImageBitmap} bitmap
+ */
+function cropButton(picture, bitmap) {
+  const button = element("button", { type: "button", className: "button slim", "aria-label": `Adjust the crop of ${picture.title}` }, "Adjust the crop");
+  button.addEventListener("click", () => {
+    cropped = picture;
+    cropDialog.open(bitmap, picture.answer?.faces[0].crop ?? null);
+  });
+  return button;
 }
 
 async function download() {
@@ -63,15 +126,16 @@ async function download() {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
   const format = selectById("tray-format").value;
+  const taken = explained();
   const files = [
-    { name: "faces.csv", data: new Blob([table(explained)], { type: "text/csv" }) },
+    { name: "faces.csv", data: new Blob([table(taken)], { type: "text/csv" }) },
     { name: "README.txt", data: new Blob([LOADING]) },
   ];
   try {
-    for (const [at, { file, name }] of explained.entries()) {
-      say(`Drawing picture ${at + 1} of ${explained.length}…`);
-      files.push({ name: `figures/${name}.${format}`, data: await figure(file, SETTINGS, "detect", { format }) });
-      files.push({ name: `maps/${name}.npz`, data: await archive(file, SETTINGS, "detect") });
+    for (const [at, { file, name, crop }] of taken.entries()) {
+      say(`Drawing picture ${at + 1} of ${taken.length}…`);
+      files.push({ name: `figures/${name}.${format}`, data: await figure(file, SETTINGS, crop, { format }) });
+      files.push({ name: `maps/${name}.npz`, data: await archive(file, SETTINGS, crop) });
     }
     offer(await zip(files), "unturned.zip");
     say(`${files.length} files in unturned.zip.`);

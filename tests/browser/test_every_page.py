@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image
@@ -51,14 +52,30 @@ def test_without_javascript_the_form_gives_the_same_answer_in_words_and_pictures
     still.wait_for_selector(".still table.maps")
 
 
-def test_without_javascript_problems_are_pages(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    blank = tmp_path / "blank.png"
-    Image.new("RGB", (300, 300), "grey").save(blank)
+def test_without_javascript_a_face_that_is_not_found_can_be_framed_by_hand(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """By a click on the picture, which the page holds, or in numbers; the square lies where it was drawn on the picture as it was sent."""
+    Image.new("RGB", (1200, 600), "grey").save(tmp_path / "blank.png")
     page = open_page(java_script_enabled=False, expected=("422",))
-    page.set_input_files("#file", str(blank))
-    page.click("text=Show the maps")
-    assert page.locator("h1").inner_text() == "No face found"
-    assert "Take the whole picture as the face" in page.inner_text("main")
+
+    def refuse() -> None:
+        page.goto("/")
+        page.set_input_files("#file", str(tmp_path / "blank.png"))
+        page.click("text=Show the maps")
+        assert page.locator("h1").inner_text() == "No face found"
+
+    refuse()
+    picture = page.locator('input[type="image"]')
+    box = picture.bounding_box()
+    assert box is not None and (box["width"], box["height"]) == (280, 140)
+    page.fill('input[name="side"]', "70")
+    with page.expect_request("**/explain/crop") as sent:
+        picture.click(position={"x": 100, "y": 60})
+    assert {"middle.x": ["100"], "middle.y": ["60"], "side": ["70"]}.items() <= parse_qs(sent.value.post_data or "").items()
+    page.wait_for_selector(".still table.maps")
+    for button in ("Explain this square", "Take the whole picture as the face"):
+        refuse()
+        page.click(f"text={button}")
+        page.wait_for_selector(".still table.maps")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

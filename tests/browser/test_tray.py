@@ -44,6 +44,27 @@ def test_the_archive_holds_figures_maps_and_the_numbers(open_page: Callable[...,
     check_against_the_service(lines, server)
 
 
+def test_a_crop_can_be_drawn_where_no_face_was_found(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (300, 300), "grey").save(blank)
+    page = open_page("/tray", expected=("422",), bypass_csp=True)
+    page.set_input_files("#pictures", [str(blank)])
+    page.wait_for_selector("text=0 of 1 pictures explained")
+    page.get_by_role("button", name="Adjust the crop of blank.png").click()
+    assert violations(page) == []
+    page.fill("#crop-side", "120")
+    page.fill("#crop-x", "30")
+    page.fill("#crop-y", "40")
+    page.click("#crop-apply")
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    assert page.locator("#strip canvas").count() == 1
+    with page.expect_download() as started, page.expect_request("**/api/v1/figures*") as drawn:
+        page.click("#tray-zip")
+    assert "crop=30%2C40%2C120%2C120" in drawn.value.url
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert "maps/blank.npz" in archive.namelist()
+
+
 def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
     """Every line of the portrait of one face: its numbers, and the symmetry of its map as the science measures it."""
     (face,) = answer_for(server, HOPPER, "?models=baseline,ours")["faces"]

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.commands.local_service import LocalService
-from app.commands.stories import STORIES, Look, look_at
+from app.commands.stories import STORIES, Look, choose_faces, face_looks, look_at
 from app.samples import STORIES_FILE, gallery, sample_index
+from model.data.ferplus import FaceSet, load_ferplus
+from model.expressions import EXPRESSIONS
 from tests.live_server import ROOT
 
 SHIPPED = ROOT / "checkpoints"
@@ -61,3 +64,36 @@ def test_a_gallery_of_other_checkpoints_has_no_captions_of_these(tmp_path: Path)
     for folder, models in ((SHIPPED, {"baseline": "other", "ours": "other"}), (SHIPPED, {}), (tmp_path, TOLD["models"])):
         cards = gallery(folder, models)
         assert {name: card.caption for name, card in cards.items()} == {name: about["title"] for name, about in sample_index().items()}
+
+
+@pytest.mark.dataset
+def test_every_caption_of_a_test_face_is_what_the_shipped_checkpoints_say(service: LocalService, ferplus_zip: Path) -> None:
+    faces = load_ferplus(ferplus_zip, "test").labelled()
+    by_id = {story.id: story for story in STORIES}
+    told = TOLD["faces"]
+    assert [story["id"] for story in told] == ["ours-changes", "fear", "disgust"]
+    looks = face_looks(service, faces.subset(torch.tensor([story["face"] for story in told])))
+    for story, look in zip(told, looks, strict=True):
+        assert story["caption"] == by_id[story["id"]].caption(look)
+        if story["expression"]:
+            assert EXPRESSIONS[int(faces.labels[story["face"]])] == story["expression"]
+
+
+def test_the_face_of_a_story_is_the_one_with_the_highest_worth_among_those_its_rule_names(
+    service: LocalService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [EXPRESSIONS.index(name) for name in ("anger", "fear", "fear", "disgust", "disgust")]
+    faces = FaceSet(torch.zeros(5, 48, 48, dtype=torch.uint8), torch.tensor(labels), torch.zeros(5, 10, dtype=torch.int64), ("",) * 5)
+
+    def shown(baseline: float, ours: float, changes: bool = False) -> Look:
+        look = made_look(("anger", "anger"), ("anger", "fear" if changes else "anger"), (0.1, 0.2))
+        for name, share in (("baseline", baseline), ("ours", ours)):
+            look.face["explanations"][name]["probabilities"] = {"original": [share] * len(EXPRESSIONS)}
+        return look
+
+    looks = [shown(0.0, 1.0), shown(0.1, 0.2), shown(0.2, 0.9), shown(0.3, 0.3), shown(0.9, 0.3, changes=True)]
+    monkeypatch.setattr("app.commands.stories.face_looks", lambda *_: looks)
+    told = {story["id"]: story for story in choose_faces(service, faces)}
+    assert {name: story["face"] for name, story in told.items()} == {"ours-changes": 4, "fear": 2, "disgust": 4}
+    assert told["fear"]["caption"] == "Fear: baseline 20.0\u00a0%, ours 90.0\u00a0%"
+    assert told["fear"]["rule"].startswith("of the 2 FERPlus test faces labelled fear: ")
