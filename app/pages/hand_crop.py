@@ -24,6 +24,7 @@ SHOWN_SIDE = 280  # pixels: no browser scales it, so that a click's place is a p
 PROPOSED = 0.6  # side of the square proposed, of the picture's shorter side
 _NUMBERS = ("left", "top", "side", "unit")
 _CLICK = ("middle.x", "middle.y")
+NO_CLICK = (0, 0)  # what browsers send where the Enter key pressed the picture
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ def read_crop_form(body: bytes) -> tuple[bytes, Crop]:
         fields = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=len(_NUMBERS) + len(_CLICK) + 2)
         (picture,) = fields["picture"]
         left, top, side, unit = (float(value) for name in _NUMBERS for (value,) in (fields[name],))
-        if _CLICK[0] in fields:
-            left, top = (float(value) - side / 2 for name in _CLICK for (value,) in (fields[name],))
+        across, down = (float(value) for name in _CLICK for value in fields.get(name, ["0"]))
+        if (across, down) != NO_CLICK:
+            left, top = across - side / 2, down - side / 2
         data = base64.b64decode(picture, validate=True)
         whole = "whole" in fields
     except (ValueError, KeyError, binascii.Error) as error:

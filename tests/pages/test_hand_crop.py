@@ -35,6 +35,7 @@ def test_the_square_is_that_of_the_picture_sent_back() -> None:
 
 def test_a_click_is_the_middle_of_the_square() -> None:
     assert read_crop_form(sent(**{"middle.x": 100, "middle.y": 60}))[1] == (2.5 * 75, 2.5 * 35, 125.0, 125.0)
+    assert read_crop_form(sent(**{"middle.x": 0, "middle.y": 0})) == read_crop_form(sent())  # the Enter key
     assert read_crop_form(sent(whole=1))[1] == "whole"
 
 
