@@ -184,24 +184,22 @@ def choose_faces(service: LocalService, faces: FaceSet) -> list[dict[str, Any]]:
 
 def face_looks(service: LocalService, faces: FaceSet) -> list[Look]:
     """What the compared models answer to faces and to their mirror images; without maps."""
-    import torch
-
+    from app.explaining.maps import softmax
     from model.maps.measures import total_variation
-    from model.preprocessing import network_input
 
     said: list[dict[str, Any]] = [{} for _ in range(len(faces))]
     for name, checkpoint in service.resolve(COMPARED).items():
-        with torch.inference_mode():
-            for start in range(0, len(faces), FACES_AT_ONCE):
-                images = network_input(faces.images[start : start + FACES_AT_ONCE], checkpoint.metadata.input_size)
-                views = [checkpoint.classifier(view).logits.double().softmax(1) for view in (images, images.flip(-1))]
-                for index, (face, mirrored) in enumerate(zip(*views, strict=True), start):
-                    said[index][name] = {
-                        "predicted": EXPRESSIONS[int(face.argmax())],
-                        "predicted_flipped": EXPRESSIONS[int(mirrored.argmax())],
-                        "probabilities": {"original": face.tolist(), "flipped": mirrored.tolist()},
-                        "total_variation": float(total_variation(face, mirrored)),
-                    }
+        predictor = service.explainer.predictors[checkpoint.name]
+        for start in range(0, len(faces), FACES_AT_ONCE):
+            images = faces.images[start : start + FACES_AT_ONCE].numpy()
+            views = [softmax(predictor(view).logits) for view in (images, images[..., ::-1].copy())]
+            for index, (face, mirrored) in enumerate(zip(*views, strict=True), start):
+                said[index][name] = {
+                    "predicted": EXPRESSIONS[int(face.argmax())],
+                    "predicted_flipped": EXPRESSIONS[int(mirrored.argmax())],
+                    "probabilities": {"original": face.tolist(), "flipped": mirrored.tolist()},
+                    "total_variation": float(total_variation(face, mirrored)),
+                }
     return [Look(f"face-{index}", "whole", {"explanations": explanations}, 1) for index, explanations in enumerate(said)]
 
 
