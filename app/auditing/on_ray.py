@@ -7,6 +7,7 @@ as well, were seen to fail when their machine was killed; here a process keeps t
 from __future__ import annotations
 
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -18,6 +19,7 @@ from model.auditing.manifest import AuditError
 
 MOST_RETRIES = 5  # of a part whose process or machine died
 OBJECT_STORE_BYTES = 80 << 20  # Ray's least: parts go to the folder, not through the store
+ANSWER_SECONDS = 10.0  # that a cluster may take to accept a connection
 TASKS_A_CPU = 2  # given out, so that no processor waits for the next
 
 
@@ -32,6 +34,8 @@ def make_on_ray(job: AuditJob, numbers: Sequence[int], workers: int | None, addr
         AuditError: there is no cluster at the address, or a part's processes died again and again.
         InputError: the audit's folder, source or checkpoints cannot be used.
     """
+    if not numbers:
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
     import ray
 
@@ -59,9 +63,12 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
     if address is None:
         ray.init("local", num_cpus=workers, object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, **quiet)
         return
+    host, _, port = address.rpartition("/")[2].rpartition(":")
     try:
+        if port.isdigit():  # Ray itself waits for minutes where nobody answers
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
         ray.init(address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise AuditError(f"--address {address}: {' '.join(str(error).split())}") from error
 
 
