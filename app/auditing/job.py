@@ -48,6 +48,11 @@ class AuditJob:
         """The list of the pictures."""
         return self.directory / LISTING_FILE
 
+    def clear_leftovers(self) -> None:
+        """Remove what processes that were killed had begun to write; nobody may be at work in the folder."""
+        for leftover in self.directory.glob("*.partial"):
+            leftover.unlink()
+
     def loaded(self) -> dict[str, ReferenceCheckpoint]:
         """The checkpoints, by the names asked for.
 
@@ -82,8 +87,7 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
     """
     job = AuditJob(asked.directory.absolute(), _checkpoints(asked.models, settings))
     models = tuple(_audited(name, checkpoint) for name, checkpoint in job.loaded().items())
-    for leftover in job.directory.glob("*.partial"):
-        leftover.unlink()
+    job.clear_leftovers()
     partial = job.listing.with_suffix(".partial")
     try:
         labels = None if asked.labels is None else read_labels(asked.labels)

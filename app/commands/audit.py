@@ -128,6 +128,7 @@ def _made(audit: BegunAudit, parts: Iterator[MadePart]) -> Counter[str]:
         for made in parts:
             errors += made.errors
             progress.update(made.rows)
+    audit.job.clear_leftovers()
     return errors
 
 

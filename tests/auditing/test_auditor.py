@@ -14,14 +14,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from app.auditing.job import AskedAudit, begin
+from app.settings import Settings
 from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import LISTING_FILE
 from model.auditing.manifest import AuditError
 from model.auditing.parts import Audit, numbers
 from model.checkpoints import CheckpointError
-from model.reference import ReferenceCheckpoint
+from model.reference import ReferenceCheckpoint, save_checkpoint
 from tests.auditing.made_audit import BAD, CUT, PICTURES, SHARD_ROWS, begun, contents, make_here, write_data_set
-from tests.made_checkpoints import make_checkpoint_folder
+from tests.made_checkpoints import make_checkpoint_folder, make_metadata, random_classifier
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +157,14 @@ def test_labels_of_another_data_set_are_refused(data_set: Path, random_checkpoin
 def test_an_unknown_model_is_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=r"no model theirs; there are baseline, mek_sf, ours"):
         begun(data_set, tmp_path, random_checkpoints, models=("theirs",))
+
+
+def test_a_model_of_colour_is_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    path = tmp_path / "coloured.safetensors"
+    save_checkpoint(path, random_classifier(1), make_metadata("coloured").model_copy(update={"colour": "rgb"}))
+    asked = AskedAudit(str(data_set), None, ("coloured",), tmp_path, SHARD_ROWS, "whole")
+    with pytest.raises(AuditError, match="coloured was trained on colour"):
+        begin(asked, Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
 
 
 def test_a_checkpoint_that_changed_since_is_refused(data_set: Path, tmp_path: Path) -> None:
