@@ -19,7 +19,7 @@ test: lint ## check, type-check and test everything
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
 # Folders of tests that train, run many networks, draw, start processes or the server.
-LONG_TESTS := browser service drawing methods training onnx explaining decoding commands
+LONG_TESTS := browser service drawing methods training onnx explaining decoding commands auditing
 check: lint ## lint, and the tests that take seconds: under two minutes
 	$(bin)/python -m pytest -m "not slow and not browser and not dataset" $(LONG_TESTS:%=--ignore=tests/%) $(PYTEST_ARGS)
 
