@@ -39,12 +39,13 @@ fuzz: $(VENV)/test.stamp ## 100,000 broken pictures against the decoder
 corpus: $(VENV)/test.stamp ## every file of the folder DIR against a server, its answers counted and compared with Pillow
 	$(bin)/python -m benchmarks.replay_corpus "$${DIR:?}"
 
-bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; training's reads ferplus.zip in the folder UNTURNED_DATASETS
+bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; the last two read ferplus.zip in the folder UNTURNED_DATASETS
 	$(bin)/python -m benchmarks.bench_maps
 	$(bin)/python -m benchmarks.bench_request
 	$(bin)/python -m benchmarks.bench_startup
 	$(bin)/python -m benchmarks.bench_load
 	$(bin)/python -m benchmarks.bench_audit
+	$(bin)/python -m benchmarks.compare_detectors --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 	$(bin)/python -m benchmarks.bench_training --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 
 lock: $(VENV)/test.stamp ## requirements.lock from pyproject.toml, keeping the versions that still fit

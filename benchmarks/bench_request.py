@@ -1,7 +1,8 @@
-"""Where the time of one request goes: a one-megapixel portrait, one face, baseline and ours, from the bytes to the JSON.
+"""Where the time of one request goes, baseline and ours on one face, from the bytes to the JSON, and what plainer ways would take.
 
-The steps are timed in this process with the service's own functions, then the whole request over a socket to a real server; the last line
-is the ratio of the request to decode + detect + forward, which nobody can leave out.
+Three requests: a one-megapixel portrait whose face is found, the same taken whole, and a face of 48 pixels, cropped already. The steps are
+timed in this process with the service's own functions, in turn with the plain ways (MTCNN with the package's own networks on every level of
+its pyramid; PyTorch), then the whole request over a socket to a real server, on a connection of its own.
 
     python -m benchmarks.bench_request --rounds 40
 """
@@ -10,70 +11,146 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import torch
+from PIL import Image
 
 from app.api.schemas import explanation_answer
 from app.choices import COMPARED
-from app.decoding.decoder import Decoder
+from app.decoding.decoder import DecodedImage, Decoder
 from app.detection.find import find_faces
+from app.detection.mtcnn import MtcnnDetector
+from app.explaining.explainer import Explainer
 from app.explaining.loading import load_detector, load_explainer
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import explain_image
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from benchmarks.arrivals import offer, upload_request
+from benchmarks.peers.plain_mtcnn import PlainMtcnn
 from benchmarks.portrait import portrait_jpeg
 from benchmarks.servers import running_server
-from benchmarks.timing import interleaved_medians, markdown_table, save
-from model.predictor import Faces
+from benchmarks.timing import interleaved_medians, save
+from model.checkpoints import golden_image
+from model.preprocessing import network_input
+from model.reference import load_checkpoint
+
+Medians = dict[str, dict[str, float]]
+Step = Callable[[], object]
+
+DECODE, DETECT, FORWARD, REST, WHOLE = "decode", "detect", "forward", "maps, cues and JSON", "whole request over a socket"
+PLAIN_DETECT, PLAIN_FORWARD = "detect, plain MTCNN", "forward, PyTorch"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A picture's bytes and the crop that is asked for."""
+
+    data: bytes
+    crop: str
+
+
+def small_face() -> bytes:
+    """The golden face as a PNG of 48x48 pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(golden_image()[0]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+REQUESTS = {
+    "portrait, detect": Asked(portrait_jpeg(), "detect"),
+    "portrait, whole": Asked(portrait_jpeg(), "whole"),
+    "48-pixel face, whole": Asked(small_face(), "whole"),
+}
+
+
+def pytorch_forward(settings: Settings, explainer: Explainer) -> Callable[[np.ndarray], object]:
+    """Both models as PyTorch runs them, on faces (N, 48, 48)."""
+    checkpoints = [load_checkpoint(settings.checkpoint_dir / f"{explainer.checkpoint(name).name}.safetensors") for name in COMPARED]
+
+    @torch.inference_mode()
+    def forward(faces: np.ndarray) -> object:
+        images = network_input(torch.from_numpy(faces), checkpoints[0].metadata.input_size)
+        return [checkpoint.classifier(images) for checkpoint in checkpoints]
+
+    return forward
+
+
+def steps_of(asked: Asked, image: DecodedImage, explainer: Explainer, settings: Settings) -> dict[str, Step]:
+    """What one request does in this process, by name, and the plain ways of the same."""
+    detector, plain = load_detector(settings), PlainMtcnn()
+    assert isinstance(detector, MtcnnDetector), "unset UNTURNED_YUNET_PATH"
+    models = explainer.resolve(COMPARED)
+    options = ExplainOptions(crop="detect" if asked.crop == "detect" else "whole")
+    geometry = next(iter(models.values())).metadata.geometry
+    faces = np.stack([face.grey for face in find_faces(image, detector, geometry, options.crop).faces])
+    both = np.concatenate([faces, faces[..., ::-1]])
+    predictors, in_pytorch = [explainer.predictors[model.name] for model in models.values()], pytorch_forward(settings, explainer)
+    return {
+        PLAIN_DETECT: lambda: find_faces(image, plain, geometry, options.crop),
+        DETECT: lambda: find_faces(image, detector, geometry, options.crop),
+        PLAIN_FORWARD: lambda: in_pytorch(both),
+        FORWARD: lambda: [predictor(both) for predictor in predictors],
+        # with detection and forward, which are subtracted
+        REST: lambda: explanation_answer(explain_image(image, detector, explainer, models, options), "benchmark").model_dump_json(),
+    }
+
+
+def measure(asked: Asked, settings: Settings, explainer: Explainer, rounds: int) -> Medians:
+    """Milliseconds of every step of a request."""
+    with asyncio.Runner() as runner:
+        decoder = Decoder.from_settings(settings)
+        runner.run(decoder.start())
+        image = runner.run(decoder.decode(asked.data))
+        decode: dict[str, Step] = {DECODE: lambda: runner.run(decoder.decode(asked.data))}
+        medians = interleaved_medians(decode | steps_of(asked, image, explainer, settings), rounds)
+        runner.run(decoder.stop())
+    for quartile in ("median", "low", "high"):
+        medians[REST][quartile] = max(0.0, medians[REST][quartile] - medians[DETECT]["median"] - medians[FORWARD]["median"])
+    return medians
+
+
+def over_socket(port: int, asked: Asked, rounds: int) -> dict[str, float]:
+    """Milliseconds of the whole request, one after the other."""
+    request = upload_request(f"/api/v1/explanations?models=baseline,ours&crop={asked.crop}", asked.data)
+    answers = [asyncio.run(offer(port, request, 1, 1))[0] for _ in range(rounds + 2)][2:]
+    assert all(answer.status == 200 for answer in answers)
+    low, median, high = np.quantile([answer.milliseconds for answer in answers], (0.25, 0.5, 0.75)).tolist()
+    return {"median": median, "low": low, "high": high}
+
+
+def table(figures: dict[str, Medians]) -> str:
+    """Medians by request; beside the plain ways, how much of their time the service takes."""
+    lines = [f"| ms | {' | '.join(figures)} |", f"|{'---|' * (len(figures) + 1)}"]
+    for name in (DECODE, PLAIN_DETECT, DETECT, PLAIN_FORWARD, FORWARD, REST, WHOLE):
+        cells = [f"{medians[name]['median']:.1f}" for medians in figures.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, now, plain in (("detect", DETECT, PLAIN_DETECT), ("forward", FORWARD, PLAIN_FORWARD)):
+        ratios = [f"{medians[now]['median'] / medians[plain]['median']:.2f}" for medians in figures.values()]
+        lines.append(f"| {name} / the plain way | {' | '.join(ratios)} |")
+    needed = [
+        f"{medians[WHOLE]['median'] / sum(medians[n]['median'] for n in (DECODE, DETECT, FORWARD)):.2f}" for medians in figures.values()
+    ]
+    lines.append(f"| request / (decode + detect + forward) | {' | '.join(needed)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40, help="rounds")
     arguments = parser.parse_args()
-    picture = portrait_jpeg()
+    torch.set_num_threads(1)
     settings = load_settings()
-    detector, explainer = load_detector(settings), load_explainer(settings)
-    asked = explainer.resolve(COMPARED)
-    models = list(asked.values())
-    with asyncio.Runner() as runner:
-        decoder = Decoder.from_settings(settings)
-        runner.run(decoder.start())
-        image = runner.run(decoder.decode(picture))
-        geometry = models[0].metadata.geometry
-        faces = np.stack([face.grey for face in find_faces(image, detector, geometry).faces])
-        batch = np.concatenate([faces, faces[..., ::-1]])
-        predictors = [explainer.predictors[model.name] for model in models]
-
-        def forward(images: Faces = batch) -> object:
-            return [predictor(images) for predictor in predictors]
-
-        two_requests = np.concatenate([batch, batch])
-
-        explained = explain_image(image, detector, explainer, asked, ExplainOptions())
-        steps = {
-            "decode (in its process)": lambda: runner.run(decoder.decode(picture)),
-            "detect": lambda: detector.detect(image.pixels),
-            "bare forward, two models": forward,
-            "the same for two requests in one batch": lambda: forward(two_requests),
-            "crop, explain and compare": lambda: explainer.explain(faces, asked),
-            "serialise to JSON": lambda: explanation_answer(explained, "benchmark").model_dump_json(),
-        }
-        medians = interleaved_medians(steps, arguments.rounds)
-        runner.run(decoder.stop())
+    explainer = load_explainer(settings)
+    figures = {name: measure(asked, settings, explainer, arguments.rounds) for name, asked in REQUESTS.items()}
     with running_server("unturned") as port:
-        request = upload_request("/api/v1/explanations?models=baseline,ours", picture)
-        answers = [asyncio.run(offer(port, request, 1, 1))[0] for _ in range(arguments.rounds)]
-    assert all(answer.status == 200 for answer in answers)
-    whole = sorted(answer.milliseconds for answer in answers)
-    quarter = len(whole) // 4
-    medians["whole request over a socket"] = {"median": whole[2 * quarter], "low": whole[quarter], "high": whole[3 * quarter]}
-    needed = sum(medians[name]["median"] for name in ("decode (in its process)", "detect", "bare forward, two models"))
-    print(markdown_table(medians, "bare forward, two models"))
-    ratio = medians["whole request over a socket"]["median"] / needed
-    print(f"request / (decode + detect + forward) = {ratio:.2f}")
-    save("request", medians, {"rounds": arguments.rounds, "megapixels": 1.0, "faces": 1, "ratio_to_needed": ratio})
+        for name, asked in REQUESTS.items():
+            figures[name][WHOLE] = over_socket(port, asked, arguments.rounds)
+    print(table(figures))
+    save("request", figures, {"rounds": arguments.rounds, "faces": 1})
 
 
 if __name__ == "__main__":

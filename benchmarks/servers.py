@@ -40,13 +40,26 @@ def free_port() -> int:
         return port
 
 
+def on_core(core: int | None) -> list[str]:
+    """What to put before a command that shall run on one core alone, of which taskset has the same numbers."""
+    return [] if core is None else ["taskset", "--cpu-list", str(core)]
+
+
 @contextmanager
-def launched_server(name: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A server of :data:`COMMANDS` in a process of its own, just started; yields process and port, ends it afterwards."""
+def launched_server(name: str, core: int | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A server of :data:`COMMANDS` in a process of its own, just started; yields process and port, ends it afterwards.
+
+    With a ``core``, it and its children run there alone.
+    """
     port = free_port()
     environment = os.environ | {"UNTURNED_PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        COMMANDS[name], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [*on_core(core), *COMMANDS[name]],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield process, port
@@ -59,9 +72,9 @@ def launched_server(name: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 
 @contextmanager
-def running_server(name: str) -> Iterator[int]:
+def running_server(name: str, core: int | None = None) -> Iterator[int]:
     """As :func:`launched_server`, but ready to answer; yields its port."""
-    with launched_server(name) as (process, port):
+    with launched_server(name, core) as (process, port):
         wait_for_answer(process, port, READY_PATHS[name])
         yield port
 
