@@ -135,7 +135,7 @@ def label_table(faces: Faces, rankings: Mapping[str, Ranking], settings: Mapping
         (last, last_draws), (first, first_draws) = drawn[names[-1], setting], drawn[names[0], setting]
         differences.append(_estimate(last - first, last_draws - first_draws, signed=True))
     shares = [decimal(float(np.mean([trial.wrong.mean() for trial in tried]))) for tried in settings.values()]
-    return _markdown(["ranking", *settings], [["share of wrong labels", *shares], *rows, ["last less first, paired", *differences]])
+    return markdown(["ranking", *settings], [["share of wrong labels", *shares], *rows, ["last less first, paired", *differences]])
 
 
 def issue_table(faces: Faces, settings: Mapping[str, Sequence[Trial]]) -> str:
@@ -148,7 +148,7 @@ def issue_table(faces: Faces, settings: Mapping[str, Sequence[Trial]]) -> str:
         precision = np.mean([trial.wrong[issues].mean() for issues, trial in zip(found, tried, strict=True)])
         recall = np.mean([issues[trial.wrong].mean() for issues, trial in zip(found, tried, strict=True)])
         rows.append([setting, f"{listed:.0f}", decimal(float(precision)), decimal(float(recall))])
-    return _markdown(["labels", "listed", "of them wrong", "of the wrong ones listed"], rows)
+    return markdown(["labels", "listed", "of them wrong", "of the wrong ones listed"], rows)
 
 
 def cross_fit_rankings(features: NDArray[np.float32], folds: Labels) -> Ranking:
@@ -169,7 +169,7 @@ def hidden_table(faces: Faces) -> str:
             area = _with_draws(len(ranked), lambda counts, s=ranked, p=positive: auroc(s, p, counts))  # type: ignore[misc]
             first = _with_draws(len(ranked), lambda counts, s=ranked, p=positive: precision_at(s, p, counts, FIRST))  # type: ignore[misc]
             rows.append([name, title, _estimate(*area), _estimate(*first)])
-    return _markdown(["class", "ranked by", "AUROC", f"precision of the first {FIRST}"], rows)
+    return markdown(["class", "ranked by", "AUROC", f"precision of the first {FIRST}"], rows)
 
 
 def mirror_table(audited: AuditedFaces, splits: Mapping[str, Faces]) -> str:
@@ -183,7 +183,7 @@ def mirror_table(audited: AuditedFaces, splits: Mapping[str, Faces]) -> str:
         share, of_changed, of_others = (_mean(each) for each in (changed.astype(np.float64), *values))
         area = _with_draws(len(faces.labels), lambda counts, s=variation, p=faces.disputed: auroc(s, p, counts))  # type: ignore[misc]
         rows.append([split, share, of_changed, of_others, _estimate(*area)])
-    return _markdown(["split", "answers that change", "wrong among them", "wrong among the others", "AUROC for disputed labels"], rows)
+    return markdown(["split", "answers that change", "wrong among them", "wrong among the others", "AUROC for disputed labels"], rows)
 
 
 def copies_table(audited: AuditedFaces) -> str:
@@ -202,7 +202,7 @@ def copies_table(audited: AuditedFaces) -> str:
         "labelled groups",
         "of them with differing labels",
     ]
-    return _markdown(["copies", *heads], rows)
+    return markdown(["copies", *heads], rows)
 
 
 def _copy_counts(audited: AuditedFaces, groups: Sequence[Sequence[int]]) -> list[str]:
@@ -239,7 +239,7 @@ def _estimate(value: float, drawn: Floats, *, signed: bool = False) -> str:
     return estimate(value, percentile_interval(drawn), signed=signed)
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
 
 
