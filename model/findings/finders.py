@@ -51,8 +51,8 @@ def wrong_labels(faces: AuditedFaces, probabilities: Floats) -> Iterator[Issue]:
     found = label_issues(probabilities, labels)
     doubted = np.flatnonzero(found.wrong)
     for index in doubted[np.argsort(-found.score[doubted], kind="stable")]:
-        label, likely = EXPRESSIONS[labels[index]], EXPRESSIONS[found.confident[index]]
-        share, left = probabilities[index, found.confident[index]], probabilities[index, labels[index]]
+        label, likely = EXPRESSIONS[labels[index]], EXPRESSIONS[found.likely[index]]
+        share, left = probabilities[index, found.likely[index]], probabilities[index, labels[index]]
         said = f"labelled {label}, which has {left:.0%} of the probability; {likely} has {share:.0%}"
         yield Issue("label", int(rows[index]), float(found.score[index]), said, likely)
 
