@@ -7,7 +7,7 @@ from typing import Any
 
 from model.expressions import EXPRESSIONS
 from model.measuring.results import Predictions, RunResult
-from model.methods import METHODS
+from model.methods.registry import METHODS
 
 
 def make_result_fields(

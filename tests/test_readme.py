@@ -13,7 +13,7 @@ import pytest
 
 from model.expressions import MINOR_CLASSES
 from model.measuring.results import RESULTS_FOLDER, Accuracies, RunResult, load_result, load_results, result_path
-from model.methods import METHODS
+from model.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,10 +14,10 @@ import torch
 
 from app.commands import certify as certify_command
 from app.commands.arguments import add_parser, positive
-from model.data.imbalance import ORIGINAL, protocol_name
+from model.data.protocols import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
-from model.methods import METHODS
+from model.methods.registry import METHODS
 from model.networks import NETWORKS
 from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell
 

@@ -8,20 +8,9 @@ import torch
 from torch import Tensor
 
 from model.classifier import PooledHead, Prediction
-from model.errors import InputError
 from model.methods.base import Method
 
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of a correlation finite where a map is flat
-
-
-def check_pair_share(share: float) -> None:
-    """Hold the setting ``pair_share`` against (0, 1].
-
-    Raises:
-        InputError: it is outside.
-    """
-    if not 0 < share <= 1:
-        raise InputError(f"setting pair_share must be above 0 and at most 1, not {share:g}")
 
 
 def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Prediction, Tensor, Tensor]:

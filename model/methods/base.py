@@ -14,6 +14,7 @@ from torch import Tensor, distributed, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
 from model.errors import InputError
+from model.methods.settings import NoSettings
 
 
 class Batch(NamedTuple):
@@ -44,24 +45,6 @@ class TrainingTask:
     @property
     def classes(self) -> int:
         return len(self.counts)
-
-
-@dataclass(frozen=True)
-class NoSettings:
-    """Settings of a method that has none; each method's own class lists its hyperparameters with their defaults."""
-
-
-def check_ranges(settings: Any, **limits: tuple[float, float]) -> None:
-    """Hold settings against the smallest and the largest value each may have.
-
-    Raises:
-        InputError: one is outside, or not a number.
-    """
-    for name, (low, high) in limits.items():
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            bounds = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-            raise InputError(f"setting {name} must be {bounds}, not {value:g}")
 
 
 def log_prior(counts: Sequence[int]) -> Tensor:

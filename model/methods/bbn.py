@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, NoSettings, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask
+from model.methods.settings import NoSettings
 from model.networks.build import Network
 
 

@@ -19,39 +19,15 @@ image half of the time, so the average is over both views.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import VARIANCE_FLOOR, check_pair_share, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, check_one_process, check_ranges, log_prior, ramp_up
-
-SMALLEST_TEMPERATURE = 0.01
-
-
-@dataclass(frozen=True)
-class ContrastiveConsistencySettings:
-    """``consistency`` is lambda, ``contrast`` kappa, ``agreement`` mu, ``adjustment`` tau; ``temperature`` divides the cosines of the
-    contrast; ``pair_share`` is the part of a batch seen in the mirror too. ``ensembling`` is the part of a target that the face's earlier
-    answers have from a third of the run on (none at its start), ``momentum`` how much of their average each new answer leaves."""
-
-    consistency: float = 0.5
-    contrast: float = 0.1
-    temperature: float = 0.2
-    agreement: float = 2.0
-    adjustment: float = 0.3
-    pair_share: float = 0.25
-    ensembling: float = 0.0
-    momentum: float = 0.8
-
-    def __post_init__(self) -> None:
-        positive = (0, math.inf)
-        check_ranges(self, consistency=positive, contrast=positive, agreement=positive, adjustment=positive)
-        check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf), ensembling=(0, 1), momentum=(0, 1))
-        check_pair_share(self.pair_share)
+from model.methods.attention_consistency import VARIANCE_FLOOR, minor_class_weights, predict_with_pairs
+from model.methods.base import Batch, Method, TrainingTask, check_one_process, log_prior, ramp_up
+from model.methods.settings import ContrastiveConsistencySettings
 
 
 def concordance(maps: Tensor, mirrored: Tensor) -> Tensor:

@@ -7,26 +7,13 @@ points more overall accuracy on PublicTest here for 1.8 less mean, after three e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.errors import InputError
 from model.methods.base import Batch, Method, TrainingTask
-
-
-@dataclass(frozen=True)
-class CbSettings:
-    """``beta`` in [0, 1): 0 is the baseline, towards 1 the weights become inverse frequencies."""
-
-    beta: float = 0.999
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.beta < 1:
-            raise InputError(f"setting beta must be 0 or more and below 1, not {self.beta:g}")
+from model.methods.settings import CbSettings
 
 
 def effective_number_weights(counts: tuple[int, ...], beta: float) -> Tensor:

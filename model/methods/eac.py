@@ -9,27 +9,13 @@ lambda is 0.05: with the paper's 5 the maps of this backbone go flat (82.42 over
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.maps.measures import paper_flip_error
-from model.methods.attention_consistency import check_pair_share, predict_with_pairs
-from model.methods.base import Batch, Method, check_ranges
-
-
-@dataclass(frozen=True)
-class EacSettings:
-    """``consistency`` is lambda, ``pair_share`` the part of a batch whose mirror image is also seen."""
-
-    consistency: float = 0.05
-    pair_share: float = 0.25
-
-    def __post_init__(self) -> None:
-        check_ranges(self, consistency=(0, math.inf))
-        check_pair_share(self.pair_share)
+from model.methods.attention_consistency import predict_with_pairs
+from model.methods.base import Batch, Method
+from model.methods.settings import EacSettings
 
 
 class Eac(Method):

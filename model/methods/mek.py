@@ -8,29 +8,14 @@ makes RAC sixteen times the cross-entropy on this backbone and flattens the maps
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.maps.measures import paper_flip_error
-from model.methods.attention_consistency import check_pair_share, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, check_ranges
-
-
-@dataclass(frozen=True)
-class MekSettings:
-    """``consistency`` is lambda, ``smoothing`` is e, ``pair_share`` the part of a batch whose mirror image is also seen."""
-
-    consistency: float = 0.0005
-    smoothing: float = 0.02
-    pair_share: float = 0.25
-
-    def __post_init__(self) -> None:
-        check_ranges(self, consistency=(0, math.inf), smoothing=(0, 1))
-        check_pair_share(self.pair_share)
+from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
+from model.methods.base import Batch, Method, TrainingTask
+from model.methods.settings import MekSettings
 
 
 def smooth_targets(labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:

@@ -8,31 +8,14 @@ serves ``z``.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import check_pair_share, correlation, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, check_ranges, log_prior
+from model.methods.attention_consistency import correlation, minor_class_weights, predict_with_pairs
+from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.mek import smooth_targets
-
-
-@dataclass(frozen=True)
-class MekScaleFreeSettings:
-    """``consistency`` is lambda, ``adjustment`` is tau, ``smoothing`` is RSL's e, ``pair_share`` the part of a batch seen in the
-    mirror too."""
-
-    consistency: float = 0.5
-    adjustment: float = 0.3
-    smoothing: float = 0.0
-    pair_share: float = 0.25
-
-    def __post_init__(self) -> None:
-        check_ranges(self, consistency=(0, math.inf), adjustment=(0, math.inf), smoothing=(0, 1))
-        check_pair_share(self.pair_share)
+from model.methods.settings import MekScaleFreeSettings
 
 
 class MekScaleFree(Method):

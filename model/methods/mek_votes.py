@@ -13,7 +13,8 @@ from torch import Tensor
 
 from model.classifier import ExpressionClassifier
 from model.methods.base import Batch, TrainingTask
-from model.methods.mek import Mek, MekSettings, smooth_targets
+from model.methods.mek import Mek, smooth_targets
+from model.methods.settings import MekSettings
 from model.methods.votes import vote_distributions
 
 

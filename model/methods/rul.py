@@ -10,28 +10,15 @@ cell, so it is served as a :class:`PositionalHead`, whose maps are exact.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.methods.base import Batch, Method, TrainingTask, check_ranges
+from model.methods.base import Batch, Method, TrainingTask
+from model.methods.settings import RulSettings
 
 NORM_EPSILON = 2e-5
-
-
-@dataclass(frozen=True)
-class RulSettings:
-    """``dimensions`` of the feature and of the uncertainty, ``dropout`` of the feature map before both."""
-
-    dimensions: int = 64
-    dropout: float = 0.4
-
-    def __post_init__(self) -> None:
-        check_ranges(self, dimensions=(1, math.inf), dropout=(0, 1))
 
 
 class Branch(nn.Module):

@@ -11,30 +11,14 @@ compares faces (average precision, AUROC) is without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.expressions import EXPRESSIONS
-from model.methods.base import Batch, Method, TrainingTask, check_one_process, check_ranges
-
-
-@dataclass(frozen=True)
-class ScnSettings:
-    """``high_share`` of a batch is its confident group, ``margin`` is m1, ``relabel_margin`` m2, ``relabel_from`` the part of the run
-    after which labels may change, ``relabel_all`` whether the confident group's may, too."""
-
-    high_share: float = 0.7
-    margin: float = 0.07
-    relabel_margin: float = 0.2
-    relabel_from: float = 0.5
-    relabel_all: bool = False
-
-    def __post_init__(self) -> None:
-        check_ranges(self, high_share=(0, 1), margin=(0, 1), relabel_margin=(0, 1), relabel_from=(0, 1))
+from model.methods.base import Batch, Method, TrainingTask, check_one_process
+from model.methods.settings import ScnSettings
 
 
 class SelfCure(Method):

@@ -13,31 +13,18 @@ which the slower teacher would not follow.
 from __future__ import annotations
 
 import copy
-import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask, check_ranges, ramp_up
+from model.methods.base import Batch, Method, TrainingTask, ramp_up
+from model.methods.settings import SoftSettings
 
 DECAY = 0.999
 SHORT_RUN_DECAY = 0.99
 SHORT_RUN_STEPS = 2000
-
-
-@dataclass(frozen=True)
-class SoftSettings:
-    """``smoothing`` is eps, ``teaching`` is c0, ``ramp`` is R as a part of the run."""
-
-    smoothing: float = 0.35
-    teaching: float = 5.0
-    ramp: float = 1 / 3
-
-    def __post_init__(self) -> None:
-        check_ranges(self, smoothing=(0, 1), teaching=(0, math.inf), ramp=(0.01, 1))
 
 
 class SoftLabelSmoothing(Method):

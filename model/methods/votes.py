@@ -17,7 +17,8 @@ from model.classifier import ExpressionClassifier
 from model.data.ferplus import VOTE_COLUMNS
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
-from model.methods.base import Batch, Method, NoSettings, TrainingTask
+from model.methods.base import Batch, Method, TrainingTask
+from model.methods.settings import NoSettings
 
 EXPRESSION_COLUMNS = tuple(VOTE_COLUMNS.index(name) for name in EXPRESSIONS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.imbalance import ORIGINAL
+from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import SEED, Floats, Interval, Labels, accuracy_intervals
 from model.measuring.results import RunResult, load_other_protocols, load_results
 from model.paper import paper_tables

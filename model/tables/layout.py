@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from model.data.imbalance import ORIGINAL
+from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import Interval
 from model.measuring.results import RunResult, SplitMetrics
 

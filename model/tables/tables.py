@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from model.data.imbalance import ORIGINAL, decayed_counts
+from model.data.protocols import ORIGINAL, decayed_counts
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import make_room, replace_file

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import InputError
-from model.methods import find_method
 from model.methods.base import parse_settings
+from model.methods.registry import find_method
 from model.networks import LARGEST_INPUT, smallest_input
 from model.training.runs import AUGMENTATIONS, OPTIMIZERS, Protocol
 

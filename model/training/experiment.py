@@ -15,7 +15,8 @@ from tqdm import tqdm
 from model.checkpoints import CheckpointMetadata
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
-from model.data.imbalance import ORIGINAL, thin_to_protocol
+from model.data.imbalance import thin_to_protocol
+from model.data.protocols import ORIGINAL
 from model.data.rafdb import load_rafdb
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES

@@ -27,8 +27,8 @@ from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
 from model.errors import InputError
 from model.files.revision import code_revision
-from model.methods import find_method
 from model.methods.base import Batch, Method, TrainingTask
+from model.methods.registry import find_method
 from model.networks import network_grid
 from model.networks.build import build_network
 from model.networks.dlib_resnet import DlibResNet

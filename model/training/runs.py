@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from model.data.imbalance import ORIGINAL
+from model.data.protocols import ORIGINAL
 from model.errors import InputError
 from model.measuring.results import RunResult, result_path
-from model.methods import find_method
+from model.methods.settings import find_settings
 from model.paper import paper_tables, published_counts
 
 # Rows that the paper does not have, by table. Tables 1 and 2 are printed without plain training, from which the others must be told.
@@ -60,7 +60,7 @@ class Protocol:
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces."""
-        constants = asdict(find_method(result.method).Settings())
+        constants = asdict(find_settings(result.method)())
         published = published_counts(result.dataset, result.imbalance)
         whole = published is None or result.training_counts == published
         return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
-from model.methods import find_method
 from model.methods.base import Batch, Method, TrainingTask
+from model.methods.registry import find_method
 from model.networks.build import build_network
 
 FERPLUS_COUNTS = (8740, 7287, 3149, 3014, 2100, 532, 119)

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from model.methods.base import NoSettings
 from model.methods.baseline import Baseline
+from model.methods.settings import NoSettings
 from tests.methods.cases import batch_of, classifier_of, pixels, task_of
 
 

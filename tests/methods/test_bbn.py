@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.methods.base import NoSettings
 from model.methods.bbn import BilateralBranch, reversed_draw_weights, uniform_weight
+from model.methods.settings import NoSettings
 from model.networks.dlib_resnet import DlibResNet
 from tests.methods.cases import FERPLUS_COUNTS, batch_of, classifier_of, gradient, pixels, real_batch, real_method, task_of
 

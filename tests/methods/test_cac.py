@@ -11,9 +11,10 @@ from scipy.spatial.distance import jensenshannon
 from torch import nn
 
 from model.errors import InputError
-from model.methods.base import Batch, NoSettings
+from model.methods.base import Batch
 from model.methods.baseline import Baseline
-from model.methods.cac import ContrastiveConsistency, ContrastiveConsistencySettings, answer_divergence, concordance, face_contrast
+from model.methods.cac import ContrastiveConsistency, answer_divergence, concordance, face_contrast
+from model.methods.settings import ContrastiveConsistencySettings, NoSettings
 from tests.methods.cases import batch_of, classifier_of, gradient, task_of
 
 COUNTS = (9, 1)  # square roots of the weights are as 1 to 3

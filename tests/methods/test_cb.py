@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from model.methods.base import NoSettings
 from model.methods.baseline import Baseline
-from model.methods.cb import CbSettings, ClassBalanced, effective_number_weights
+from model.methods.cb import ClassBalanced, effective_number_weights
+from model.methods.settings import CbSettings, NoSettings
 from tests.methods.cases import FERPLUS_COUNTS, batch_of, classifier_of, pixels, task_of
 
 

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from model.methods.base import NoSettings
 from model.methods.baseline import Baseline
-from model.methods.eac import Eac, EacSettings
+from model.methods.eac import Eac
+from model.methods.settings import EacSettings, NoSettings
 from tests.methods.cases import Offset, batch_of, classifier_of, gradient, task_of
 
 FACE = torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 import model.training.loop as loop
 from model.data.ferplus import FaceSet
-from model.methods import METHODS, find_method
 from model.methods.base import Method
+from model.methods.registry import METHODS, find_method
 from model.training.config import TrainingConfig
 from model.training.state import STATE_FILE, Progress
 from tests.methods.cases import FACES, real_batch, real_method

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from model.methods.attention_consistency import minor_class_weights
-from model.methods.base import NoSettings
 from model.methods.baseline import Baseline
-from model.methods.eac import Eac, EacSettings
-from model.methods.mek import Mek, MekSettings, smooth_targets
-from model.methods.mek_sf import MekScaleFree, MekScaleFreeSettings
+from model.methods.eac import Eac
+from model.methods.mek import Mek, smooth_targets
+from model.methods.mek_sf import MekScaleFree
 from model.methods.mek_votes import MekVotes
+from model.methods.settings import EacSettings, MekScaleFreeSettings, MekSettings, NoSettings
 from tests.methods.cases import FERPLUS_COUNTS, Offset, batch_of, classifier_of, gradient, task_of
 
 FACE = torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.methods.base import TrainingTask
-from model.methods.rul import RelativeUncertainty, RulSettings, mix
+from model.methods.rul import RelativeUncertainty, mix
+from model.methods.settings import RulSettings
 from tests.methods.cases import NO_VOTES, batch_of, classifier_of, pixels, task_of
 
 

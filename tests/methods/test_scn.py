@@ -9,7 +9,8 @@ import torch
 from torch import distributed
 
 from model.methods.base import TrainingTask
-from model.methods.scn import ScnSettings, SelfCure
+from model.methods.scn import SelfCure
+from model.methods.settings import ScnSettings
 from tests.methods.cases import NO_VOTES, batch_of, classifier_of, pixels, task_of
 
 LABELS = [0, 1, 0, 0]

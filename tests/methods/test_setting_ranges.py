@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from model.methods import find_method
 from model.methods.base import parse_settings
+from model.methods.registry import find_method
 
 
 @pytest.mark.parametrize(

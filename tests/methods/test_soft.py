@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from model.methods.base import ramp_up
-from model.methods.soft import SoftLabelSmoothing, SoftSettings, soft_targets
+from model.methods.settings import SoftSettings
+from model.methods.soft import SoftLabelSmoothing, soft_targets
 from tests.methods.cases import batch_of, classifier_of, pixels, task_of
 
 

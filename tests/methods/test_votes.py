@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from model.methods.base import NoSettings
+from model.methods.settings import NoSettings
 from model.methods.votes import Votes, vote_distributions
 from tests.methods.cases import batch_of, classifier_of, pixels, task_of
 

@@ -27,7 +27,7 @@ from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
-from model.methods import METHODS
+from model.methods.registry import METHODS
 from tests.api_calls import code
 from tests.live_server import ROOT
 from tests.made_service import loaded_service

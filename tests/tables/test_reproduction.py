@@ -10,7 +10,7 @@ import pytest
 
 from model.expressions import MINOR_CLASSES
 from model.measuring.results import RESULTS_FOLDER, load_result, result_path
-from model.methods import METHODS
+from model.methods.registry import METHODS
 from model.tables.layout import METHOD_TITLES
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from model.errors import InputError
 from model.measuring.results import save_result
-from model.methods import METHODS
+from model.methods.registry import METHODS
 from model.paper import paper_tables
 from model.tables.formats import FORMATS, comma_separated, format_value, latex, markdown
 from model.tables.layout import Group, Row, Table, Value

@@ -18,7 +18,7 @@ from model.measuring.results import (
     result_path,
     save_result,
 )
-from model.methods import find_method
+from model.methods.registry import find_method
 from model.tables.formats import format_value
 from model.tables.tables import run_tables
 from model.tables.trials import trials_table

@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from model.data.augment import Augmentation
 from model.data.ferplus import FaceSet
 from model.files.revision import code_revision
-from model.methods import METHODS
 from model.methods.base import Method
+from model.methods.registry import METHODS
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, native_precision, prepare_run
