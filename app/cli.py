@@ -18,7 +18,7 @@ from app.commands import explain as explain_command
 from app.commands import figure as figure_command
 from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
-from app.errors import CannotStartError, Problem
+from app.errors import CannotStartError, Problem, install_command
 from app.settings import load_settings
 from model.errors import InputError
 
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in {"app", "model"}:
             raise
+        if (command := install_command(error)) is not None:
+            return _fail(f"{error.name} is not installed: this needs more than serving does: {command}", BAD_USE)
         return _fail(f"{error.name} is not installed: this command needs the packages that `make test` installs", BAD_USE)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
@@ -65,6 +66,7 @@ class ErrorCode(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     INTERNAL_ERROR = "internal_error"
     NON_FINITE_OUTPUT = "non_finite_output"
+    NOT_INSTALLED = "not_installed"
     NOT_READY = "not_ready"
     OVERLOADED = "overloaded"
     DECODER_FAILED = "decoder_failed"
@@ -128,6 +130,7 @@ _KINDS = {
     ErrorCode.HEADERS_TOO_LARGE: _Kind(431, "Headers too large", "The request's headers are larger than this service reads."),
     ErrorCode.INTERNAL_ERROR: _Kind(500, "Internal error", "The request failed through a fault of this service."),
     ErrorCode.NON_FINITE_OUTPUT: _Kind(500, "Non-finite result", "A model gave a number that is not finite."),
+    ErrorCode.NOT_INSTALLED: _Kind(501, "Not installed", "This server is installed without what that needs."),
     ErrorCode.NOT_READY: _Kind(503, "Not ready", "The models are still loading; try again soon."),
     ErrorCode.OVERLOADED: _Kind(503, "Overloaded", "All places are taken; try again soon."),
     ErrorCode.DECODER_FAILED: _Kind(503, "Decoder failed", "The picture decoder stopped on this picture; it has been replaced."),
@@ -228,7 +231,16 @@ def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Resp
         pointer = _declared_place(error)
         return problem_response(Problem(ErrorCode.INVALID_PARAMETER, _declared_rule(error, pointer), pointer), request.scope)
 
+    async def on_missing_package(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ModuleNotFoundError)
+        command = install_command(error)
+        if command is None:
+            raise error
+        told = f"This server is installed without what that needs; its operator can add it: {command}"
+        return problem_response(Problem(ErrorCode.NOT_INSTALLED, told), request.scope)
+
     app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(ModuleNotFoundError, on_missing_package)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
 
@@ -276,6 +288,21 @@ def _declared_place(error: RequestValidationError) -> str | None:
     if first["type"] == "extra_forbidden" or len(place) < 2 or place[0] not in {"query", "path"}:
         return None
     return f"/{place[0]}/{place[1]}"
+
+
+# packages that serving does without, by the name they are imported under, and the extra that installs them
+_EXTRAS = {"torch": "torch", "torchvision": "torch", "pytorch_grad_cam": "torch"}
+
+
+def is_installed(extra: str) -> bool:
+    """Whether all packages of an extra can be imported; none is."""
+    return all(find_spec(package) is not None for package, of in _EXTRAS.items() if of == extra)
+
+
+def install_command(error: ModuleNotFoundError) -> str | None:
+    """What installs a package that is missing; None where it is no optional one."""
+    package = (error.name or "").partition(".")[0]
+    return f"pip install 'unturned[{_EXTRAS[package]}]'" if package in _EXTRAS else None
 
 
 def one_line(error: Exception) -> str:

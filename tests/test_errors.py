@@ -28,6 +28,7 @@ PROMISED = {
     429: "rate_limited",
     431: "headers_too_large",
     500: "internal_error non_finite_output",
+    501: "not_installed",
     503: "not_ready overloaded decoder_failed shutting_down",
     504: "inference_timeout",
 }

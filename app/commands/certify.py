@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_certify(subparsers: Subparsers) -> None:
     """Mount the command."""
-    from model.certifying.command import FACES, SEED
+    from model.certifying.report import FACES, SEED
 
     parser = add_parser(
         subparsers,

@@ -10,14 +10,12 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from app.commands import certify as certify_command
 from app.commands.arguments import add_parser, positive
 from model.data.protocols import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
-from model.methods.registry import METHODS
+from model.methods.settings import METHOD_NAMES
 from model.networks import NETWORKS
 from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell
 
@@ -45,7 +43,7 @@ def _add_train(subparsers: Subparsers) -> None:
     parser = add_parser(
         subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
     )
-    parser.add_argument("--method", choices=METHODS, required=True, help="training method")
+    parser.add_argument("--method", choices=METHOD_NAMES, required=True, help="training method")
     parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds [%(default)s]")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
     parser.add_argument(
@@ -120,6 +118,8 @@ def _add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    import torch
+
     from model.files.allocator import keep_freed_memory
     from model.files.folder_lock import FolderBusyError
     from model.training.config import TrainingConfig
@@ -207,6 +207,8 @@ def _add_evaluate(subparsers: Subparsers) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    import torch
+
     from model.files.atomic_write import make_room, replace_file
     from model.measuring.evaluation import split_metrics, split_outputs
     from model.measuring.report import metrics_report
@@ -236,7 +238,7 @@ def _add_reproduce(subparsers: Subparsers) -> None:
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="table of the paper; 1 needs RAF-DB, 2 and 3 FERPlus")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the table's dataset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds to run %(default)s")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=None, help="only these rows [all]")
+    parser.add_argument("--methods", nargs="+", choices=METHOD_NAMES, default=None, help="only these rows [all]")
     parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
@@ -299,6 +301,8 @@ def _add_claims(subparsers: Subparsers) -> None:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
+    import torch
+
     from model.claims.command import run_claims
 
     torch.set_num_threads(arguments.threads)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from app.explaining.explainer import Explainer
@@ -52,10 +51,10 @@ def supplement_figures(explainer: Explainer, models: Mapping[str, Checkpoint], f
     """
     candidates = candidate_faces(faces)
     predictors = [explainer.predictors[checkpoint.name] for checkpoint in models.values()]
-    scores = {
-        expression: np.concatenate([label_scores(predictors, images.numpy(), expression) for images in torch.split(group.images, BATCH)])
-        for expression, group in candidates.items()
-    }
+    scores = {}
+    for expression, group in candidates.items():
+        batches = [group.images[start : start + BATCH].numpy() for start in range(0, len(group), BATCH)]
+        scores[expression] = np.concatenate([label_scores(predictors, images, expression) for images in batches])
     return chosen_figures(explainer, models, candidates, scores)
 
 
@@ -65,7 +64,7 @@ def candidate_faces(faces: FaceSet) -> dict[str, FaceSet]:
     Raises:
         InputError: an expression has fewer than are shown.
     """
-    groups = {name: faces.subset(torch.nonzero(faces.labels == expression_index(name)).flatten()) for name in SHOWN}
+    groups = {name: faces.subset((faces.labels == expression_index(name)).nonzero().flatten()) for name in SHOWN}
     for name, group in groups.items():
         if len(group) < SHOWN[name]:
             raise InputError(f"the test split has {len(group)} {name} faces, {SHOWN[name]} are shown")

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
 from app.detection.asked_crop import Crop, parse_crop
-from app.errors import ErrorCode, Problem, problem_headers
+from app.errors import ErrorCode, Problem, is_installed, problem_headers
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
@@ -171,6 +171,7 @@ def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
         "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
+        "other_methods": is_installed("torch"),
         "colour_maps": list(_COLOUR_TITLES.items()),
         "formats": (FigureFormat.PDF, FigureFormat.SVG, FigureFormat.PNG),
         "inches": FIGURE_INCHES,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
@@ -102,7 +101,8 @@ class FaceBrowser:
         self._progress[key] = 0
         try:
             answers = []
-            for faces in torch.split(self._faces.images, BATCH):
+            for start in range(0, len(self), BATCH):
+                faces = self._faces.images[start : start + BATCH]
                 answers.append(await pool.run(partial(_answers, predictor, faces.numpy())))
                 self._progress[key] += len(faces)
             self._predictions[key] = np.concatenate(answers)

@@ -11,7 +11,7 @@ from model.certifying.mirror import mirror_lines
 from model.certifying.perturbation import faithfulness_lines
 from model.certifying.randomisation import randomisation_lines
 from model.certifying.regions import region_lines
-from model.certifying.report import Certificate, Line
+from model.certifying.report import FACES, SEED, Certificate, Line
 from model.certifying.sample import Sample, attention_maps, balanced_sample
 from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
@@ -23,9 +23,7 @@ from model.measuring.bootstrap import DRAWS
 from model.preprocessing import FaceCrops
 
 SPLIT = "test"
-FACES = 140
 FEWEST_FACES = 2 * len(EXPRESSIONS)
-SEED = 20231030
 
 
 def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed: int = SEED) -> Certificate:

@@ -17,6 +17,8 @@ from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
 
 FOLDER = "certificates"  # beside the checkpoint
+FACES = 140  # looked at, unless the user says otherwise
+SEED = 20231030  # of the draw of faces and of all that is random
 
 Verdict = Literal["pass", "fail", "undecided"]
 Section = Literal["exactness", "weights", "faithfulness", "mirror", "plausibility"]

@@ -17,16 +17,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.regular_file import read_regular_file
 from model.geometry import FACE_SIZE
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VOTE_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 VOTES_FILE = "fer2013new.csv"
@@ -76,7 +78,7 @@ class FaceSet:
 
     def labelled(self) -> FaceSet:
         """Only the faces with a majority label among the seven expressions."""
-        return self.subset(torch.nonzero(self.labels != DROPPED).flatten())
+        return self.subset((self.labels != DROPPED).nonzero().flatten())
 
     def digest(self) -> str:
         """Hash (hex) of the names and labels, in their order."""
@@ -97,10 +99,10 @@ def majority_labels(votes: Tensor) -> Tensor:
     Returns:
         ``(N,)`` int64 indices into ``EXPRESSIONS``; -1 where no class has a majority or the majority is not one of the seven.
     """
-    kept = torch.where(votes > 1, votes, 0)
+    kept = votes * (votes > 1)
     largest, column = kept.max(dim=1)
-    to_expression = torch.tensor([EXPRESSIONS.index(name) if name in EXPRESSIONS else DROPPED for name in VOTE_COLUMNS])
-    return torch.where(2 * largest > kept.sum(dim=1), to_expression[column], DROPPED)
+    to_expression = votes.new_tensor([EXPRESSIONS.index(name) if name in EXPRESSIONS else DROPPED for name in VOTE_COLUMNS])
+    return to_expression[column].masked_fill(2 * largest <= kept.sum(dim=1), DROPPED)
 
 
 def load_ferplus(path: Path, split: str) -> FaceSet:
@@ -142,6 +144,8 @@ def ferplus_labels(path: Path) -> dict[str, tuple[str | None, str | None]]:
             content = read_regular_file(path / VOTES_FILE)
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise DatasetError(f"{path}: no {VOTES_FILE} here ({error}); {HOW_TO_GET}") from error
+    import torch  # here, since the names in this module are read without it
+
     rows = [row for row in _vote_rows(content) if row.name]
     labels = majority_labels(torch.tensor([row.votes for row in rows], dtype=torch.int64)).tolist()
     places = {usage: (split, folder) for split, (usage, folder) in SPLITS.items()}
@@ -289,5 +293,7 @@ def _pixel_strings(path: Path, usages: list[str]) -> list[str]:
 
 
 def _face_set(pixels: np.ndarray, rows: list[_VoteRow]) -> FaceSet:
+    import torch
+
     counts = torch.tensor([row.votes for row in rows], dtype=torch.int64)
     return FaceSet(torch.from_numpy(pixels), majority_labels(counts), counts, tuple(row.name for row in rows))

@@ -7,6 +7,9 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.measuring.results import RunResult
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, over_runs
@@ -14,11 +17,14 @@ from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_prot
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank; NaN where one sequence is constant."""
-    from scipy.stats import spearmanr  # here, since a service that is not asked for this table should not load it
-
     if min(len(set(first)), len(set(second))) < 2:
         return math.nan
-    return float(spearmanr(first, second).statistic)
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    each = np.array(values)
+    return np.asarray((each[:, None] > each).sum(1) + ((each[:, None] == each).sum(1) + 1) / 2)
 
 
 def pairs_out_of_order(counts: Sequence[int], accuracies: Sequence[float]) -> int:

@@ -15,6 +15,7 @@ import model.training.loop as loop
 from model.data.ferplus import FaceSet
 from model.methods.base import Method
 from model.methods.registry import METHODS, find_method
+from model.methods.settings import METHOD_NAMES, find_settings
 from model.training.config import TrainingConfig
 from model.training.state import STATE_FILE, Progress
 from tests.methods.cases import FACES, real_batch, real_method
@@ -113,3 +114,8 @@ def test_a_run_stopped_within_an_epoch_continues_to_the_same_bits(name: str, tmp
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown method 'mex': choose one of baseline, cb, scn"):
         find_method("mex")
+
+
+def test_the_constants_told_without_pytorch_are_the_methods() -> None:
+    assert tuple(METHODS) == METHOD_NAMES
+    assert {name: find_settings(name) for name in METHOD_NAMES} == {name: method.Settings for name, method in METHODS.items()}
