@@ -53,7 +53,7 @@ class Auditor:
         self._manifest = load_audit_manifest(job.directory)
         self._schema = part_schema(self._manifest.models)
         self._source = open_source(self._manifest.source)
-        self._checkpoints = job.loaded()
+        self._checkpoints = job.loaded_as_begun(self._manifest)
         self._geometry = next(iter(self._checkpoints.values())).metadata.geometry
         self._detector = create_detector(None)
         self._runner = asyncio.Runner()

@@ -61,6 +61,21 @@ class AuditJob:
         """
         return {name: load_checkpoint(path, entry) for name, path, entry in self.checkpoints}
 
+    def loaded_as_begun(self, manifest: AuditManifest) -> dict[str, ReferenceCheckpoint]:
+        """The checkpoints, where they and the packages that decide on the bytes of a part are those that the audit was begun with.
+
+        Raises:
+            AuditError: they are not, on this machine or by now.
+            CheckpointError: one cannot be used.
+        """
+        checkpoints = self.loaded()
+        begun = {model.name: model.sha256 for model in manifest.models} | manifest.versions
+        here = {name: checkpoint.sha256 for name, checkpoint in checkpoints.items()} | _versions()
+        for name, value in begun.items():
+            if here.get(name) != value:
+                raise AuditError(f"{name} is {here.get(name)} here, and the audit was begun with {value}: install or copy that")
+        return checkpoints
+
 
 @dataclass(frozen=True)
 class BegunAudit:
@@ -110,8 +125,12 @@ def _manifest(asked: AskedAudit, models: tuple[AuditedModel, ...], listed: Liste
         settings=AuditSettings(crop=asked.crop, shard_rows=asked.shard_rows),
         listing=listed,
         revision=code_revision(),
-        versions={name: version(name) for name in _DECIDING},
+        versions=_versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _DECIDING}
 
 
 def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, Path, ManifestEntry | None], ...]:

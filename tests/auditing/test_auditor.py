@@ -23,7 +23,7 @@ from model.auditing.parts import Audit, numbers
 from model.checkpoints import CheckpointError
 from model.reference import ReferenceCheckpoint, save_checkpoint
 from tests.auditing.made_audit import BAD, CUT, PICTURES, SHARD_ROWS, begun, contents, make_here, write_data_set
-from tests.made_checkpoints import make_checkpoint_folder, make_metadata, random_classifier
+from tests.made_checkpoints import make_checkpoint, make_checkpoint_folder, make_metadata, random_classifier
 
 
 @pytest.fixture(scope="module")
@@ -174,4 +174,24 @@ def test_a_checkpoint_that_changed_since_is_refused(data_set: Path, tmp_path: Pa
     with (tmp_path / "checkpoints" / "baseline.safetensors").open("ab") as file:
         file.write(b"x")
     with pytest.raises(CheckpointError, match="sha256"):
+        make_here(audit)
+
+
+def test_a_checkpoint_of_the_user_s_that_changed_since_is_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "mine.safetensors", tmp_path / "out"
+    out.mkdir()
+    make_checkpoint(path, seed=1)
+    asked = AskedAudit(str(data_set), None, ("mine",), out, SHARD_ROWS, "whole")
+    audit = begin(asked, Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
+    make_checkpoint(path, seed=2)
+    with pytest.raises(AuditError, match=r"mine is [0-9a-f]{64} here, and the audit was begun with [0-9a-f]{64}"):
+        make_here(audit)
+
+
+def test_a_machine_with_another_package_takes_no_part(
+    data_set: Path, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = begun(data_set, tmp_path, random_checkpoints)
+    monkeypatch.setattr("app.auditing.job.version", lambda name: "1.0")
+    with pytest.raises(AuditError, match=r"numpy is 1\.0 here, and the audit was begun with [\d.]+: install or copy that"):
         make_here(audit)
