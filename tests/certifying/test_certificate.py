@@ -201,6 +201,13 @@ def test_an_off_centre_grid_is_told_from_what_the_model_learnt(input_size: int, 
         assert consistency is not None and consistency < 0.95  # its own kernels are not symmetric
 
 
+def test_the_grid_is_not_blamed_for_layers_of_other_kinds() -> None:
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(8 * 36, 7))
+    looked_at = sample(ImportedClassifier(Small(), IntegratedHead(layers, (8, 6, 6))).eval().requires_grad_(False), 14, 48)
+    (grid,) = (line for line in mirror_lines(looked_at, 1) if line.key == "grid")
+    assert grid.verdict == "undecided" and "Linear stay as they are" in grid.note
+
+
 def test_mass_is_what_lies_inside() -> None:
     maps = np.array([[[3.0, 1.0], [-5.0, 0.0]], [[-1.0, 0.0], [0.0, -2.0]]])
     np.testing.assert_array_equal(mass_share(maps, np.array([[True, False], [True, True]])), [0.75, np.nan])

@@ -51,6 +51,7 @@ def test_the_page_shows_every_line_with_rule_control_and_verdict(client: TestCli
     assert "not plausible" in text
     assert NOTE not in text and "&lt;b&gt;not markup" in text
     assert text.count("<polyline") == 1
+    assert "/css/base.css" in text and "/css/reports.css" in text
     assert "Of 4 lines 2 pass" in client.get("/models/baseline").text
 
 

@@ -32,7 +32,7 @@ from tests.api_calls import code
 from tests.live_server import ROOT
 from tests.made_service import loaded_service
 
-PAGES = ("/", "/tray", "/claims", "/results", "/models", "/models/ours", "/about")
+PAGES = ("/", "/tray", "/claims", "/results", "/models", "/models/ours", "/models/ours/certificate", "/about")
 
 
 def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
