@@ -291,7 +291,9 @@ def _declared_place(error: RequestValidationError) -> str | None:
 
 
 # packages that serving does without, by the name they are imported under, and the extra that installs them
-_EXTRAS = {"torch": "torch", "torchvision": "torch", "pytorch_grad_cam": "torch"}
+_EXTRAS = {"torch": "torch", "torchvision": "torch", "pytorch_grad_cam": "torch", "scipy": "torch"} | dict.fromkeys(
+    ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich", "sklearn"), "train"
+)
 
 
 def is_installed(extra: str) -> bool:

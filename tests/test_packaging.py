@@ -42,7 +42,10 @@ def declared(*extras: str) -> list[Requirement]:
     """The requirements of serving and of the extras named."""
     table = project()
     lines = table["dependencies"] + [line for extra in extras for line in table["optional-dependencies"][extra]]
-    return [Requirement(line) for line in lines]
+    found = [Requirement(line) for line in lines]
+    own = [requirement for requirement in found if requirement.name == table["name"]]  # extras that bring others
+    others = [requirement for requirement in found if requirement not in own]
+    return others + [further for requirement in own for further in declared(*requirement.extras)]
 
 
 def locked(part: str = "all") -> dict[str, tuple[str, Requirement]]:
@@ -123,7 +126,8 @@ def test_opencv_comes_once_and_without_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("app", ("audit", "ray")), ("model", ("train", "audit")), ("tests", EXTRAS), ("benchmarks", (*EXTRAS, "peers"))]
+    ("folder", "extras"),
+    [("app", ("torch", "audit", "ray")), ("model", ("train", "audit", "timm")), ("tests", EXTRAS), ("benchmarks", (*EXTRAS, "peers"))],
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
