@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from app.commands import audit as audit_command
 from app.commands import explain as explain_command
 from app.commands import figure as figure_command
+from app.commands import import_model as import_command
 from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
 from app.errors import CannotStartError, Problem, install_command
@@ -72,6 +73,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_serve(subparsers)
     figure_command.add_figure(subparsers)
     explain_command.add_explain(subparsers)
+    import_command.add_import(subparsers)
     stories_command.add_stories(subparsers)
     audit_command.add_audit(subparsers)
     if not arguments or arguments[0] not in subparsers.choices:

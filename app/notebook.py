@@ -24,9 +24,9 @@ from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import ExplainedPicture
 from app.pages.templating import templates
-from model.checkpoints import Checkpoint
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
+from model.importing.metadata import AnyCheckpoint
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
 from model.predictor import Predictor
@@ -42,7 +42,7 @@ STYLE = Style(ColourMap.SIGNED, opacity=0.75)
 class LoadedModel:
     """One checkpoint of this project, or an imported one; ``name`` is that of its file."""
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     predictor: Predictor
 
     @property

@@ -34,6 +34,12 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _is_folder(folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise ValueError("there is no such folder: unturned import makes one")
+    return folder
+
+
 def _holds_ferplus(folder: Path | None) -> Path | None:
     if folder is not None and not (folder / "ferplus.zip").is_file():
         raise ValueError("the folder does not exist or holds no ferplus.zip")
@@ -58,6 +64,7 @@ Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+ModelFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_is_folder)]
 DatasetFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_ferplus)]
 AuditFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_findings)]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
@@ -73,6 +80,7 @@ class Settings(BaseSettings):
 
     checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
+    models: ModelFolder = Field(default=None, description="Folder of the models that `unturned import` wrote, all of which are served.")
     yunet_path: OptionalPath = Field(
         default=None,
         description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
+from model.importing.imported import InputLayer
 from model.importing.metadata import ImportedMetadata
-from model.importing.recipes import RECIPES
+from model.importing.probe_faces import ProbeFaces
+from model.importing.reading import Reading
+from model.importing.recipes import IMAGENET, RAF_CLASSES, RECIPES
+from model.preprocessing import resized
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -144,3 +151,39 @@ def make_metadata(recipe: str) -> ImportedMetadata:
         source_sha256="0" * 64,
         probe=None,
     )
+
+
+def make_probe_folder(folder: Path, each: int = 6) -> Path:
+    """Pictures of 48 x 48 that no colour order, order of classes or framing can be confused for another's: a coloured square for each
+    expression, at a place and in a colour of its own, on noise."""
+    generator = np.random.default_rng(3)
+    for index, name in enumerate(EXPRESSIONS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            picture = generator.integers(0, 60, (48, 48, 3), dtype=np.uint8)
+            row, column = 6 * index, (11 * index) % 36
+            picture[row : row + 12, column : column + 12] = PROBE_COLOURS[index]
+            Image.fromarray(picture).save(folder / name / f"{number}.png")
+    return folder
+
+
+PROBE_COLOURS = ((250, 20, 20), (20, 20, 250), (20, 250, 20), (250, 200, 20), (20, 200, 250), (250, 20, 200), (140, 60, 10))
+
+
+def fitted_state(recipe: str, architecture: str, faces: ProbeFaces, size: int) -> dict[str, Tensor]:
+    """A random network whose last layer was fitted to the faces, rows in RAF-DB's order, under torchvision's names."""
+    network = RECIPES[recipe].network(architecture, len(RAF_CLASSES))
+    randomise(network)
+    reading = Reading(recipe, architecture, RAF_CLASSES, "rgb", size, faces.side, *IMAGENET)
+    net = network.net
+    assert isinstance(net, nn.Module) and isinstance(net.fc, nn.Linear)
+    given = resized(faces.at(reading.face_size).float(), size)
+    with torch.no_grad():
+        features = network.features(InputLayer("rgb", reading.mean, reading.std)(given)).mean((2, 3))
+        rows = torch.tensor([RAF_CLASSES.index(name) for name in EXPRESSIONS])[faces.labels]
+        wanted = 10 * nn.functional.one_hot(rows, len(RAF_CLASSES)).float()
+        centre = features.mean(0)
+        weight = torch.linalg.lstsq(features - centre, wanted - wanted.mean(0), driver="gelsd").solution.T
+        net.fc.weight.copy_(weight)
+        net.fc.bias.copy_(wanted.mean(0) - weight @ centre)
+    return {name.removeprefix("net."): tensor.clone() for name, tensor in network.state_dict().items()}

@@ -18,6 +18,7 @@ def _explanation(checkpoint: str) -> dict[str, Any]:
     views = ("original", "flipped")
     return {
         "checkpoint": checkpoint,
+        "map_kind": "exact",
         "classes": list(EXPRESSIONS),
         "minor_classes": list(MINOR_CLASSES),
         "predicted": "happiness",

@@ -14,7 +14,7 @@ from app.explaining.service import service_of
 from model.files.revision import code_revision
 
 if TYPE_CHECKING:
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 router = APIRouter(tags=["operation"])
 
@@ -109,6 +109,6 @@ def _revision() -> str:
     return code_revision()
 
 
-def _checkpoints(request: Request) -> dict[str, Checkpoint]:
+def _checkpoints(request: Request) -> dict[str, AnyCheckpoint]:
     pipeline = service_of(request).pipeline
     return pipeline.explainer.checkpoints if pipeline is not None else {}

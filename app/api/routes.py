@@ -38,7 +38,7 @@ from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
     from app.explaining.pipeline import ExplainedPicture
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 router = APIRouter(prefix="/api/v1")
 
@@ -231,7 +231,7 @@ async def model(request: Request, name: Annotated[str, Path(description="A check
     return _listed(request, checkpoint)
 
 
-def _listed(request: Request, checkpoint: Checkpoint) -> Model:
+def _listed(request: Request, checkpoint: AnyCheckpoint) -> Model:
     return model_answer(checkpoint, mirror_floor(service_of(request).settings.checkpoint_dir, checkpoint.sha256))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.explaining.explainer import Explanation
     from app.explaining.maps import ModelMaps
     from app.explaining.pipeline import ExplainedPicture
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -108,7 +108,7 @@ class Cue(_Answer):
 
 
 class ModelExplanation(_Answer):
-    """What one model says of one face. With the method `cam`: mean over a map's cells + bias = logit."""
+    """What one model says of one face. With the method `cam` and exact maps: mean over a map's cells + bias = logit."""
 
     checkpoint: str = Field(description="The checkpoint that answered.")
     classes: list[str] = Field(description="The seven expressions, in the order of all numbers and maps here.")
@@ -121,6 +121,10 @@ class ModelExplanation(_Answer):
     grid: GridPlace = Field(description="Where the cells of the maps lie.")
     logits: ClassNumbers = Field(description="Scores, one number a class; with the gauge `centred` against the average class.")
     probabilities: ClassNumbers = Field(description="Softmax of the logits: from 0 to 1, with sum 1.")
+    map_kind: Literal["exact", "approximate"] = Field(
+        description="With the method `cam`: whether mean over a map's cells + bias is the logit, or only about so, since the model's head "
+        "is not linear. Maps of any other method are heuristics for every model."
+    )
     maps: Maps = Field(
         description="Classes x rows x columns, raw. With the method `cam` in logits: a cell's value over the number of cells is what it "
         "adds to the score. With any other method each map is scaled to 0..1."
@@ -158,7 +162,8 @@ class ExplanationResponse(_Answer):
     image: ImageSize = Field(description="Size of the picture, upright.")
     faces_found: int = Field(description="May be more than `faces` holds.")
     warnings: list[str] = Field(
-        description="Codes: icc_ignored, low_resolution_face, maps_scaled_one_by_one, same_network, taken_whole, uncalibrated_detector."
+        description="Codes: approximate_maps, icc_ignored, low_resolution_face, maps_scaled_one_by_one, same_network, taken_whole, "
+        "uncalibrated_detector."
     )
     faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
 
@@ -226,7 +231,7 @@ def _face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding:
     )
 
 
-def model_answer(checkpoint: Checkpoint, floor: float | None) -> Model:
+def model_answer(checkpoint: AnyCheckpoint, floor: float | None) -> Model:
     """A checkpoint as the API lists it, with its :func:`app.explaining.mirror_floor.mirror_floor`."""
     metadata = checkpoint.metadata
     grid = GridPlace(first=metadata.grid.first, step=metadata.grid.step, input=metadata.grid.input)
@@ -248,6 +253,7 @@ def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> Mo
         grid=GridPlace(first=maps.grid.first, step=maps.grid.step, input=maps.grid.input),
         logits=_both_views(maps.logits),
         probabilities=_both_views(maps.probabilities.astype(np.float32)),
+        map_kind=maps.map_kind,
         maps=Maps(original=original, flipped=flipped),
         consistency={
             expression: Consistency(pearson=c.pearson, mse=c.mse, relative_mse=c.relative_mse, iou=c.iou, own_symmetry=c.own_symmetry)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.explaining.explainer import Explainer
     from app.explaining.maps import ExplainedFaces
     from app.explaining.pipeline import ExplainedPicture
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 REQUEST_ID = "local"
 PATIENCE = 30  # times the service's time limits: nobody else waits for this picture
@@ -69,7 +69,7 @@ class LocalService:
         """The loaded models."""
         return self._loaded().explainer
 
-    def resolve(self, names: Sequence[str]) -> dict[str, Checkpoint]:
+    def resolve(self, names: Sequence[str]) -> dict[str, AnyCheckpoint]:
         """The checkpoints that the names asked for stand for, by those names.
 
         Raises:
@@ -97,7 +97,7 @@ class LocalService:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
 
-    def explain(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions, caption: str = "") -> LocalAnswer:
+    def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions, caption: str = "") -> LocalAnswer:
         """Decode and explain one picture with models of :meth:`resolve`; the caption names its faces in a figure.
 
         Raises:
@@ -107,7 +107,7 @@ class LocalService:
         explained = picture.as_faces(caption)
         return LocalAnswer(explanation_answer(picture, REQUEST_ID).model_dump_json().encode(), explained)
 
-    def picture(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions) -> ExplainedPicture:
+    def picture(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
         """As :meth:`explain`, as objects."""
         return self._runner.run(self._loaded().explain(data, models, options))
 

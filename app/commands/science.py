@@ -323,10 +323,10 @@ def _add_export(subparsers: Subparsers) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     from model.files.atomic_write import make_room
+    from model.importing.imported import load_model
     from model.onnx.export import export_onnx
-    from model.reference import load_checkpoint
 
     make_room(arguments.out)
-    export_onnx(load_checkpoint(arguments.checkpoint), arguments.out)
+    export_onnx(load_model(arguments.checkpoint), arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
     return 0

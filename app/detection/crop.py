@@ -62,22 +62,35 @@ def crop_face(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     Returns:
         ``(48, 48)`` uint8.
     """
-    left, top, width, height = box
-    first_column, columns = _weights(left, width, pixels.shape[1])
-    first_row, rows = _weights(top, height, pixels.shape[0])
-    inside = pixels[first_row : first_row + rows.shape[1], first_column : first_column + columns.shape[1]]
+    inside, rows, columns = _contributing(pixels, box, FACE_SIZE)
     grey = cv2.cvtColor(np.ascontiguousarray(inside), cv2.COLOR_RGB2GRAY).astype(np.float32)
     return np.clip(np.rint(rows @ grey @ columns.T), 0, 255).astype(np.uint8)
 
 
-def _weights(start: float, length: float, size: int) -> tuple[int, NDArray[np.float32]]:
-    """What each pixel of one axis contributes to each of the 48 output pixels.
+def crop_colour(pixels: NDArray[np.uint8], box: Box, side: int) -> NDArray[np.uint8]:
+    """As :func:`crop_face`, in colour and of any size: RGB ``(side, side, 3)`` uint8."""
+    inside, rows, columns = _contributing(pixels, box, side)
+    cut: NDArray[np.float32] = np.einsum("rh,hwc,sw->rsc", rows, inside.astype(np.float32), columns, optimize=True)
+    return np.clip(np.rint(cut), 0, 255).astype(np.uint8)
+
+
+def _contributing(pixels: NDArray[np.uint8], box: Box, side: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """The pixels ``(h, w, 3)`` that a crop of ``side`` pixels is made of, and the weights of their rows and columns in it."""
+    left, top, width, height = box
+    first_column, columns = _weights(left, width, pixels.shape[1], side)
+    first_row, rows = _weights(top, height, pixels.shape[0], side)
+    inside = pixels[first_row : first_row + rows.shape[1], first_column : first_column + columns.shape[1]]
+    return inside, rows, columns
+
+
+def _weights(start: float, length: float, size: int, side: int) -> tuple[int, NDArray[np.float32]]:
+    """What each pixel of one axis contributes to each of the ``side`` output pixels.
 
     Returns:
-        The first pixel that contributes, and ``(48, pixels)`` weights whose rows sum to 1.
+        The first pixel that contributes, and ``(side, pixels)`` weights whose rows sum to 1.
     """
-    step = length / FACE_SIZE
-    edges = start + step * np.arange(FACE_SIZE + 1)
+    step = length / side
+    edges = start + step * np.arange(side + 1)
     if step >= 1:
         # overlaps of an interval with pixels are differences of "how much of each pixel lies left of its end"
         first, last = (int(np.clip(math.floor(edges[0]), 0, size - 1)), int(np.clip(math.ceil(edges[-1]), 1, size)))
@@ -92,6 +105,6 @@ def _weights(start: float, length: float, size: int) -> tuple[int, NDArray[np.fl
     far = CUBIC * (distances**3 - 5 * distances**2 + 8 * distances - 4)
     pixels = np.clip(taps, 0, size - 1)
     first = int(pixels.min())
-    weights = np.zeros((FACE_SIZE, int(pixels.max()) - first + 1))
-    np.add.at(weights, (np.arange(FACE_SIZE)[:, None], pixels - first), np.where(distances <= 1, near, far))
+    weights = np.zeros((side, int(pixels.max()) - first + 1))
+    np.add.at(weights, (np.arange(side)[:, None], pixels - first), np.where(distances <= 1, near, far))
     return first, weights.astype(np.float32)

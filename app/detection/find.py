@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.decoding.decoder import DecodedImage
 from app.detection.asked_crop import Box, Crop
-from app.detection.crop import calibrated_crop, check_given_crop, crop_face, scaled, square_around
+from app.detection.crop import calibrated_crop, check_given_crop, crop_colour, crop_face, scaled, square_around
 from app.detection.detector import SMALLEST_FACE, DetectedFace, FaceDetector
 from app.detection.mtcnn import MtcnnDetector
 from app.detection.yunet import YuNetDetector
@@ -37,7 +39,8 @@ class FaceCrop:
     """A face ready for the networks.
 
     ``box`` (clipped to the picture), ``landmarks`` (by viewer's left and right) and ``crop``, the square that was cut out and may leave the
-    picture, are in pixels of the upright picture; ``grey`` is ``(48, 48)`` uint8. Only a detected face has a score and landmarks.
+    picture, are in pixels of the upright picture; ``grey`` is ``(48, 48)`` uint8, ``cut(side)`` the crop in colour, RGB
+    ``(side, side, 3)`` uint8. Only a detected face has a score and landmarks.
     """
 
     box: Box
@@ -46,6 +49,7 @@ class FaceCrop:
     crop: Box
     source: Source
     grey: NDArray[np.uint8]
+    cut: Callable[[int], NDArray[np.uint8]]
 
     @property
     def landmarks_in_crop(self) -> dict[str, Point] | None:
@@ -121,8 +125,9 @@ def _as_told(image: DecodedImage, box: Box, source: Source) -> FoundFaces:
 
 def _cropped(image: DecodedImage, box: Box, crop: Box, source: Source, face: DetectedFace | None) -> FaceCrop:
     x, y = image.reduction
-    grey = crop_face(image.pixels, scaled(crop, 1 / x, 1 / y))
-    return FaceCrop(_clipped(box, image), face.score if face else None, face.landmarks if face else None, crop, source, grey)
+    square = scaled(crop, 1 / x, 1 / y)
+    grey, cut = crop_face(image.pixels, square), partial(crop_colour, image.pixels, square)
+    return FaceCrop(_clipped(box, image), face.score if face else None, face.landmarks if face else None, crop, source, grey, cut)
 
 
 def _clipped(box: Box, image: DecodedImage) -> Box:

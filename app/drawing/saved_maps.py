@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explaining.maps import ExplainedFaces, FaceMaps, Floats, ModelMaps, Picture
+from app.explaining.maps import ExplainedFaces, FaceMaps, Floats, MapKind, ModelMaps, Picture
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
@@ -43,7 +43,7 @@ def save_maps(explained: ExplainedFaces) -> bytes:
 
     Entries: ``format``, ``method``, ``gauge``, ``classes``, ``faces`` (their number); for face i ``i/picture``, ``i/caption``, ``i/label``
     ("" if unknown), ``i/models``; and for each model ``i/name/`` with ``checkpoint``, ``minor_classes``, ``grid`` (first, step, input),
-    ``bias``, ``logits``, ``maps``.
+    ``bias``, ``logits``, ``maps``, ``map_kind`` (exact or approximate; a file without it has exact ones).
     """
     entries: dict[str, Any] = {
         "format": FILE_FORMAT,
@@ -65,6 +65,7 @@ def save_maps(explained: ExplainedFaces) -> bytes:
             entries[prefix + "bias"] = model.bias
             entries[prefix + "logits"] = model.logits
             entries[prefix + "maps"] = model.maps
+            entries[prefix + "map_kind"] = model.map_kind
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **entries)
     return buffer.getvalue()
@@ -199,4 +200,12 @@ def _read_model(entries: _Entries, index: int, name: str) -> ModelMaps:
         bias=entries.floats(prefix + "bias", (classes,)),
         logits=entries.floats(prefix + "logits", (2, classes)),
         maps=maps,
+        map_kind=_map_kind(entries, prefix + "map_kind"),
     )
+
+
+def _map_kind(entries: _Entries, name: str) -> MapKind:
+    kind = entries.text(name) if name in entries.arrays else "exact"
+    if kind not in ("exact", "approximate"):
+        raise SavedMapsError(f"{name!r}: {kind!r} is neither exact nor approximate")
+    return "exact" if kind == "exact" else "approximate"

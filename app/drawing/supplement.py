@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from app.explaining.explainer import Explainer
 from app.explaining.maps import ExplainedFaces, FaceMaps, softmax
-from model.checkpoints import Checkpoint
 from model.data.ferplus import FaceSet
 from model.errors import InputError
 from model.expressions import expression_index
+from model.importing.metadata import AnyCheckpoint
 from model.predictor import Faces, Predictor
 
 SHOWN = {"happiness": 1, "sadness": 2, "anger": 1, "surprise": 1}  # faces of each expression in the paper's supplement, in its order
@@ -38,7 +38,7 @@ class SupplementFigure:
     explained: ExplainedFaces
 
 
-def supplement_figures(explainer: Explainer, models: Mapping[str, Checkpoint], faces: FaceSet) -> list[SupplementFigure]:
+def supplement_figures(explainer: Explainer, models: Mapping[str, AnyCheckpoint], faces: FaceSet) -> list[SupplementFigure]:
     """The five figures' faces and maps.
 
     Args:
@@ -79,7 +79,7 @@ def label_scores(predictors: Sequence[Predictor], images: Faces, expression: str
 
 
 def chosen_figures(
-    explainer: Explainer, models: Mapping[str, Checkpoint], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
+    explainer: Explainer, models: Mapping[str, AnyCheckpoint], candidates: dict[str, FaceSet], scores: dict[str, NDArray[np.float64]]
 ) -> list[SupplementFigure]:
     """The figures of the faces that the rule chooses by their scores ``(N,)``, by expression."""
     figures = []
@@ -98,7 +98,7 @@ def nearest_to_median(scores: NDArray[np.float64], names: Sequence[str]) -> list
     return sorted(range(len(names)), key=lambda position: (distances[position], names[position]))
 
 
-def _explained(explainer: Explainer, models: Mapping[str, Checkpoint], faces: FaceSet, position: int, label: str) -> FaceMaps:
+def _explained(explainer: Explainer, models: Mapping[str, AnyCheckpoint], faces: FaceSet, position: int, label: str) -> FaceMaps:
     image = faces.images[position].numpy()
     (explanations,) = explainer.explain(image[None], models)
     maps = tuple(explanation.maps for explanation in explanations.values())

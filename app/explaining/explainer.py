@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from app.choices import OURS, Gauge, MapMethod
 from app.errors import ErrorCode, Problem
 from app.explaining.maps import ModelMaps
 from app.explaining.other_maps import scaled_maps
-from model.checkpoints import Checkpoint
 from model.expressions import EXPRESSIONS
 from model.geometry import FaceGeometry, Point
+from model.importing.metadata import AnyCheckpoint, map_kind
 from model.maps.face_regions import FittedTemplate, fit_template
 from model.maps.measures import (
     CONCENTRATED,
@@ -36,6 +36,7 @@ from model.networks import Grid
 from model.predictor import Answer, Predictor
 
 Landmarks = Mapping[str, Point]  # in units of the crop's side
+Cut = Callable[[int], NDArray[np.uint8]]  # RGB (N, 3, side, side) of N faces, for a side in pixels
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class FoundCue:
 class Explanation:
     """What one model says of one face: logits and maps of both views, their consistency by class, and the cues of its minor classes.
 
-    Cues are always read from the exact maps in the centred gauge, whatever method and gauge ``maps`` has.
+    Cues are always read from the maps of ``cam`` in the centred gauge, whatever method and gauge ``maps`` has.
     """
 
     maps: ModelMaps
@@ -117,12 +118,12 @@ class Explainer:
         predictors: what runs each of them, by the same names.
     """
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], ours: str, predictors: Mapping[str, Predictor]) -> None:
+    def __init__(self, checkpoints: Mapping[str, AnyCheckpoint], ours: str, predictors: Mapping[str, Predictor]) -> None:
         self.checkpoints = dict(checkpoints)
         self.ours = ours
         self.predictors = predictors
 
-    def checkpoint(self, name: str) -> Checkpoint:
+    def checkpoint(self, name: str) -> AnyCheckpoint:
         """The checkpoint that a name asked for stands for.
 
         Raises:
@@ -133,7 +134,7 @@ class Explainer:
             raise Problem(ErrorCode.INVALID_PARAMETER, "There is no such model: GET /api/v1/models lists them.", "/query/models")
         return found
 
-    def resolve(self, names: Sequence[str]) -> dict[str, Checkpoint]:
+    def resolve(self, names: Sequence[str]) -> dict[str, AnyCheckpoint]:
         """The checkpoints that the names asked for stand for, by those names.
 
         Raises:
@@ -144,10 +145,11 @@ class Explainer:
     def explain(
         self,
         faces: NDArray[np.uint8],
-        models: Mapping[str, Checkpoint],
+        models: Mapping[str, AnyCheckpoint],
         method: MapMethod = MapMethod.CAM,
         gauge: Gauge = Gauge.CENTRED,
         landmarks: Sequence[Landmarks | None] | None = None,
+        cut: Cut | None = None,
     ) -> list[dict[str, Explanation]]:
         """Explain each face with each model: one forward pass a model on all faces and their mirror images.
 
@@ -157,6 +159,7 @@ class Explainer:
             method: how the maps are made.
             gauge: ``centred``: maps, logits and biases against the mean over the classes; ``trained``: as the weights are.
             landmarks: the five points of each face, None for the mean ones.
+            cut: the same faces in colour, for models that were trained on such; None where there are only grey ones.
 
         Returns:
             For each face, explanations by the names asked for.
@@ -166,17 +169,28 @@ class Explainer:
         """
         marks = landmarks or [None] * len(faces)
         distinct = {checkpoint.name: checkpoint for checkpoint in models.values()}
-        answers = {name: self._explain_with(checkpoint, faces, method, gauge, marks) for name, checkpoint in distinct.items()}
+        answers = {
+            name: self._explain_with(checkpoint, _shown(checkpoint, faces, cut), method, gauge, marks)
+            for name, checkpoint in distinct.items()
+        }
         return [{name: _named(answers[checkpoint.name][index], name) for name, checkpoint in models.items()} for index in range(len(faces))]
 
     def _explain_with(
-        self, checkpoint: Checkpoint, faces: NDArray[np.uint8], method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+        self, checkpoint: AnyCheckpoint, faces: NDArray[np.uint8], method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
     ) -> list[Explanation]:
         predictor = self.predictors[checkpoint.name]
         with metrics.stage("forward"):
             views = _forward(predictor, faces)
         with metrics.stage("maps"):
             return _read(checkpoint, predictor, views, method, gauge, landmarks)
+
+
+def _shown(checkpoint: AnyCheckpoint, grey: NDArray[np.uint8], cut: Cut | None) -> NDArray[np.uint8]:
+    """The faces as a checkpoint was trained on them: grey ``(N, 48, 48)``, or RGB ``(N, 3, S, S)``."""
+    metadata = checkpoint.metadata
+    if cut is None or (metadata.colour, metadata.face_size) == ("grey", grey.shape[-1]):
+        return grey
+    return cut(metadata.face_size)
 
 
 def _named(explanation: Explanation, name: str) -> Explanation:
@@ -194,7 +208,7 @@ def _forward(predictor: Predictor, faces: NDArray[np.uint8]) -> _Views:
 
 
 def _read(
-    checkpoint: Checkpoint, predictor: Predictor, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
+    checkpoint: AnyCheckpoint, predictor: Predictor, views: _Views, method: MapMethod, gauge: Gauge, landmarks: Sequence[Landmarks | None]
 ) -> list[Explanation]:
     """Explanations of the faces, one each, under the checkpoint's own name."""
     metadata = checkpoint.metadata
@@ -218,6 +232,7 @@ def _read(
                 bias=bias,
                 logits=logits[:, index],
                 maps=maps[:, index],
+                map_kind=map_kind(checkpoint),
             ),
             consistency[index],
             cues[index],
@@ -249,7 +264,7 @@ def _consistency(maps: Floats, paper_maps: Floats) -> list[dict[str, MirrorAgree
     ]
 
 
-def _cues(checkpoint: Checkpoint, maps: Floats, landmarks: Sequence[Landmarks | None]) -> list[tuple[FoundCue, ...]]:
+def _cues(checkpoint: AnyCheckpoint, maps: Floats, landmarks: Sequence[Landmarks | None]) -> list[tuple[FoundCue, ...]]:
     """Cues of each face's minor classes, from centred maps ``(2, N, L, h, w)``."""
     metadata = checkpoint.metadata
     minor = [metadata.classes.index(name) for name in metadata.minor_classes]

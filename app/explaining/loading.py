@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from app.detection.detector import FaceDetector
     from app.explaining.explainer import Explainer
     from app.settings import Settings
-    from model.checkpoints import Checkpoint, ManifestEntry, StoredCheckpoint
+    from model.checkpoints import ManifestEntry, StoredCheckpoint
+    from model.importing.metadata import AnyCheckpoint
     from model.predictor import Predictor
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for empty folders
@@ -26,7 +27,7 @@ ADDRESS_SPACE_BYTES = 4 << 30  # mapped, of which a sixth is used: most is the l
 
 
 def load_explainer(settings: Settings) -> Explainer:
-    """The checkpoints of the manifest, each checked against it, and the extra ones the settings name.
+    """The checkpoints of the manifest, each checked against it, and the extra and imported ones the settings name.
 
     Raises:
         CheckpointError: one of them cannot be used; the message names the file and the reason.
@@ -40,7 +41,8 @@ def load_explainer(settings: Settings) -> Explainer:
     wanted: dict[str, tuple[Path, ManifestEntry | None]] = {
         name: (settings.checkpoint_dir / entry.file, entry) for name, entry in manifest.checkpoints.items()
     }
-    for path in settings.extra_checkpoints:
+    imported = () if settings.models is None else sorted(settings.models.glob("*.safetensors"))
+    for path in (*settings.extra_checkpoints, *imported):
         if path.stem in wanted:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
         wanted[path.stem] = (path, None)
@@ -51,18 +53,34 @@ def load_explainer(settings: Settings) -> Explainer:
     return Explainer(checkpoints, manifest.ours, {name: predictor for name, (_, predictor) in loaded.items()})
 
 
-def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[Checkpoint, Predictor]:
+def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[AnyCheckpoint, Predictor]:
     """A checkpoint and what runs it: ONNX Runtime, or PyTorch where its network has no graph here."""
     from model.checkpoints import Checkpoint, check_golden, golden_image, read_checkpoint
+    from model.importing.metadata import is_import
     from model.onnx.graphs import find_graph
     from model.onnx.predictor import OnnxPredictor
 
+    if entry is None and is_import(path):
+        return _imported(path, threads)
     stored = read_checkpoint(path, entry)
     graph = find_graph(stored.metadata)
     predictor = _in_pytorch(stored, threads) if graph is None else OnnxPredictor(stored, graph, threads)
     if entry is not None:
         check_golden(path, predictor(golden_image()).logits[0], entry)
     return Checkpoint(stored.name, stored.metadata, stored.sha256), predictor
+
+
+def _imported(path: Path, threads: int) -> tuple[AnyCheckpoint, Predictor]:
+    import torch
+
+    from model.importing.imported import ImportedModel, load_model
+    from model.importing.metadata import ImportedCheckpoint
+    from model.importing.predictor import ImportedPredictor
+
+    torch.set_num_threads(threads)
+    model = load_model(path)
+    assert isinstance(model, ImportedModel)
+    return ImportedCheckpoint(model.name, model.metadata, model.sha256), ImportedPredictor(model)
 
 
 def _in_pytorch(stored: StoredCheckpoint, threads: int) -> Predictor:

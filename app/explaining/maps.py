@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from model.networks import Grid
 
 ORIGINAL, FLIPPED = 0, 1  # positions on the first axis of logits and maps
 
+MapKind = Literal["exact", "approximate"]
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]  # grey (H, H) or RGB (H, W, 3)
 
@@ -19,7 +20,7 @@ Picture = NDArray[np.uint8]  # grey (H, H) or RGB (H, W, 3)
 @dataclass(frozen=True)
 class ModelMaps:
     """What one model says of a face: ``logits`` (2, 7) and ``maps`` (2, 7, h, w), first of the face, then of its mirror image as the
-    network saw it (not mapped back), and ``bias`` (7,); with the method ``cam``, ``maps.mean((2, 3)) + bias == logits``.
+    network saw it (not mapped back), and ``bias`` (7,); with the method ``cam`` and exact maps, ``maps.mean((2, 3)) + bias == logits``.
 
     ``name`` is the name asked for (such as ``ours``), ``checkpoint`` the one that answered.
     """
@@ -31,11 +32,13 @@ class ModelMaps:
     bias: Floats
     logits: Floats
     maps: Floats
+    map_kind: MapKind = "exact"
 
     @property
     def title(self) -> str:
-        """Name for people: ``ours (mek_sf)`` for an alias, else the checkpoint's name."""
-        return self.name if self.name == self.checkpoint else f"{self.name} ({self.checkpoint})"
+        """Name for people: ``ours (mek_sf)`` for an alias, else the checkpoint's name; approximate maps are never without that word."""
+        name = self.name if self.name == self.checkpoint else f"{self.name} ({self.checkpoint})"
+        return name if self.map_kind == "exact" else f"{name}, approximate maps"
 
     @property
     def probabilities(self) -> NDArray[np.float64]:

@@ -20,10 +20,11 @@ from app.explaining.maps import ExplainedFaces, FaceMaps
 from app.explaining.options import ExplainOptions
 from app.explaining.other_maps import prepare
 from app.logs import note
-from model.checkpoints import Checkpoint
+from model.importing.metadata import AnyCheckpoint, map_kind
 
 MAPS_SCALED = "maps_scaled_one_by_one"
 SAME_NETWORK = "same_network"  # behind two of the names asked for
+APPROXIMATE_MAPS = "approximate_maps"  # of a model whose head is not linear
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Pipeline:
     explainer: Explainer
     executor: ComputePool
 
-    async def explain(self, data: bytes, models: Mapping[str, Checkpoint], options: ExplainOptions) -> ExplainedPicture:
+    async def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
         """Decode a picture in a decoder process and explain it in a compute slot.
 
         Args:
@@ -73,7 +74,7 @@ class Pipeline:
 
 
 def explain_image(
-    image: DecodedImage, detector: FaceDetector, explainer: Explainer, models: Mapping[str, Checkpoint], options: ExplainOptions
+    image: DecodedImage, detector: FaceDetector, explainer: Explainer, models: Mapping[str, AnyCheckpoint], options: ExplainOptions
 ) -> ExplainedPicture:
     """Find and explain the faces of a decoded picture, in the calling thread.
 
@@ -93,9 +94,11 @@ def explain_image(
         options.method,
         options.gauge,
         [face.landmarks_in_crop for face in found.faces],
+        lambda side: np.stack([face.cut(side).transpose(2, 0, 1) for face in found.faces]),
     )
     scaled = () if options.method is MapMethod.CAM else (MAPS_SCALED,)
     distinct = {checkpoint.name for checkpoint in models.values()}
     same = (SAME_NETWORK,) if len(distinct) < len(models) else ()
-    warnings = (*image.warnings, *found.warnings, *scaled, *same)
+    approximate = (APPROXIMATE_MAPS,) if any(map_kind(model) == "approximate" for model in models.values()) else ()
+    warnings = (*image.warnings, *found.warnings, *scaled, *same, *approximate)
     return ExplainedPicture(image.width, image.height, found, tuple(explanations), warnings, options)

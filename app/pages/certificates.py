@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.settings import Settings
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # files: their problems are JSON
@@ -58,13 +58,14 @@ def certificate_file(certificate: Certificate) -> str:
     return templates.env.get_template("certificate_file.html").render(name=certificate.checkpoint, **_shown(certificate))
 
 
-def certified(settings: Settings, checkpoint: Checkpoint) -> dict[str, Any]:
+def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     """A model's certificate as ``found`` with its ``summary``, or None with what is ``missing`` and the ``command`` that makes it.
 
     Raises:
         Problem: ``internal_error`` for a file that cannot be used.
     """
     folders = [settings.checkpoint_dir, *(path.parent for path in settings.extra_checkpoints)]
+    folders += [] if settings.models is None else [settings.models]
     paths = [certificate_path(folder / f"{checkpoint.name}.safetensors") for folder in folders]
     of_this_name = [_load(path) for path in dict.fromkeys(paths) if path.is_file()]
     found = next((each for each in of_this_name if each.sha256 == checkpoint.sha256), None)
@@ -87,7 +88,7 @@ def _load(path: Path) -> Certificate:
         raise unusable_file(error, path.parent, "The certificate cannot be used.", remedy) from error
 
 
-def _checkpoint(request: Request, name: str) -> Checkpoint:
+def _checkpoint(request: Request, name: str) -> AnyCheckpoint:
     explainer = service_of(request).loaded_pipeline().explainer
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.explaining.explainer import Explainer
     from app.pages.face_browser import FaceBrowser
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON
@@ -134,13 +134,15 @@ def checked_index(browser: FaceBrowser, index: int) -> int:
     return index
 
 
-def _compared(explainer: Explainer) -> tuple[Checkpoint, Checkpoint]:
+def _compared(explainer: Explainer) -> tuple[AnyCheckpoint, AnyCheckpoint]:
     """Baseline and ours; a server without a baseline compares ours with itself."""
     ours = explainer.checkpoints[explainer.ours]
     return explainer.checkpoints.get("baseline", ours), ours
 
 
-def _let_models_see(request: Request, browser: FaceBrowser, explainer: Explainer, checkpoints: tuple[Checkpoint, Checkpoint]) -> int | None:
+def _let_models_see(
+    request: Request, browser: FaceBrowser, explainer: Explainer, checkpoints: tuple[AnyCheckpoint, AnyCheckpoint]
+) -> int | None:
     """Start what is missing; the share done so far in per cent, None when all is known."""
     executor, tasks = service_of(request).executor, page_state(request).tasks
     done = min(browser.progress(checkpoint) for checkpoint in checkpoints)
@@ -153,7 +155,7 @@ def _let_models_see(request: Request, browser: FaceBrowser, explainer: Explainer
     return round(50 * sum(browser.progress(checkpoint) for checkpoint in checkpoints))
 
 
-def _entry(browser: FaceBrowser, index: int, first: Checkpoint, second: Checkpoint) -> dict[str, Any]:
+def _entry(browser: FaceBrowser, index: int, first: AnyCheckpoint, second: AnyCheckpoint) -> dict[str, Any]:
     return {
         "index": index,
         "label": browser.label(index),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.explaining.compute import ComputePool
-    from model.checkpoints import Checkpoint
+    from model.importing.metadata import AnyCheckpoint
     from model.predictor import Faces, Predictor
 
 PAGE_FACES = 48
@@ -82,18 +82,18 @@ class FaceBrowser:
         counts = {name: int(count) for name, count in zip(VOTE_COLUMNS, self._faces.votes[index], strict=True) if count}
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
-    def prediction(self, index: int, checkpoint: Checkpoint) -> str | None:
+    def prediction(self, index: int, checkpoint: AnyCheckpoint) -> str | None:
         """What a model says of a face; None while it is not known."""
         known = self._predictions.get(checkpoint.sha256)
         return None if known is None else EXPRESSIONS[int(known[index])]
 
-    def progress(self, checkpoint: Checkpoint) -> float:
+    def progress(self, checkpoint: AnyCheckpoint) -> float:
         """Share of the faces a model has seen, 0..1."""
         if checkpoint.sha256 in self._predictions:
             return 1.0
         return self._progress.get(checkpoint.sha256, 0) / len(self)
 
-    async def predict(self, checkpoint: Checkpoint, predictor: Predictor, pool: ComputePool) -> None:
+    async def predict(self, checkpoint: AnyCheckpoint, predictor: Predictor, pool: ComputePool) -> None:
         """Let a model see all faces, a small batch at a time; returns at once if it has, or is at it."""
         key = checkpoint.sha256
         if key in self._predictions or key in self._progress:
@@ -109,7 +109,7 @@ class FaceBrowser:
         finally:
             del self._progress[key]
 
-    def find(self, wanted: Wanted, first: Checkpoint, second: Checkpoint) -> list[int]:
+    def find(self, wanted: Wanted, first: AnyCheckpoint, second: AnyCheckpoint) -> list[int]:
         """Indices of the faces that meet all filters; an outcome matches nothing until both models have seen all faces."""
         chosen = np.ones(len(self), dtype=bool)
         labels = self._faces.labels.numpy()
@@ -122,7 +122,7 @@ class FaceBrowser:
             chosen &= self._matches(wanted.outcome, first, second, labels)
         return [int(index) for index in np.flatnonzero(chosen)]
 
-    def _matches(self, outcome: WhoIsRight, first: Checkpoint, second: Checkpoint, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _matches(self, outcome: WhoIsRight, first: AnyCheckpoint, second: AnyCheckpoint, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         predicted = self._predictions.get(first.sha256), self._predictions.get(second.sha256)
         if predicted[0] is None or predicted[1] is None:
             return np.zeros(len(self), dtype=bool)

@@ -11,6 +11,7 @@ from app.errors import ErrorCode, Problem
 from app.explaining.service import service_of
 from app.numbers import decimal, percent
 from app.pages.certificates import certified
+from app.pages.imported_card import imported_card, imported_summary, is_imported
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
 from model.expressions import EXPRESSIONS
@@ -52,12 +53,17 @@ async def model_card(request: Request, name: str) -> Response:
     checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
-    card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256) | {"strengths": _strengths(explainer, checkpoint)}
+    if is_imported(checkpoint.metadata):
+        card = imported_card(checkpoint.name, checkpoint.metadata, checkpoint.sha256)
+    else:
+        card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256) | {"strengths": _strengths(explainer, checkpoint)}
     card["certificate"] = certified(service_of(request).settings, checkpoint)
     return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
 
 
 def _headline(name: str, metadata: Any) -> dict[str, Any]:
+    if is_imported(metadata):
+        return {"name": name, "summary": imported_summary(metadata), "test": None}
     test = metadata.metrics.get("test")
     return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
 

@@ -82,6 +82,7 @@ def _model(name: str, explanation: Explanation, grey: Picture, limits: Floats, f
     return {
         "name": name,
         "checkpoint": maps.checkpoint,
+        "map_kind": maps.map_kind,
         "rows": rows,
         "meters": [meter(explanation, expression, floors) for expression in EXPRESSIONS],
         "limit": f"{float(limits.max()):.2f}",

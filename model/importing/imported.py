@@ -29,7 +29,7 @@ from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 from model.importing.integrated import ImportedClassifier, IntegratedHead
 from model.importing.layouts.base import FeatureLayers, PublishedNetwork
-from model.importing.metadata import Colour, ImportedMetadata, Triple
+from model.importing.metadata import Colour, ImportedCheckpoint, ImportedMetadata, Triple, is_import
 from model.importing.recipes import find_recipe
 from model.networks.backbone import prepare_for_inference
 from model.preprocessing import FaceCrops, network_input, resized
@@ -39,13 +39,10 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn colours 
 
 
 @dataclass(frozen=True)
-class ImportedModel:
+class ImportedModel(ImportedCheckpoint):
     """A loaded import: as a :class:`model.reference.ReferenceCheckpoint`, with other metadata."""
 
-    name: str
     classifier: ImportedClassifier
-    metadata: ImportedMetadata
-    sha256: str
 
 
 ServedModel = ReferenceCheckpoint | ImportedModel
@@ -80,10 +77,10 @@ def load_model(path: Path) -> ServedModel:
     Raises:
         CheckpointError: the file is missing, damaged, or not what its metadata says.
     """
+    if not is_import(path):
+        return load_checkpoint(path)
     data = read_model_file(path)
     text = metadata_text(path, data)
-    if '"unturned-import-' not in text:
-        return load_checkpoint(path)
     try:
         metadata = ImportedMetadata.model_validate_json(text)
         tensors = {name: torch.from_numpy(tensor) for name, tensor in finite_tensors(path, data).items()}
@@ -98,7 +95,7 @@ def load_model(path: Path) -> ServedModel:
         raise CheckpointError(
             f"{path}: golden image gives logits {gap:.2g} away from those at its import (allowed {allowed:.2g}): import it again"
         )
-    return ImportedModel(path.stem, classifier, metadata, hashlib.sha256(data).hexdigest())
+    return ImportedModel(path.stem, metadata, hashlib.sha256(data).hexdigest(), classifier)
 
 
 def save_imported(path: Path, tensors: Mapping[str, Tensor], metadata: ImportedMetadata) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model.checkpoints import Name, Number, Text
+from model.checkpoints import Checkpoint, Name, Number, Text, metadata_text, read_model_file
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import FaceGeometry
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid
@@ -86,3 +88,29 @@ class ImportedMetadata(BaseModel):
     def order(self) -> tuple[int, ...]:
         """Which row of the file's classifier each expression is."""
         return tuple(self.published_classes.index(name) for name in EXPRESSIONS)
+
+
+@dataclass(frozen=True)
+class ImportedCheckpoint:
+    """What is known of a loaded import; ``sha256`` (hex) is its file's."""
+
+    name: str
+    metadata: ImportedMetadata
+    sha256: str
+
+
+AnyCheckpoint = Checkpoint | ImportedCheckpoint
+
+
+def map_kind(checkpoint: AnyCheckpoint) -> MapKind:
+    """Whether each logit is the mean of its map plus the bias: of imported models alone it may not be."""
+    return checkpoint.metadata.maps if isinstance(checkpoint, ImportedCheckpoint) else "exact"
+
+
+def is_import(path: Path) -> bool:
+    """Whether a file of this project's programs was written by ``unturned import``.
+
+    Raises:
+        CheckpointError: it is no file of theirs.
+    """
+    return '"unturned-import-' in metadata_text(path, read_model_file(path))

@@ -15,12 +15,14 @@ from onnxscript import ir, optimizer
 from torch import Tensor
 
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
+from model.importing.imported import ServedModel
+from model.importing.integrated import IntegratedHead
 from model.networks import LARGEST_INPUT, NETWORKS, network_grid, smallest_input
 from model.networks.build import build_network
 from model.onnx.graphs import GRAPHS, INPUT_NAME, OUTPUT_NAMES, POSITIONAL_INPUT, SIDE, graph_name
-from model.reference import ReferenceCheckpoint
 
 METADATA_KEY = "unturned"
 SHA256_KEY = "sha256"
@@ -36,7 +38,7 @@ class _WithFeatures(ExpressionClassifier):
         return logits, maps, features
 
 
-def export_onnx(checkpoint: ReferenceCheckpoint, path: Path) -> None:
+def export_onnx(checkpoint: ServedModel, path: Path) -> None:
     """Write a checkpoint as one self-contained ONNX file (float32, batch of any size).
 
     Input ``images``: ``(N, 3, S, S)`` float32 RGB in 0..255, as :func:`model.preprocessing.network_input` makes it. Outputs ``logits``
@@ -45,9 +47,13 @@ def export_onnx(checkpoint: ReferenceCheckpoint, path: Path) -> None:
     metadata is kept as JSON under ``unturned``, its hash under ``sha256``.
 
     Raises:
+        InputError: the maps are approximate ones, which need gradients.
         FileError: the file cannot be written; nothing is left behind.
     """
-    proto = _graph(checkpoint.classifier, checkpoint.metadata.input_size, any_size=False)
+    network, head = checkpoint.classifier.network, checkpoint.classifier.head
+    if isinstance(head, IntegratedHead):
+        raise InputError(f"{checkpoint.name}: its maps are approximate and need gradients, which no ONNX graph has; only exact ones export")
+    proto = _graph(ExpressionClassifier(network, head).eval(), checkpoint.metadata.input_size, any_size=False)
     notes = {METADATA_KEY: checkpoint.metadata.model_dump_json(), SHA256_KEY: checkpoint.sha256}
     onnx.helper.set_model_props(proto, notes)
     replace_file(path, proto.SerializeToString())

@@ -31,6 +31,16 @@ function floorNote({ floor }) {
   return floor === null ? null : element("span", { className: "view-name" }, `other faces ${correlation(floor)}`);
 }
 
+/**
+ * Which kind its maps are, wherever a model with approximate ones is shown.
+ *
+ * @param {Explanation} explanation
+ * @param {Explanation[]} all
+ */
+function kindNote({ map_kind: kind }, all) {
+  return all.some((other) => other.map_kind === "approximate") ? element("span", { className: "view-name map-kind" }, `${kind} maps`) : null;
+}
+
 const NARROW = window.matchMedia("(max-width: 940px)"); // below, the classes' names would not fit their columns;
 
 export class MapGrid {
@@ -190,7 +200,7 @@ export class MapGrid {
     const { names, explanations } = /** @type {Shown} */ (this.#shown);
     const { classes } = explanations[0];
     const head = element("thead", {},
-      element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, name, floorNote(explanations[model])))),
+      element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, name, kindNote(explanations[model], explanations), floorNote(explanations[model])))),
       element("tr", {}, element("td", { className: "agreement-pair" }, "flip consistency r and own symmetry, left and right model"), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
     );
     const rows = classes.map((name, index) => element("tr", {},
@@ -238,8 +248,9 @@ export class MapGrid {
    */
   #rowHead(name, explanation, view) {
     const alias = name === explanation.checkpoint ? null : element("span", { className: "view-name" }, explanation.checkpoint);
+    const kind = kindNote(explanation, /** @type {Shown} */ (this.#shown).explanations);
     return element("th", { scope: "row" },
-      element("span", { className: "model-name" }, name), view === "original" ? alias : null,
+      element("span", { className: "model-name" }, name), view === "original" ? alias : null, kind,
       element("span", { className: "view-name" }, view === "original" ? "original" : "mirrored"));
   }
 

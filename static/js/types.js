@@ -27,6 +27,7 @@
  * @property {number} total_variation between the probabilities of the two views
  * @property {number[]} bias
  * @property {Grid} grid
+ * @property {"exact" | "approximate"} map_kind whether the mean of a map plus the bias is the logit
  * @property {Record<View, number[]>} logits
  * @property {Record<View, number[]>} probabilities
  * @property {Record<View, Cells[]>} maps flipped ones as the network saw the mirrored face, not mapped back

@@ -61,7 +61,7 @@ def test_the_answer_has_the_form_of_the_contract(client: TestClient, astronaut_j
     said = face["explanations"]["ours"]
     assert list(said) == [
         "checkpoint", "classes", "minor_classes", "predicted", "predicted_flipped", "total_variation", "two_views", "bias", "grid",
-        "logits", "probabilities", "maps", "consistency", "cues",
+        "logits", "probabilities", "map_kind", "maps", "consistency", "cues",
     ]  # fmt: skip
     assert said["classes"] == list(EXPRESSIONS) and said["minor_classes"] == ["fear", "disgust"]
     assert said["grid"] == {"first": 17, "step": 16, "input": 99}

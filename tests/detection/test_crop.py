@@ -60,7 +60,7 @@ def test_whole_factors_give_the_means_of_blocks() -> None:
 @given(st.integers(-960, 1600), st.integers(-960, 1600), st.integers(16, 50))
 def test_any_box_gives_area_means_with_the_border_repeated(left: int, top: int, cell: int) -> None:
     picture = grey_noise(70, 90)
-    fine, margin = 16, 170  # all in sixteenths of a pixel: a cell of the crop is `cell` of them wide
+    fine, margin = 16, 180  # all in sixteenths of a pixel: a cell of the crop is `cell` of them wide
     wide = cv2.copyMakeBorder(picture[:, :, 0], margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     rows, columns = (np.arange(start, start + 48 * cell) // fine + margin for start in (top, left))
     expected = wide[np.ix_(rows, columns)].reshape(48, cell, 48, cell).mean(axis=(1, 3))

@@ -26,6 +26,7 @@ from app.pages.models import SUMMARIES
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
+from model.checkpoints import Checkpoint
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.methods.registry import METHODS
 from tests.api_calls import code
@@ -256,6 +257,7 @@ def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
     explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
     markup = "<img src=x onerror=alert(1)>"
     checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
     metadata = checkpoint.metadata.model_copy(update={"hyperparameters": {"resnet18_weights": markup}})
     explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
     text = client.get("/models/baseline").text

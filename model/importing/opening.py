@@ -1,0 +1,97 @@
+"""A published checkpoint's tensors, read from safetensors here or from a pickle in a process that can do no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from model.errors import InputError
+from model.files.regular_file import read_regular_file
+from model.importing.opening_child import HEAD
+
+LARGEST_FILE = 4 << 30
+OPEN_SECONDS = 600.0
+ENVELOPES = ("state_dict_model", "model_state_dict", "state_dict", "model")  # keys under which the weights stand, in this order
+SEPARATOR = "/"
+HOW_TO_SAVE = "where you trust the file, load it and save its weights alone: torch.save(model.state_dict(), FILE)"
+
+
+def published_tensors(path: Path) -> tuple[bytes, dict[str, Tensor]]:
+    """The file's bytes, and the weights in it by the names that its network has for them, without ``module.`` in front.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or holds something that only code of its makers could open.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: has more than {LARGEST_FILE >> 30} GiB, which no checkpoint of one network has")
+        data = read_regular_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if path.suffix == ".safetensors":
+        return data, unwrapped(_loaded(path, data))
+    return data, unwrapped(_loaded(path, _opened(path, data)))
+
+
+def _loaded(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged, or no safetensors file ({error}): copy or load it again") from error
+
+
+def _opened(path: Path, data: bytes) -> bytes:
+    """The pickle's tensors as safetensors, from a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UNTURNED_")}
+    environment |= {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-B", "-W", "ignore", "-m", "model.importing.opening_child"],
+            input=data,
+            capture_output=True,
+            env=environment,
+            timeout=OPEN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{path}: was not opened within {OPEN_SECONDS:g} seconds: {HOW_TO_SAVE}") from error
+    head = done.stdout[: HEAD.size]
+    if done.returncode != 0 or len(head) < HEAD.size:
+        raise InputError(f"{path}: the process that opens it ended ({done.returncode}), so it is damaged or hostile: {HOW_TO_SAVE}")
+    (length,) = HEAD.unpack(head)
+    answer = json.loads(done.stdout[HEAD.size : HEAD.size + length])
+    if answer:
+        raise InputError(f"{path}: {_refusal(answer['code'], answer['detail'])}")
+    return done.stdout[HEAD.size + length :]
+
+
+def _refusal(code: str, detail: str) -> str:
+    if code == "not_allowed":
+        named = detail.partition("GLOBAL ")[2].split(" ")[0] or detail[:200]
+        return f"refused, nothing of it was run: it asks for code ({named}), which weights do not need; {HOW_TO_SAVE}"
+    if code == "no_tensors":
+        return f"holds no tensor by name but a {detail}; {HOW_TO_SAVE}"
+    return f"is damaged or cut short, or no file of torch.save ({detail}): copy or load it again"
+
+
+def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights out of what training scripts wrap them in, by the names of the network.
+
+    RUL keeps its last layer in a second dict, ``fc_state_dict``, whose names have no prefix; here they begin with ``fc.``.
+    """
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        outer, _, inner = name.rpartition(SEPARATOR)
+        groups.setdefault(outer, {})[inner] = tensor
+    chosen = next((groups[key] for key in ENVELOPES if key in groups), groups.get("", {}))
+    found = {name.removeprefix("module."): tensor for name, tensor in chosen.items()}
+    last = {f"fc.{name.removeprefix('module.')}": tensor for name, tensor in groups.get("fc_state_dict", {}).items()}
+    return {**found, **last}

@@ -1,0 +1,49 @@
+"""What runs an imported model for the service: PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.classifier import Prediction
+from model.importing.imported import ImportedModel
+from model.importing.integrated import IntegratedHead
+from model.predictor import Answer, Faces, Floats
+from model.preprocessing import resized
+
+
+class ImportedPredictor:
+    """An imported model as a :class:`model.predictor.Predictor`."""
+
+    def __init__(self, model: ImportedModel) -> None:
+        self._model = model
+
+    @property
+    def bias(self) -> Floats:
+        return self._model.classifier.head.bias.numpy()
+
+    def head(self) -> nn.Module:
+        head = self._model.classifier.head
+        return _WithoutMaps(head) if isinstance(head, IntegratedHead) else head
+
+    @torch.inference_mode()
+    def __call__(self, faces: Faces) -> Answer:
+        """Faces are brought to the size of the training faces, then to the input's."""
+        metadata, classifier = self._model.metadata, self._model.classifier
+        given = torch.from_numpy(np.ascontiguousarray(faces)).float()
+        coloured = given.unsqueeze(1).expand(-1, 3, -1, -1) if given.ndim == 3 else given
+        features = classifier.network(resized(resized(coloured, metadata.face_size), metadata.input_size))
+        prediction: Prediction = classifier.head(features)
+        return Answer(prediction.logits.numpy(), prediction.maps.numpy(), features.numpy())
+
+
+class _WithoutMaps(nn.Module):
+    """An :class:`IntegratedHead` for methods that make maps of their own; in place of its maps stand the features."""
+
+    def __init__(self, head: IntegratedHead) -> None:
+        super().__init__()
+        self.layers = head.layers
+
+    def forward(self, features: Tensor) -> Prediction:
+        return Prediction(self.layers(features), features)

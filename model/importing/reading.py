@@ -1,0 +1,98 @@
+"""How a published file is to be read, and whether its tensors are what that says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.errors import InputError
+from model.expressions import EXPRESSIONS
+from model.importing.imported import InputLayer, filled_network
+from model.importing.layouts.base import PublishedNetwork
+from model.importing.metadata import CONTEMPT, Colour, Triple
+from model.importing.recipes import RECIPES, find_recipe, network_tensors
+from model.networks import LARGEST_INPUT, SMALLEST_INPUT
+from model.preprocessing import resized
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A recipe with what the user said otherwise.
+
+    ``classes`` are the file's, in its order; ``face_size`` the side of its training faces in pixels; ``mean`` and ``std`` of channels in
+    0..1, in the network's order of them.
+    """
+
+    recipe: str
+    architecture: str
+    classes: tuple[str, ...]
+    colour: Colour
+    input_size: int
+    face_size: int
+    mean: Triple
+    std: Triple
+
+    def __post_init__(self) -> None:
+        if not SMALLEST_INPUT <= self.input_size <= LARGEST_INPUT:
+            raise InputError(f"--size is {SMALLEST_INPUT} to {LARGEST_INPUT} pixels, not {self.input_size}")
+        if set(self.classes) - {CONTEMPT} != set(EXPRESSIONS) or len(set(self.classes)) != len(self.classes):
+            raise InputError(
+                f"--classes names {', '.join(EXPRESSIONS)} in the file's order, each once, and {CONTEMPT} where the file has it; not "
+                f"{', '.join(self.classes)}"
+            )
+
+
+def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors under the network's names, as many classes as are named.
+
+    Raises:
+        InputError: the tensors are another network's; the message names the recipes they would fit.
+    """
+    recipe = find_recipe(reading.recipe)
+    tensors = network_tensors(recipe, published)
+    broken = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
+    if broken is not None:
+        raise InputError(f"tensor {broken} holds NaN or infinity: the training that wrote the file had failed; take an earlier one")
+    rows = tensors.get(recipe.classifier)
+    if rows is not None and rows.shape[0] != len(reading.classes):
+        raise InputError(
+            f"the file has {rows.shape[0]} classes, and {len(reading.classes)} are named: name them in the file's order with --classes"
+        )
+    try:
+        filled_network(reading.recipe, reading.architecture, len(reading.classes), tensors)
+    except InputError as error:
+        fitting = fitting_recipes(published, len(reading.classes))
+        raise InputError(f"{error}{fitting and f'; they are those of: {fitting}'}") from error
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def fitting_recipes(published: Mapping[str, Tensor], classes: int) -> str:
+    """The recipes whose networks have tensors of just these names and shapes, as arguments; empty where there are none."""
+    found = []
+    for name, recipe in RECIPES.items():
+        tensors = {key: tensor.shape for key, tensor in network_tensors(recipe, published).items()}
+        for architecture in recipe.architectures:
+            with torch.device("meta"):
+                network = recipe.network(architecture, classes)
+            wanted = {key: value.shape for key, value in network.state_dict().items() if not network.dropped(key)}
+            if wanted == tensors:
+                found.append(f"--recipe {name} --architecture {architecture}")
+    return ", ".join(found)
+
+
+@torch.inference_mode()
+def published_logits(network: PublishedNetwork, reading: Reading, faces: Tensor) -> Tensor:
+    """Logits ``(N, K)`` in the file's order, as its authors compute them.
+
+    Args:
+        network: filled.
+        faces: ``(N, 3, face_size, face_size)`` uint8 RGB.
+    """
+    prepare = InputLayer(reading.colour, reading.mean, reading.std)
+    parts = [prepare(resized(part.float(), reading.input_size)) for part in torch.split(faces, BATCH)]
+    return torch.cat([network.answer(network.features(part)) for part in parts])

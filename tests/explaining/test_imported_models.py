@@ -1,0 +1,105 @@
+"""Imported models beside this project's own, on the path that every answer takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.choices import MapMethod
+from app.drawing.saved_maps import read_maps, save_maps
+from app.explaining.explainer import Explainer
+from app.explaining.loading import load_explainer
+from app.explaining.maps import ExplainedFaces, FaceMaps
+from app.pages.imported_card import imported_card, is_imported
+from app.settings import Settings
+from model.checkpoints import CheckpointError
+from model.importing.assembly import write_import
+from model.importing.imported import ImportedModel
+from model.importing.reading import Reading, read_tensors
+from model.importing.recipes import RECIPES
+from model.onnx.export import export_onnx
+from tests.made_imports import PUBLISHED
+
+SIZE = 64
+
+
+def write(recipe: str, folder: Path) -> ImportedModel:
+    known, state = RECIPES[recipe], PUBLISHED[recipe]()
+    reading = Reading(recipe, "resnet18", known.classes, "bgr", SIZE, 100, known.mean, known.std)
+    return write_import(folder / f"{recipe}_raf.safetensors", b"published", read_tensors(reading, state), reading, None)
+
+
+@pytest.fixture(scope="module")
+def explainer(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    folder = tmp_path_factory.mktemp("models")
+    for recipe in ("torchvision", "dan"):
+        write(recipe, folder)
+    return load_explainer(Settings(checkpoint_dir=random_checkpoints, models=folder))
+
+
+def pictures(side: int) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side] / side
+    return np.stack([255 * rows, 255 * columns, 80 + 0 * rows], axis=-1)[None].astype(np.uint8)
+
+
+def test_an_imported_model_sees_colours_at_its_own_size_and_its_exact_maps_add_up(explainer: Explainer) -> None:
+    grey = np.full((1, 48, 48), 90, np.uint8)
+    sides: list[int] = []
+
+    def cut(side: int) -> np.ndarray:
+        sides.append(side)
+        return pictures(side)
+
+    models = explainer.resolve(["baseline", "torchvision_raf"])
+    (said,) = explainer.explain(grey, models, cut=cut)
+    assert sides == [100]
+    ours, theirs = said["baseline"].maps, said["torchvision_raf"].maps
+    assert ours.maps.shape[2:] == (5, 5) and theirs.maps.shape[2:] == (2, 2)
+    assert (ours.map_kind, theirs.map_kind) == ("exact", "exact")
+    np.testing.assert_allclose(theirs.maps.mean((2, 3)) + theirs.bias, theirs.logits, atol=1e-4)
+    (without,) = explainer.explain(grey, models)
+    assert not np.allclose(without["torchvision_raf"].maps.logits, theirs.logits, atol=1e-2)
+    np.testing.assert_array_equal(without["baseline"].maps.logits, ours.logits)
+
+
+@pytest.mark.parametrize("method", [MapMethod.CAM, MapMethod.GRADCAM])
+def test_approximate_maps_are_called_so_on_every_picture_and_file(explainer: Explainer, method: MapMethod) -> None:
+    (said,) = explainer.explain(np.full((1, 48, 48), 90, np.uint8), explainer.resolve(["dan_raf"]), method, cut=pictures)
+    maps = said["dan_raf"].maps
+    assert maps.map_kind == "approximate" and maps.title == "dan_raf, approximate maps"
+    assert np.isfinite(maps.maps).all() and np.ptp(maps.maps) > 0
+    kept = read_maps(save_maps(ExplainedFaces((FaceMaps(np.zeros((48, 48), np.uint8), (maps,)),))))
+    assert kept.faces[0].models[0].title == maps.title
+
+
+def test_the_card_says_whose_network_it_is_and_that_it_was_not_probed(explainer: Explainer) -> None:
+    model = explainer.checkpoints["dan_raf"]
+    assert is_imported(model.metadata) and not is_imported(explainer.checkpoints["baseline"].metadata)
+    card = imported_card("dan_raf", model.metadata, model.sha256)
+    facts = dict(card["facts"])
+    assert facts["Recipe"] == "dan, resnet18" and facts["Maps"].startswith("approximate") and "unchecked" in facts["Probe"]
+    assert facts["Input"].startswith("64 × 64 pixels, bgr")
+
+
+def test_exact_imports_export_and_approximate_ones_say_why_not(explainer: Explainer, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="approximate and need gradients"):
+        export_onnx(explainer.checkpoints["dan_raf"], tmp_path / "a.onnx")
+
+
+def test_a_damaged_import_stops_the_start_and_is_named(random_checkpoints: Path, tmp_path: Path) -> None:
+    write("torchvision", tmp_path)
+    path = tmp_path / "torchvision_raf.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"torchvision_raf\.safetensors: "):
+        load_explainer(Settings(checkpoint_dir=random_checkpoints, models=tmp_path))
+
+
+def test_bgr_is_rgb_with_its_channels_turned_round(tmp_path: Path) -> None:
+    model = write("torchvision", tmp_path)
+    images = torch.rand(2, 3, SIZE, SIZE) * 255
+    layer = model.classifier.network[0]  # type: ignore[index]
+    mean, std = torch.tensor(model.metadata.mean).view(3, 1, 1), torch.tensor(model.metadata.std).view(3, 1, 1)
+    torch.testing.assert_close(layer(images), (images[:, [2, 1, 0]] / 255 - mean) / std)

@@ -1,0 +1,142 @@
+"""``unturned import``: what it writes, and that each way to be wrong ends in one line that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from app.cli import main
+from model.errors import InputError
+from model.importing.imported import ImportedModel, load_model, model_input
+from model.importing.probe import best_order, wilson
+from model.importing.probe_faces import ProbeFaces, load_probe_faces
+from model.importing.recipes import RAF_CLASSES
+from model.preprocessing import FaceCrops
+from tests.made_imports import PUBLISHED, fitted_state, make_probe_folder
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_probe_folder(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture(scope="module")
+def faces(probe: Path) -> ProbeFaces:
+    return load_probe_faces(probe, 1000)
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory: pytest.TempPathFactory, faces: ProbeFaces) -> Path:
+    path = tmp_path_factory.mktemp("published") / "resnet18.safetensors"
+    save_file(fitted_state("torchvision", "resnet18", faces, SIZE), path)
+    return path
+
+
+def run(published: Path, out: Path, *more: str, recipe: str = "torchvision") -> int:
+    return main(["import", str(published), "--recipe", recipe, "--name", "theirs", "--out", str(out), "--size", str(SIZE), *more])
+
+
+def test_a_file_that_is_what_it_is_said_to_be_is_imported(
+    resnet18: Path, probe: Path, faces: ProbeFaces, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(resnet18, tmp_path, "--probe", str(probe), "--accuracy", "0.95") == 0
+    assert "as told" in capsys.readouterr().err
+    model = load_model(tmp_path / "theirs.safetensors")
+    assert isinstance(model, ImportedModel)
+    assert model.metadata.maps == "exact" and model.metadata.identity_error < 1e-5
+    assert (model.metadata.face_size, model.metadata.published_classes) == (48, RAF_CLASSES)
+    assert model.metadata.probe is not None and model.metadata.probe.accuracy == 1.0 and model.metadata.probe.pictures == 42
+    crops = FaceCrops(torch.zeros(len(faces.labels), 48, 48, dtype=torch.uint8), faces.at)
+    with torch.no_grad():
+        predicted = model.classifier(model_input(model, crops)).logits.argmax(1)
+    assert torch.equal(predicted, faces.labels)  # in the project's order of classes, from RGB
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (("--colour", "bgr"), "try --colour rgb"),
+        (("--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger"), f"is it --classes {','.join(RAF_CLASSES)}?"),
+    ],
+)
+def test_a_wrong_colour_order_or_order_of_classes_is_found(
+    arguments: tuple[str, ...], advice: str, resnet18: Path, probe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(resnet18, tmp_path, "--probe", str(probe), "--accuracy", "0.95", *arguments) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "95.0 % are stated" in last and advice in last
+    assert not (tmp_path / "theirs.safetensors").exists()
+
+
+def test_eacs_network_read_as_torchvisions_is_found(
+    probe: Path, faces: ProbeFaces, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_file(fitted_state("eac", "resnet50", faces, SIZE), tmp_path / "eac.safetensors")
+    arguments = ("--architecture", "resnet50", "--probe", str(probe), "--accuracy", "0.95")
+    assert run(tmp_path / "eac.safetensors", tmp_path, *arguments) == 2
+    assert "try --recipe eac" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ((), "a file that loads proves nothing"),
+        (("--unchecked", "--classes", "fear,happiness"), "each once"),
+        (("--unchecked", "--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger,contempt"), "7 classes, and 8 are named"),
+        (("--unchecked", "--architecture", "resnet50"), "--recipe torchvision --architecture resnet18"),
+        (("--unchecked", "--size", "7"), "--size is 32"),
+    ],
+)
+def test_arguments_that_do_not_fit_say_so(
+    arguments: tuple[str, ...], advice: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(resnet18, tmp_path, *arguments) == 2
+    assert advice in capsys.readouterr().err
+
+
+def test_a_file_of_another_recipe_names_that_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in PUBLISHED["rul"]().items()}, tmp_path / "a.safetensors")
+    assert run(tmp_path / "a.safetensors", tmp_path, "--unchecked") == 2
+    assert "those of: --recipe rul --architecture resnet18" in capsys.readouterr().err
+
+
+def test_a_changed_import_is_refused(resnet18: Path, tmp_path: Path) -> None:
+    assert run(resnet18, tmp_path, "--unchecked") == 0
+    path = tmp_path / "theirs.safetensors"
+    assert path.read_bytes().count(b'"colour\\":\\"rgb\\"') == 1
+    path.write_bytes(path.read_bytes().replace(b'\\"mean\\":[0.485', b'\\"mean\\":[0.185'))
+    with pytest.raises(InputError, match=r"golden image.*import it again"):
+        load_model(path)
+
+
+def test_the_best_order_is_the_assignment_with_most_right() -> None:
+    classes = RAF_CLASSES
+    labels = torch.arange(7).repeat(10)
+    permutation = torch.tensor([3, 0, 6, 1, 5, 2, 4])
+    order, share = best_order(permutation[labels], labels, classes)
+    assert share == 1.0
+    assert [order[row] for row in permutation.tolist()] == ["neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust"]
+
+
+def test_wilsons_interval() -> None:
+    assert wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    low, high = wilson(1.0, 20)
+    assert low == pytest.approx(0.8389, abs=1e-4) and high == pytest.approx(1.0)
+
+
+def test_a_probe_of_too_few_faces_says_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"0 labelled faces, and a probe needs 20.*disgust"):
+        load_probe_faces(tmp_path, 100)
+
+
+def test_faces_are_cut_square_and_turned_to_rgb(probe: Path) -> None:
+    pictures: Tensor = load_probe_faces(probe, 1000).at(48)
+    assert pictures.shape == (42, 3, 48, 48)
+    by_label = pictures[load_probe_faces(probe, 1000).labels == 0]
+    assert by_label[0, :, 3, 3].tolist() == [250, 20, 20]  # the square of `neutral` is red

@@ -1,0 +1,111 @@
+"""Published files are opened without running anything of theirs; each that cannot be says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from model.errors import InputError
+from model.importing.opening import published_tensors, unwrapped
+
+ONE = torch.ones(2)
+
+
+class Hostile:
+    """What it unpickles to is the result of a command."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_the_weights_are_taken_out_of_what_training_scripts_save(tmp_path: Path) -> None:
+    content = {
+        "epoch": 3,
+        "best": np.float64(0.5),
+        "args": argparse.Namespace(lr=0.1),
+        "model_state_dict": {"module.features.0.weight": ONE},
+        "fc_state_dict": {"weight": 2 * ONE},
+        "optimizer": {"state": {0: {"momentum": 3 * ONE}}},
+    }
+    torch.save(content, tmp_path / "a.pth")
+    data, tensors = published_tensors(tmp_path / "a.pth")
+    assert data == (tmp_path / "a.pth").read_bytes()
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"features.0.weight": [1, 1], "fc.weight": [2, 2]}
+
+
+@pytest.mark.parametrize("envelope", ["state_dict_model", "state_dict", "model", ""])
+def test_every_envelope_is_known(envelope: str) -> None:
+    prefix = f"{envelope}/" if envelope else ""
+    assert list(unwrapped({f"{prefix}a.b": ONE, "optimizer/x": ONE})) == ["a.b"]
+
+
+def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    torch.save({"state_dict": Hostile(mark)}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"a\.pth: refused, nothing of it was run.*system.*save its weights alone"):
+        published_tensors(tmp_path / "a.pth")
+    assert not mark.exists()
+
+
+def test_a_pickled_module_is_refused_with_what_to_save_instead(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"Linear.*torch\.save\(model\.state_dict\(\)"):
+        published_tensors(tmp_path / "a.pth")
+
+
+def test_a_truncated_file_says_so(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.zeros(1000)}}, tmp_path / "a.pth")
+    (tmp_path / "a.pth").write_bytes((tmp_path / "a.pth").read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"damaged or cut short.*copy or load it again"):
+        published_tensors(tmp_path / "a.pth")
+
+
+def test_a_truncated_safetensors_file_says_so(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1000)}, tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"damaged, or no safetensors file.*load it again"):
+        published_tensors(tmp_path / "a.safetensors")
+
+
+ATTEMPTS = """
+import os, socket, sys
+from model.importing.restricted import forbid_changes, forbid_opening
+changes = forbid_changes()
+forbid_opening(1 << 30, 60)
+def tried(action):
+    try:
+        action()
+    except OSError:
+        return False
+    return True
+kept = {path}
+done = [
+    tried(lambda: open(kept)), tried(lambda: open(kept + ".new", "w")), tried(lambda: socket.socket()),
+    changes and tried(lambda: os.unlink(kept)), changes and tried(lambda: os.kill(os.getppid(), 0)),
+]
+sys.stdout.write(repr(done))
+"""
+
+
+def test_what_gets_past_the_unpickler_can_open_nothing_and_change_nothing(tmp_path: Path) -> None:
+    """Deleting and signalling are refused where the kernel has Landlock; opening is everywhere."""
+    kept = tmp_path / "kept"
+    kept.touch()
+    program = ATTEMPTS.replace("{path}", repr(str(kept)))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == repr([False] * 5)
+    assert kept.exists()
