@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
-from model.importing.imported import InputLayer
+from model.importing.assembly import write_import
+from model.importing.imported import ImportedModel, InputLayer
 from model.importing.metadata import ImportedMetadata
 from model.importing.probe_faces import ProbeFaces
-from model.importing.reading import Reading
+from model.importing.reading import Reading, read_tensors
 from model.importing.recipes import IMAGENET, RAF_CLASSES, RECIPES
 from model.preprocessing import resized
 
@@ -38,12 +39,6 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
             module.running_mean.normal_(0.0, 0.1, generator=generator)
             module.running_var.uniform_(0.5, 2.0, generator=generator)
     return network.eval().requires_grad_(False)
-
-
-def save_pickle(path: Path, content: Any) -> Path:
-    """As ``torch.save`` writes it; returns the path."""
-    torch.save(content, path)
-    return path
 
 
 def images(count: int, size: int, seed: int = 1) -> Tensor:
@@ -187,3 +182,16 @@ def fitted_state(recipe: str, architecture: str, faces: ProbeFaces, size: int) -
         net.fc.weight.copy_(weight)
         net.fc.bias.copy_(wanted.mean(0) - weight @ centre)
     return {name.removeprefix("net."): tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+# Pixels a side of a small input; RUL's layer on all cells and MEK's windows fit one size alone.
+SMALL_INPUT = {"rul": 224, "mek": 112}
+
+
+def write_random_import(recipe: str, folder: Path) -> ImportedModel:
+    """Random weights of a recipe as ``RECIPE_raf``, unchecked; torchvision's is fed BGR."""
+    known = RECIPES[recipe]
+    architecture = next(iter(known.architectures), "resnet18")
+    colour = "bgr" if recipe == "torchvision" else known.colour
+    reading = Reading(recipe, architecture, known.classes, colour, SMALL_INPUT.get(recipe, 64), 100, known.mean, known.std)
+    return write_import(folder / f"{recipe}_raf.safetensors", b"published", read_tensors(reading, PUBLISHED[recipe]()), reading, None)

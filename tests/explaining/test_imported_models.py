@@ -16,33 +16,35 @@ from app.explaining.maps import ExplainedFaces, FaceMaps
 from app.pages.imported_card import imported_card, is_imported
 from app.settings import Settings
 from model.checkpoints import CheckpointError
-from model.importing.assembly import write_import
-from model.importing.imported import ImportedModel
-from model.importing.reading import Reading, read_tensors
 from model.importing.recipes import RECIPES
 from model.onnx.export import export_onnx
-from tests.made_imports import PUBLISHED
-
-SIZE = 64
-
-
-def write(recipe: str, folder: Path) -> ImportedModel:
-    known, state = RECIPES[recipe], PUBLISHED[recipe]()
-    reading = Reading(recipe, "resnet18", known.classes, "bgr", SIZE, 100, known.mean, known.std)
-    return write_import(folder / f"{recipe}_raf.safetensors", b"published", read_tensors(reading, state), reading, None)
+from tests.made_imports import write_random_import
 
 
 @pytest.fixture(scope="module")
 def explainer(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     folder = tmp_path_factory.mktemp("models")
-    for recipe in ("torchvision", "dan"):
-        write(recipe, folder)
+    for recipe in RECIPES:
+        write_random_import(recipe, folder)
     return load_explainer(Settings(checkpoint_dir=random_checkpoints, models=folder))
 
 
 def pictures(side: int) -> np.ndarray:
     rows, columns = np.mgrid[:side, :side] / side
     return np.stack([255 * rows, 255 * columns, 80 + 0 * rows], axis=-1)[None].astype(np.uint8)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_served_beside_ours_with_the_kind_its_maps_are(explainer: Explainer, recipe: str) -> None:
+    name = f"{recipe}_raf"
+    (said,) = explainer.explain(np.full((1, 48, 48), 90, np.uint8), explainer.resolve(["ours", name]), cut=pictures)
+    maps, kind = said[name].maps, "approximate" if recipe in {"dan", "resemotenet"} else "exact"
+    assert (said["ours"].maps.map_kind, maps.map_kind) == ("exact", kind)
+    cells = maps.grid.cells
+    assert maps.maps.shape == (2, 7, cells, cells) and np.ptp(maps.maps) > 0
+    if kind == "exact":
+        error = np.abs(maps.maps.mean((2, 3)) + maps.bias - maps.logits).max()
+        assert error <= 1e-5 * np.abs(maps.logits).max()
 
 
 def test_an_imported_model_sees_colours_at_its_own_size_and_its_exact_maps_add_up(explainer: Explainer) -> None:
@@ -81,7 +83,7 @@ def test_the_card_says_whose_network_it_is_and_that_it_was_not_probed(explainer:
     card = imported_card("dan_raf", model.metadata, model.sha256)
     facts = dict(card["facts"])
     assert facts["Recipe"] == "dan, resnet18" and facts["Maps"].startswith("approximate") and "unchecked" in facts["Probe"]
-    assert facts["Input"].startswith("64 × 64 pixels, bgr")
+    assert facts["Input"].startswith("64 × 64 pixels, rgb")
 
 
 def test_exact_imports_export_and_approximate_ones_say_why_not(explainer: Explainer, tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_exact_imports_export_and_approximate_ones_say_why_not(explainer: Explai
 
 
 def test_a_damaged_import_stops_the_start_and_is_named(random_checkpoints: Path, tmp_path: Path) -> None:
-    write("torchvision", tmp_path)
+    write_random_import("torchvision", tmp_path)
     path = tmp_path / "torchvision_raf.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=r"torchvision_raf\.safetensors: "):
@@ -98,8 +100,8 @@ def test_a_damaged_import_stops_the_start_and_is_named(random_checkpoints: Path,
 
 
 def test_bgr_is_rgb_with_its_channels_turned_round(tmp_path: Path) -> None:
-    model = write("torchvision", tmp_path)
-    images = torch.rand(2, 3, SIZE, SIZE) * 255
+    model = write_random_import("torchvision", tmp_path)
+    images = torch.rand(2, 3, 64, 64) * 255
     layer = model.classifier.network[0]  # type: ignore[index]
     mean, std = torch.tensor(model.metadata.mean).view(3, 1, 1), torch.tensor(model.metadata.std).view(3, 1, 1)
     torch.testing.assert_close(layer(images), (images[:, [2, 1, 0]] / 255 - mean) / std)

@@ -1,0 +1,43 @@
+"""Imported models in Chromium: beside this project's own, each with the kind of its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.driving import wait_for_result
+from tests.live_server import LiveServer
+from tests.made_imports import write_random_import
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    models = tmp_path_factory.mktemp("models")
+    for recipe in ("torchvision", "dan"):
+        write_random_import(recipe, models)
+    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, models=models) as running:
+        yield running.wait_until_ready()
+
+
+def test_imported_models_stand_beside_ours_with_the_kind_of_their_maps(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#first=ours&second=dan_raf")
+    wait_for_result(page)
+    kinds = page.locator("#grid .map-kind")
+    expect(kinds.first).to_have_text("exact maps")
+    assert kinds.all_inner_texts() == ["exact maps"] * 2 + ["approximate maps"] * 2
+    expect(page.locator("#warnings")).to_contain_text("approximate")
+    page.goto("/models/dan_raf")
+    expect(page.locator("dl.facts")).to_contain_text("approximate: integrated gradients")
+
+
+def test_an_exact_import_needs_no_such_note(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#first=ours&second=torchvision_raf")
+    wait_for_result(page)
+    assert page.locator("#grid .map-kind").count() == 0
+    assert page.locator("#grid canvas").count() == 4 * 7 + 4
+    assert "torchvision_raf" in page.inner_text("#grid")
