@@ -152,8 +152,7 @@ def has_exact_maps(classifier: ImportedClassifier) -> bool:
 @torch.no_grad()
 def imported_golden_logits(classifier: ImportedClassifier, input_size: int) -> Tensor:
     """Logits ``(L,)`` of :func:`model.checkpoints.golden_image`."""
-    logits: Tensor = classifier(network_input(torch.from_numpy(golden_image()), input_size)).logits[0]
-    return logits
+    return classifier.logits(network_input(torch.from_numpy(golden_image()), input_size))[0]
 
 
 def model_input(model: ServedModel, faces: FaceCrops) -> Tensor:

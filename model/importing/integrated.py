@@ -63,3 +63,9 @@ class ImportedClassifier(nn.Module):
     def forward(self, images: Tensor) -> Prediction:
         prediction: Prediction = self.head(self.network(images))
         return prediction
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The logits ``(N, L)`` alone, without the cost of approximate maps."""
+        features = self.network(images)
+        logits: Tensor = self.head.layers(features) if isinstance(self.head, IntegratedHead) else self.head(features).logits
+        return logits
