@@ -71,7 +71,13 @@ def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[An
 
 
 def _imported(path: Path, threads: int) -> tuple[AnyCheckpoint, Predictor]:
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        from model.checkpoints import CheckpointError
+
+        needed = "an imported model runs in PyTorch, which is not installed: pip install 'unturned[torch]'"
+        raise CheckpointError(f"{path}: {needed}") from error
 
     from model.importing.imported import ImportedModel, load_model
     from model.importing.metadata import ImportedCheckpoint
