@@ -122,7 +122,7 @@ def label_rankings(faces: Faces) -> dict[str, Ranking]:
 
 
 def label_table(faces: Faces, rankings: Mapping[str, Ranking], settings: Mapping[str, Sequence[Trial]]) -> str:
-    """AUROC of every ranking in every setting, and below the paired difference of the last and the first."""
+    """AUROC of every ranking in every setting, and below, of several, the paired difference of the last and the first."""
     drawn = {
         (name, setting): _with_draws(len(faces.labels), _mean_auroc(ranking, tried))
         for name, ranking in rankings.items()
@@ -135,7 +135,9 @@ def label_table(faces: Faces, rankings: Mapping[str, Ranking], settings: Mapping
         (last, last_draws), (first, first_draws) = drawn[names[-1], setting], drawn[names[0], setting]
         differences.append(_estimate(last - first, last_draws - first_draws, signed=True))
     shares = [decimal(float(np.mean([trial.wrong.mean() for trial in tried]))) for tried in settings.values()]
-    return markdown(["ranking", *settings], [["share of wrong labels", *shares], *rows, ["last less first, paired", *differences]])
+    if len(names) > 1:
+        rows.append(["last less first, paired", *differences])
+    return markdown(["ranking", *settings], [["share of wrong labels", *shares], *rows])
 
 
 def issue_table(faces: Faces, settings: Mapping[str, Sequence[Trial]]) -> str:
