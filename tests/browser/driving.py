@@ -53,8 +53,8 @@ def set_value(page: Page, selector: str, value: str) -> None:
     page.eval_on_selector(selector, "(e, value) => { e.value = value; e.dispatchEvent(new Event('input', { bubbles: true })); }", value)
 
 
-def violations(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe-core finds on a page: each rule with some of the elements that break it."""
+def violations(page: Page, besides: str = "") -> list[tuple[str, list[str]]]:
+    """What axe-core finds on a page, but not in the element that is none of ours: each rule with some of the elements that break it."""
     axe: Any = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page).response["violations"]
+    found = axe.run(page, context={"exclude": [[besides]]} if besides and page.locator(besides).count() else None).response["violations"]
     return [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found]

@@ -154,8 +154,7 @@ def test_every_page(open_page: Callable[..., Page], width: int) -> None:
         if path == "/":
             wait_for_result(page)
         page.click("#theme-toggle")  # light and dark in turn
-        found = violations(page)
-        assert found == [], path
+        assert violations(page, besides="#swagger-ui") == [], path  # the headings there are not ours
         assert_fits(page, width)
 
 
@@ -190,6 +189,6 @@ def test_without_javascript(open_page: Callable[..., Page], width: int, tmp_path
 
 
 def assert_images_drawn(page: Page) -> None:
-    images = page.locator("main img")
+    images = page.locator("main img[src]")
     assert images.count() > 6
     assert all(images.evaluate_all("all => all.map(image => image.complete && image.naturalWidth > 0)"))
