@@ -304,7 +304,7 @@ def is_installed(extra: str) -> bool:
 def install_command(error: ModuleNotFoundError) -> str | None:
     """What installs a package that is missing; None where it is no optional one."""
     package = (error.name or "").partition(".")[0]
-    return f"pip install 'unturned[{_EXTRAS[package]}]'" if package in _EXTRAS else None
+    return f"pip install -e '.[{_EXTRAS[package]}]'" if package in _EXTRAS else None
 
 
 def one_line(error: Exception) -> str:
