@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from app.decoding.child import JOB, REPLY
 
 START_TIMEOUT_SECONDS = 20.0
+PIPE_BYTES = 1 << 20  # a megapixel in three parts, not in fifty
 
 
 class DecoderDied(Exception):
@@ -104,6 +107,9 @@ class DecoderProcess:
             start_new_session=True,  # Ctrl-C is for the service, which then stops its decoders
         )
         os.set_blocking(_pipe(process.stdin).fileno(), False)  # a process that hangs reads nothing
+        for stream in (process.stdin, process.stdout):
+            with suppress(OSError):  # the system may allow less, and then the two take turns more often
+                fcntl.fcntl(_pipe(stream).fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return process
 
     def _reply(self, deadline: float) -> DecoderReply:
