@@ -37,6 +37,7 @@ SAME_LEVEL_OVERLAP, SAME_FACE_OVERLAP = 0.5, 0.7  # intersection over union
 DUPLICATE_OVERLAP = 0.5  # intersection over the smaller box: one face is not reported twice
 LARGE_FACE = 1 / 12  # of the picture's long side; faces from this size on are looked for first
 BACKGROUND = 1 / 4  # of the largest face's side; smaller ones are not looked for
+SECOND_LOOK = PYRAMID_STEP**-0.5  # where no face was found: sizes between those of the first look, at which a hard face may be seen
 SETTLING_ROUNDS, SETTLING_SCALES = 2, (0.9, 1.0, 1.1)
 SETTLED_PER_FACE = 2  # settling may change which faces are the largest
 # What the output network says of a mirrored patch, as it would be said of the patch: logit, offsets of the four edges, five x, five y.
@@ -66,16 +67,19 @@ class MtcnnDetector:
 
     def detect(self, pixels: NDArray[np.uint8], faces: int = MAX_FACES) -> list[DetectedFace]:
         """See :class:`FaceDetector`; a box may reach over the picture's border."""
-        pyramid = Pyramid(pixels)
-        boxes, points = self._faces(pyramid, pixels.shape[1], pixels.shape[0])
+        pyramid, smallest = Pyramid(pixels), self.smallest_face(pixels.shape[1], pixels.shape[0])
+        boxes, points = self._faces(pyramid, smallest)
+        if not len(boxes):
+            boxes, points = self._faces(pyramid, smallest * SECOND_LOOK)
         largest = np.argsort(-_sides(boxes)[:, 0], kind="stable")[: SETTLED_PER_FACE * faces]
         for _ in range(SETTLING_ROUNDS if len(boxes) else 0):
             boxes[largest], points[largest] = self._settled(pyramid, boxes[largest])
         return [_face(box, face) for box, face in zip(boxes.tolist(), points.tolist(), strict=True)]
 
-    def _faces(self, pyramid: Pyramid, width: int, height: int) -> tuple[Boxes, Points]:
+    def _faces(self, pyramid: Pyramid, smallest: float) -> tuple[Boxes, Points]:
         """Large faces first, then as small ones as may stand beside them."""
-        smallest, large = self.smallest_face(width, height), LARGE_FACE * max(width, height)
+        width, height = pyramid.size
+        large = LARGE_FACE * max(width, height)
         levels = max(0, math.floor(math.log(min(width, height) / smallest, 1 / PYRAMID_STEP)) + 1)
         sides = [smallest / PYRAMID_STEP**level for level in range(levels)]
         boxes, points = self._cascade(pyramid, [side for side in sides if side >= large])

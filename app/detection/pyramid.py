@@ -26,6 +26,11 @@ class Pyramid:
             even = finer[: 2 * height, : 2 * width]  # an exact half costs a twentieth of any other reduction
             self._copies.append(np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._copies[0].shape[1], self._copies[0].shape[0]
+
     def reduced(self, factor: float) -> tuple[NDArray[np.uint8], tuple[float, float]]:
         """The whole picture reduced by a factor of at least 1.
 
