@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGES = {"app", "model", "tests", "benchmarks", "docs"}
 ALWAYS = {
     *("pyproject.toml", "requirements.lock", "Makefile", ".ci", "Dockerfile", ".dockerignore", ".gitignore", "README.md", "LICENSE"),
-    *("CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", ".pre-commit-config.yaml"),
+    *("CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", ".zenodo.json", ".pre-commit-config.yaml"),
     *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
 }
 EXTRAS = ("train", "audit", "ray", "test")  # all that is locked
@@ -177,6 +177,16 @@ def test_the_top_level_is_the_fixed_one() -> None:
 def test_the_citation_is_of_this_version_and_licence() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^(version|license): (\S+)$", citation, re.MULTILINE) == [(key, project()[key]) for key in ("version", "license")]
+
+
+def test_the_archive_is_told_what_the_citation_says() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    told = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    said = dict(re.findall(r'^(title|version|license): "?([^"\n]+)"?$', citation, re.MULTILINE))
+    assert {key: told[key] for key in said} == said
+    assert [creator["name"] for creator in told["creators"]] == re.findall(r"^  - name: (.+)$", citation, re.MULTILINE)
+    assert [work["identifier"] for work in told["related_identifiers"]] == re.findall(r'value: "(.+)"', citation)
+    assert told["description"] == project()["description"]
 
 
 def test_no_file_names_a_registry_or_a_folder_of_one_machine() -> None:
