@@ -70,7 +70,9 @@ def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     of_this_name = [_load(path) for path in dict.fromkeys(paths) if path.is_file()]
     found = next((each for each in of_this_name if each.sha256 == checkpoint.sha256), None)
     missing = "Its certificate is that of another file with this name; measure it again with" if of_this_name else "Not certified; run"
-    command = f"unturned certify checkpoints/{checkpoint.name}.safetensors --data FERPLUS"
+    file = f"{checkpoint.name}.safetensors"
+    its_folder = next((folder.name for folder in folders if (folder / file).is_file()), "checkpoints")
+    command = f"unturned certify {its_folder}/{file} --data FERPLUS"
     return {"found": found, "summary": found and summary(found), "missing": missing, "command": command}
 
 

@@ -41,6 +41,11 @@ def test_a_model_without_one_says_what_to_run(client: TestClient) -> None:
         assert answer.status_code == 404 and "Not certified" in answer.json()["detail"]
 
 
+def test_the_command_names_the_folder_of_the_file(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "mek_sf.safetensors").touch()
+    assert f"unturned certify {tmp_path.name}/mek_sf.safetensors" in client.get("/models/ours/certificate").text
+
+
 def test_the_page_shows_every_line_with_rule_control_and_verdict(client: TestClient, tmp_path: Path) -> None:
     certificate = store(client, tmp_path)
     text = client.get("/models/baseline/certificate").text
