@@ -194,6 +194,13 @@ class RunResult(_ResultRecord):
     test: SplitMetrics
     test_predictions: Predictions | None = None
 
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The method's own constants, by name."""
+        settings = self.hyperparameters["settings"]
+        assert isinstance(settings, dict)
+        return settings
+
     @model_validator(mode="after")
     def _has_every_class(self) -> Self:
         _require_classes(self.training_counts)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pydantic import JsonValue
-
 from model.measuring.results import RunResult, SplitMetrics
 from model.methods.settings import find_settings
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, over_runs
@@ -44,19 +42,13 @@ def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
 def _label(trial: RunResult, protocol: Protocol) -> str:
     """The method, what is not as in the tables, and the arithmetic where it is float32 or where nothing else differs."""
     usual = {**asdict(protocol), **asdict(find_settings(trial.method)()), "epochs": trial.epochs}
-    chosen = {**asdict(Protocol.of(trial)), **_settings(trial)}
+    chosen = {**asdict(Protocol.of(trial)), **trial.settings}
     others = [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items() if value != usual[name]
     ]
     again = not others and trial.epochs == protocol.epochs
     precision = ["float32"] if trial.hyperparameters["precision"] == "32-true" else ["bfloat16"] if again else []
     return ", ".join([METHOD_TITLES[trial.method], *others, *precision])
-
-
-def _settings(trial: RunResult) -> dict[str, JsonValue]:
-    settings = trial.hyperparameters["settings"]
-    assert isinstance(settings, dict)
-    return settings
 
 
 def _row(label: str, trials: Sequence[RunResult]) -> Row:

@@ -59,11 +59,14 @@ class Protocol:
         )
 
     def matches(self, result: RunResult) -> bool:
-        """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces."""
+        """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces.
+
+        A constant that the method did not have yet when the run was done had the value that leaves it out, which is its default.
+        """
         constants = asdict(find_settings(result.method)())
         published = published_counts(result.dataset, result.imbalance)
         whole = published is None or result.training_counts == published
-        return self == Protocol.of(result) and result.hyperparameters["settings"] == constants and whole
+        return self == Protocol.of(result) and {**constants, **result.settings} == constants and whole
 
 
 # "paper": MEK's code is published for a Swin only, so its ResNet runs are taken to be those of EAC's and RUL's code for ResNet-18.

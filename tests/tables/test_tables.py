@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from model.errors import InputError
 from model.measuring.results import save_result
 from model.methods.registry import METHODS
+from model.methods.settings import find_settings
 from model.paper import paper_tables
 from model.tables.formats import FORMATS, comma_separated, format_value, latex, markdown
 from model.tables.layout import Group, Row, Table, Value
@@ -261,6 +263,14 @@ def test_runs_from_other_pretrained_weights_are_of_another_protocol() -> None:
     assert Protocol.of(run).matches(run)
     assert not Protocol.of(run).matches(pretrained)
     assert Protocol.of(pretrained).matches(pretrained)
+
+
+def test_a_run_from_before_a_constant_was_there_has_its_default() -> None:
+    early = make_result(method="cac", settings=asdict(find_settings("cac")()))
+    assert early.settings.pop("ensembling") == 0
+    assert Protocol.of(early).matches(early)
+    early.settings["agreement"] = 6.0
+    assert not Protocol.of(early).matches(early)
 
 
 def test_a_folder_that_is_not_there_is_refused_and_the_file_kept(tmp_path: Path) -> None:

@@ -81,9 +81,7 @@ def test_the_file_name_of_a_committed_trial_says_what_was_tried_by_the_names_of_
         run = result_path(path.parent, trial.method, trial.dataset, trial.imbalance, trial.seed).stem
         said = path.stem.removeprefix(run).removesuffix("-bfloat16")
         pairs = {name: float(value) for name, value in re.findall(r"-([a-z_]+)([\d.]+)", said)}
-        settings = trial.hyperparameters["settings"]
-        assert isinstance(settings, dict)
-        tried = {"epochs": trial.epochs, **settings}
+        tried = {"epochs": trial.epochs, **trial.settings}
         usual = {"epochs": Protocol.epochs, **asdict(find_method(trial.method).Settings())}
 
         assert said == "".join(f"-{name}{value:g}" for name, value in pairs.items()), path.name
