@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for empty folders
 LOADERS = 2  # checkpoints read at a time: what a runtime does with each leaves Python free
-ADDRESS_SPACE_BYTES = 4 << 30  # mapped, of which a sixth is used: most is the libraries' and the threads'
+ADDRESS_SPACE_BYTES = 2 << 30  # mapped: with the shipped checkpoints half of it is, and 0.75 GiB are used; the rest is for large pictures
 
 
 def load_explainer(settings: Settings) -> Explainer:

@@ -95,7 +95,7 @@ def test_there_is_a_graph_of_every_network_and_head() -> None:
 def test_a_face_is_enlarged_as_in_training(size: int) -> None:
     for faces in (noise(2), np.random.default_rng(1).integers(0, 256, (2, 3, 100, 100), dtype=np.uint8)):
         expected = reference_input(torch.from_numpy(faces), size)
-        np.testing.assert_allclose(network_input(faces, size), expected, rtol=0, atol=1e-3)  # grey levels
+        np.testing.assert_allclose(network_input(faces, size), expected, rtol=0, atol=5e-3)  # grey levels
 
 
 @pytest.mark.parametrize(

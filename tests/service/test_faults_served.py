@@ -101,7 +101,7 @@ def test_everything_works_where_no_file_can_be_written(random_checkpoints: Path,
 LITTLE_ADDRESS_SPACE = """
 import resource, runpy, sys
 
-resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
+resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
 sys.argv = ["unturned", "serve"]
 runpy.run_module("app.cli", run_name="__main__")
 """
@@ -112,7 +112,7 @@ def test_too_little_address_space_is_told_as_what_is_needed(random_checkpoints: 
     with LiveServer("-c", LITTLE_ADDRESS_SPACE, checkpoint_dir=random_checkpoints) as server:
         assert server.exit_status() == 3
         message = server.stderr()
-    assert message.startswith("unturned: cannot start: the service may use 700 MiB of address space, and it needs some 4096: raise or lift")
+    assert message.startswith("unturned: cannot start: the service may use 300 MiB of address space, and it needs some 2048: raise or lift")
     assert message.count("\n") == 1
 
 

@@ -93,10 +93,10 @@ DAMAGE: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
     "class order": (lambda data, folder: with_metadata(data, classes=["a"]), "classes"),
     "input size": (lambda data, folder: with_metadata(data, input_size=7), "input_size"),
     "extra field": (lambda data, folder: with_metadata(data, surprise=1), "surprise"),
-    "missing key": (lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.pop(min(tensors))), "Missing key"),
+    "missing key": (lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.pop(min(tensors))), "is missing, expected"),
     "extra key": (
         lambda data, folder: other_tensors(data, folder, lambda tensors: tensors.update(x=tensors[min(tensors)].clone())),
-        "Unexpected key",
+        "expected no such tensor",
     ),
     "not a number": (lambda data, folder: other_tensors(data, folder, not_finite), "NaN"),
     "pickle": (lambda data, folder: pickle.dumps(Code(folder / "sentinel")), "not a safetensors file"),
