@@ -204,7 +204,7 @@ def test_a_command_whose_packages_are_not_installed_says_so(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     assert main(["train", "--method", "mek", "--data", str(tmp_path)]) == 2
-    assert "lightning_fabric is not installed: this command needs the packages that `make test` installs" in refusal(capsys)
+    assert "lightning_fabric is not installed: this needs more than serving does: pip install -e '.[train]'" in refusal(capsys)
 
 
 def test_a_fault_of_this_program_keeps_its_traceback(
