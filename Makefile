@@ -43,6 +43,7 @@ bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; the last two re
 	$(bin)/python -m benchmarks.bench_maps
 	$(bin)/python -m benchmarks.bench_request
 	$(bin)/python -m benchmarks.bench_startup
+	$(bin)/python -m benchmarks.bench_page
 	$(bin)/python -m benchmarks.bench_load
 	$(bin)/python -m benchmarks.bench_audit
 	$(bin)/python -m benchmarks.compare_detectors --data "$${UNTURNED_DATASETS:?}/ferplus.zip"

@@ -13,12 +13,13 @@ from tests.live_server import LiveServer
 from tests.made_imports import write_random_import
 
 pytestmark = pytest.mark.browser
+EXACT = ("torchvision", "timm", "rul", "eac", "mek")
 
 
 @pytest.fixture(scope="module")
 def server(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     models = tmp_path_factory.mktemp("models")
-    for recipe in ("torchvision", "dan"):
+    for recipe in (*EXACT, "dan"):
         write_random_import(recipe, models)
     with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, models=models) as running:
         yield running.wait_until_ready()
@@ -35,9 +36,10 @@ def test_imported_models_stand_beside_ours_with_the_kind_of_their_maps(open_page
     expect(page.locator("dl.facts")).to_contain_text("approximate: integrated gradients")
 
 
-def test_an_exact_import_needs_no_such_note(open_page: Callable[..., Page]) -> None:
-    page = open_page("/#first=ours&second=torchvision_raf")
+@pytest.mark.parametrize("recipe", EXACT)
+def test_an_exact_import_needs_no_such_note(open_page: Callable[..., Page], recipe: str) -> None:
+    page = open_page(f"/#first=ours&second={recipe}_raf")
     wait_for_result(page)
     assert page.locator("#grid .map-kind").count() == 0
     assert page.locator("#grid canvas").count() == 4 * 7 + 4
-    assert "torchvision_raf" in page.inner_text("#grid")
+    assert f"{recipe}_raf" in page.inner_text("#grid")
