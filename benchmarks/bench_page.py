@@ -24,7 +24,11 @@ SIDES = {"portrait of 1 megapixel": 1000, "portrait of 9 megapixels": 3000}  # t
 def first_load(page: Page, address: str) -> tuple[int, int]:
     """Requests, and bytes of their answers' bodies as sent, until the first screen has its result."""
     answers: list[Response] = []
-    page.on("response", answers.append)
+
+    def remember(answer: Response) -> None:  # a function: Playwright marks its handlers
+        answers.append(answer)
+
+    page.on("response", remember)
     page.goto(address)
     page.wait_for_selector("#result:not([hidden]):not(.waiting)")
     page.wait_for_load_state("networkidle")
