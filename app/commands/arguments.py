@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from app.choices import COMPARED, MAX_FACES, Gauge, MapMethod, model_names
@@ -22,6 +24,11 @@ def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) ->
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=f"example: {example}",
     )
+
+
+def typed_command() -> str:
+    """The command as it was typed, for the record of what it made."""
+    return shlex.join(["unturned", *sys.argv[1:]])
 
 
 def positive(text: str) -> int:

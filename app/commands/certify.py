@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import add_parser
+from app.commands.arguments import add_parser, typed_command
 
 if TYPE_CHECKING:
     import argparse
@@ -47,8 +45,7 @@ def _certify(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         path = arguments.out / path.name
     make_room(path)
-    command = shlex.join(["unturned", *sys.argv[1:]])
-    certificate = certify(arguments.checkpoint, arguments.data, command, arguments.faces, arguments.seed)
+    certificate = certify(arguments.checkpoint, arguments.data, typed_command(), arguments.faces, arguments.seed)
     replace_file(path.with_suffix(".html"), certificate_file(certificate).encode())
     replace_file(path.with_suffix(".pdf"), draw_certificate(certificate))
     save_certificate(path, certificate)

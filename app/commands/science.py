@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shlex
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands import certify as certify_command
-from app.commands.arguments import add_parser, positive
+from app.commands.arguments import add_parser, positive, typed_command
 from model.data.protocols import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
@@ -155,7 +154,7 @@ def _train(arguments: argparse.Namespace) -> int:
             results=directory if dry else arguments.results,
             ship_to=ship_to,
             limit=arguments.limit,
-            command=_typed(),
+            command=typed_command(),
         )
         run_experiment(experiment, resume=arguments.resume)
     except FolderBusyError as error:
@@ -174,11 +173,6 @@ def _geometry(arguments: argparse.Namespace) -> FaceGeometry:
         measured = f"python benchmarks/calibrate_crop.py --dataset {arguments.dataset} measures where its own faces lie, for --geometry"
         logger.warning("uploads to a server of this checkpoint will be cropped like FERPlus's faces: %s", measured)
     return ferplus_geometry()
-
-
-def _typed() -> str:
-    """The command as it was typed."""
-    return shlex.join(["unturned", *sys.argv[1:]])
 
 
 def _name_and_value(text: str) -> tuple[str, str]:
@@ -306,7 +300,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     from model.claims.command import run_claims
 
     torch.set_num_threads(arguments.threads)
-    return run_claims(arguments.data, arguments.checkpoints, arguments.out, _typed())
+    return run_claims(arguments.data, arguments.checkpoints, arguments.out, typed_command())
 
 
 def _add_export(subparsers: Subparsers) -> None:

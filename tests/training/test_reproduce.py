@@ -228,14 +228,20 @@ def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
         run_reproduce(3, tmp_path, UNTURNED, results=tmp_path / "mine")
 
 
-def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched: list[list[str]] = []
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would be started, and are not."""
+    commands: list[list[str]] = []
 
     def remember(matrix: Matrix) -> int:
-        launched.extend(matrix.launch(run.cell) for run in matrix.runs)
+        commands.extend(matrix.launch(run.cell) for run in matrix.runs)
         return 0
 
     monkeypatch.setattr("model.training.reproduce.run_matrix", remember)
+    return commands
+
+
+def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, launched: list[list[str]]) -> None:
     run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], seeds=[1, 2], results=tmp_path / "results", runs=tmp_path / "runs")
 
     assert len(launched) == 2
@@ -254,14 +260,7 @@ def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, monkeypatch: 
     ]
 
 
-def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched: list[list[str]] = []
-
-    def remember(matrix: Matrix) -> int:
-        launched.extend(matrix.launch(run.cell) for run in matrix.runs)
-        return 0
-
-    monkeypatch.setattr("model.training.reproduce.run_matrix", remember)
+def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, launched: list[list[str]]) -> None:
     run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], results=tmp_path / "paper", protocol="paper")
 
     (arguments,) = launched
