@@ -84,6 +84,11 @@ class ExpressionClassifier(nn.Module):
         prediction: Prediction = self.head(self.network(images))
         return prediction
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The logits ``(N, L)`` alone."""
+        prediction: Prediction = self(images)
+        return prediction.logits
+
 
 def log_odds(logits: Tensor) -> Tensor:
     """``log p / (1 - p)`` of every class, ``(N, L)``: its logit less the log-sum-exp of the others'."""

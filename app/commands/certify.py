@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import add_parser, typed_command
+from app.commands.arguments import add_parser, positive, typed_command
 
 if TYPE_CHECKING:
     import argparse
@@ -23,11 +23,12 @@ def add_certify(subparsers: Subparsers) -> None:
         "measure how far a checkpoint's maps can be trusted, as JSON, HTML and PDF; the service shows it with the model",
         "unturned certify checkpoints/cac.safetensors --data datasets/ferplus.zip",
     )
-    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project, or one that unturned import wrote")
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
     parser.add_argument("--faces", type=int, default=FACES, help="most test faces, as many of each expression as there are [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="folder to write to [certificates/ beside the checkpoint]")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of faces, random maps and random weights [%(default)s]")
+    parser.add_argument("--threads", type=positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_certify)
 
 
@@ -40,7 +41,7 @@ def _certify(arguments: argparse.Namespace) -> int:
     from model.certifying.report import certificate_path, save_certificate
     from model.files.atomic_write import make_room, replace_file
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     path = certificate_path(arguments.checkpoint)
     if arguments.out is not None:
         path = arguments.out / path.name

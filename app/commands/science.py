@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import argparse
 
     from app.commands.arguments import Subparsers
+
+IMPORTED_BATCH = 32  # pictures are larger than this project's, and maps that are not exact hold four copies of the features
 
 
 def add_commands(subparsers: Subparsers) -> None:
@@ -37,7 +40,7 @@ def _add_evaluate(subparsers: Subparsers) -> None:
         "measure a checkpoint on a split",
         "unturned evaluate checkpoints/baseline.safetensors --data datasets/ferplus.zip --json baseline.json",
     )
-    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project, or one that unturned import wrote")
     parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds [%(default)s]")
     parser.add_argument("--data", type=Path, required=True, help="folder or zip of the dataset")
     parser.add_argument(
@@ -52,19 +55,20 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     import torch
 
     from model.files.atomic_write import make_room, replace_file
-    from model.measuring.evaluation import split_metrics, split_outputs
+    from model.importing.imported import ImportedModel, dataset_input, load_model
+    from model.measuring.evaluation import EVALUATION_BATCH, split_metrics, split_outputs
     from model.measuring.report import metrics_report
-    from model.reference import load_checkpoint
     from model.training.experiment import load_labelled_faces
 
     if arguments.json is not None:
         make_room(arguments.json)
     torch.set_num_threads(arguments.threads)
-    checkpoint = load_checkpoint(arguments.checkpoint)
+    model = load_model(arguments.checkpoint)
     faces = load_labelled_faces(arguments.dataset, arguments.data, arguments.split)
-    outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
-    metrics = split_metrics(outputs, faces.labels, checkpoint.metadata.training_counts)
-    print(metrics_report(checkpoint.name, arguments.split, metrics))
+    batch, counts = (IMPORTED_BATCH, None) if isinstance(model, ImportedModel) else (EVALUATION_BATCH, model.metadata.training_counts)
+    outputs = split_outputs(model.classifier, partial(dataset_input, model), faces, batch)
+    metrics = split_metrics(outputs, faces.labels, counts)
+    print(metrics_report(model.name, arguments.split, metrics))
     if arguments.json is not None:
         replace_file(arguments.json, f"{metrics.model_dump_json(indent=1)}\n".encode())
     return 0

@@ -24,8 +24,9 @@ RULE = f"pass: a face's worst error is below {TOLERANCE:g} logits in the mean; t
 @torch.inference_mode()
 def completeness_line(sample: Sample) -> Line:
     """Error of a face: the largest over the classes of ``|mean(map) + bias - logit|``, in logits."""
-    parts = [_sums_and_logits(sample, slice(start, start + BATCH)) for start in range(0, len(sample.faces), BATCH)]
-    sums, logits = (torch.cat(values) for values in zip(*parts, strict=True))
+    sums = sample.outputs.maps.double().mean((2, 3)) + sample.classifier.head.bias.double()
+    parts = [sample.images(slice(start, start + BATCH)) for start in range(0, len(sample.faces), BATCH)]
+    logits = torch.cat([pooled_first(sample.classifier, sample.classifier.network(images)) for images in parts])
     error, others = _worst(sums - logits), _worst(sums.roll(1, 0) - logits)
     return judged_line(
         key="completeness",
@@ -40,13 +41,6 @@ def completeness_line(sample: Sample) -> Line:
         margin=TOLERANCE - error,
         note=f"The largest error of any face is {error.max():.2g} logits.",
     )
-
-
-def _sums_and_logits(sample: Sample, part: slice) -> tuple[Tensor, Tensor]:
-    """Of some faces the maps' means with the bias added, and the logits without maps, both ``(N, L)``."""
-    features = sample.classifier.network(sample.images(part))
-    head = sample.classifier.head
-    return head(features).maps.double().mean((2, 3)) + head.bias.double(), pooled_first(sample.classifier, features)
 
 
 def pooled_first(classifier: Classifier, features: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 from torch import nn
 
 from model.certifying.judging import judged_line
-from model.certifying.randomisation import layers
 from model.certifying.report import Line
 from model.certifying.sample import Classifier, Sample
 from model.classifier import PooledHead, PositionalHead
@@ -37,10 +36,9 @@ GRID_SOURCE = "Alsallakh et al., Mind the Pad: CNNs Can Develop Blind Spots, ICL
 
 def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
     """Flip consistency, own symmetry, own mirror found, the sampling grid, and changed answers."""
-    outputs = sample.outputs(sample.classifier)
-    seen = mirror_figures(outputs)
-    random = np.random.default_rng(seed).standard_normal(outputs.maps.shape)
-    grid = mirror_figures(sample.outputs(with_symmetric_kernels(sample.classifier)))
+    seen = mirror_figures(sample.outputs)
+    random = np.random.default_rng(seed).standard_normal(sample.outputs.maps.shape)
+    grid = mirror_figures(sample.outputs_of(with_symmetric_kernels(sample.classifier)))
     changed_to_another = _changed_to_another(sample)
     among = min(RETRIEVAL_FACES, len(sample.faces))
     return (
@@ -53,7 +51,7 @@ def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
         _of_the_grid_alone(
             _line("grid", "Flip consistency that the sampling grid allows", CORRELATION, GRID_SOURCE, GRID_RULE,
                   "another face of the same answer", grid.consistency, grid.floor, grid.consistency - GRID_ASKED),
-            sample.classifier,
+            sample,
         ),
         _line("changed", "Answers that change in the mirror", "share of the faces", MEK, CHANGED_RULE, "the answer to another face",
               seen.changed, changed_to_another, MOST_CHANGED - seen.changed),
@@ -87,9 +85,10 @@ def with_symmetric_kernels(classifier: Classifier) -> Classifier:
     return copy
 
 
-def _of_the_grid_alone(line: Line, classifier: Classifier) -> Line:
+def _of_the_grid_alone(line: Line, sample: Sample) -> Line:
     """The line, which cannot fail where layers of other kinds (attention, full connection) may be asymmetric too."""
-    others = {type(layer).__name__ for _, layer in layers(classifier) if not isinstance(layer, SYMMETRIC_KINDS)}
+    used = [sample.classifier.get_submodule(name) for name in sample.layers]
+    others = {type(layer).__name__ for layer in used if not isinstance(layer, SYMMETRIC_KINDS)}
     if not others or line.verdict != "fail":
         return line
     note = f"Not the grid's alone: the weights of {', '.join(sorted(others))} stay as they are."

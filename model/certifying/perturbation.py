@@ -7,7 +7,7 @@ on; the control's faces are as strange, so differences are read, never the figur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line
-from model.certifying.sample import BATCH, Sample
+from model.certifying.sample import BATCH, Sample, told
 from model.claims.faithfulness import FaceModel, pixel_ranks, road
 from model.geometry import FACE_SIZE
 from model.measuring.bootstrap import Floats
@@ -66,29 +66,23 @@ def area(curves: Floats) -> Floats:
     return np.asarray((curves[:, 1:] + curves[:, :-1]).mean(1) / 2)
 
 
-@torch.inference_mode()
-def faithfulness_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
+def faithfulness_lines(sample: Sample, seed: int) -> Iterator[Line]:
     """ROAD, deletion and insertion of the maps, each against random maps."""
     maps = sample.enlarged(sample.cells.double().numpy())
     random = sample.enlarged(np.random.default_rng(seed).standard_normal(sample.cells.shape))
-    own_road, random_road = (
-        road(FaceModel(sample.classifier, sample.prepare), sample.faces.images, sample.predicted, values).combined
-        for values in (maps, random)
-    )
+    own_road, random_road = _road(sample, maps), _road(sample, random)
+    yield _line(
+        "road", "ROAD: half of the change without the lowest less that without the highest pixels", "change of probability",
+        ROAD_SOURCE, ROAD_RULE, own_road, random_road, own_road - random_road,
+    )  # fmt: skip
     own, chance = _areas(sample, maps), _areas(sample, random)
-    return (
-        _line(
-            "road", "ROAD: half of the change without the lowest less that without the highest pixels", "change of probability",
-            ROAD_SOURCE, ROAD_RULE, own_road, random_road, own_road - random_road,
-        ),
-        _line(
-            "deletion", "Deletion: area under the probability, highest pixels taken out first", "mean probability, lower is better",
-            RISE_SOURCE, DELETION_RULE, own.deletion, chance.deletion, chance.deletion - own.deletion,
-        ),
-        _line(
-            "insertion", "Insertion: area under the probability, highest pixels put in first", "mean probability, higher is better",
-            RISE_SOURCE, INSERTION_RULE, own.insertion, chance.insertion, own.insertion - chance.insertion,
-        ),
+    yield _line(
+        "deletion", "Deletion: area under the probability, highest pixels taken out first", "mean probability, lower is better",
+        RISE_SOURCE, DELETION_RULE, own.deletion, chance.deletion, chance.deletion - own.deletion,
+    )  # fmt: skip
+    yield _line(
+        "insertion", "Insertion: area under the probability, highest pixels put in first", "mean probability, higher is better",
+        RISE_SOURCE, INSERTION_RULE, own.insertion, chance.insertion, own.insertion - chance.insertion,
     )  # fmt: skip
 
 
@@ -107,12 +101,19 @@ def _line(key: str, title: str, unit: str, source: str, rule: str, figure: Float
     )
 
 
+@torch.inference_mode()
+def _road(sample: Sample, maps: Floats) -> Floats:
+    """ROAD of maps ``(N, 48, 48)``, (N,)."""
+    return road(FaceModel(sample.classifier.logits, sample.prepare), sample.faces.images, sample.predicted, maps).combined
+
+
+@torch.inference_mode()
 def _areas(sample: Sample, maps: Floats) -> Areas:
     """Areas of maps ``(N, 48, 48)``."""
-    predict = FaceModel(sample.classifier, sample.prepare)
+    predict = FaceModel(sample.classifier.logits, sample.prepare)
     ranks = pixel_ranks(maps)
     deletion, insertion = [], []
-    for start in range(0, len(maps), BATCH):
+    for start in told(range(0, len(maps), BATCH), "deletion and insertion"):
         part = slice(start, start + BATCH)
         faces = sample.faces.images[part, None].float() / 255.0
         flat = faces.mean((2, 3), keepdim=True).expand_as(faces)

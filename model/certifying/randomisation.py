@@ -11,18 +11,18 @@ maps of all its faces alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 
 import numpy as np
 import torch
 from scipy.stats import entropy, rankdata
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from model.certifying.judging import estimate, judged_line
 from model.certifying.report import Line, Step
-from model.certifying.sample import Classifier, Sample
+from model.certifying.sample import Classifier, Sample, told
 from model.measuring.bootstrap import Floats
 from model.measuring.shuffling import shuffle
 
@@ -44,24 +44,20 @@ def edges(images: Tensor, cells: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(strength, cells)[:, 0]
 
 
-def layers(classifier: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The modules with weights of their own, from the output down."""
-    found = [(name, module) for name, module in classifier.named_modules() if next(module.parameters(recurse=False), None) is not None]
-    return found[::-1]
-
-
-def cascade(classifier: Classifier, seed: int) -> Iterator[tuple[int, str, Classifier]]:
+def cascade(classifier: Classifier, names: Sequence[str], seed: int) -> Iterator[tuple[int, str, Classifier]]:
     """The classifier with its first, then more, in the end all layers from the output down random: their number, the lowest's name, and it.
 
     The classifier given stays as it is; the one given out is changed further at the next step.
+
+    Args:
+        names: the layers, from the output down.
     """
     with torch.inference_mode(False):  # as for `shuffle`
         copy = deepcopy(classifier)
     generator = torch.Generator().manual_seed(seed)
-    named = layers(copy)
-    looked_at = {round(count) for count in np.linspace(1, len(named), min(STEPS, len(named)))}
-    for count, (name, layer) in enumerate(named, 1):
-        shuffle(layer.parameters(recurse=False), generator)
+    looked_at = {round(count) for count in np.linspace(1, len(names), min(STEPS, len(names)))}
+    for count, name in enumerate(names, 1):
+        shuffle(copy.get_submodule(name).parameters(recurse=False), generator)
         if count in looked_at:
             yield count, name, copy
 
@@ -87,11 +83,11 @@ def complexity(maps: Floats) -> Floats:
 def randomisation_lines(sample: Sample, explain: Explanation, seed: int) -> tuple[Line, Line]:
     """Both lines of an explanation."""
     size = (sample.cells.shape[-2], sample.cells.shape[-1])
-    own, bad = _Cascade.of(sample, explain, seed), _Cascade.of(sample, lambda _, images, __: edges(images, size), seed)
+    own, bad = _Cascade.of(sample, explain, seed), _edge_maps(sample, size)
     noise, more_noise = np.random.default_rng(seed).standard_normal((2, len(sample.faces), *size))
     chance = _by_group(similarity(noise, more_noise))
     return (
-        _similarity_line(own, _by_group(bad.similarities()[-1]), chance),
+        _similarity_line(own, _by_group(similarity(bad, bad)), chance),
         _complexity_line(sample, own, bad, (noise, more_noise)),
     )
 
@@ -109,13 +105,13 @@ class _Cascade:
         intact: list[Floats] = []
         groups: list[list[Floats]] = []
         names: list[tuple[int, str]] = []
-        for start in range(0, len(sample.faces), GROUP):
+        for start in told(range(0, len(sample.faces), GROUP), "random weights"):
             part = slice(start, start + GROUP)
             images, classes = sample.images(part), sample.predicted[part]
             intact.append(explain(sample.classifier, images, classes).double().numpy())
             steps = [
                 (count, name, explain(model, images, classes).double().numpy())
-                for count, name, model in cascade(sample.classifier, seed + start)
+                for count, name, model in cascade(sample.classifier, sample.layers, seed + start)
             ]
             names = [(count, name) for count, name, _ in steps]
             groups.append([maps for _, _, maps in steps])
@@ -123,6 +119,12 @@ class _Cascade:
 
     def similarities(self) -> list[Floats]:
         return [similarity(self.intact, maps) for maps in self.steps]
+
+
+def _edge_maps(sample: Sample, cells: tuple[int, int]) -> Floats:
+    """The edge detector's maps ``(N, h, w)``: they are the same before and after the weights are made random, which it never looks at."""
+    parts = [slice(start, start + GROUP) for start in range(0, len(sample.faces), GROUP)]
+    return torch.cat([edges(sample.images(part), cells) for part in parts]).double().numpy()
 
 
 def _by_group(values: Floats) -> Floats:
@@ -151,7 +153,7 @@ def _similarity_line(own: _Cascade, bad: Floats, chance: Floats) -> Line:
     )
 
 
-def _complexity_line(sample: Sample, own: _Cascade, bad: _Cascade, noise: tuple[Floats, Floats]) -> Line:
+def _complexity_line(sample: Sample, own: _Cascade, bad: Floats, noise: tuple[Floats, Floats]) -> Line:
     def rise(before: Floats, after: Floats) -> Floats:
         simple = complexity(sample.enlarged(before))
         return _by_group((complexity(sample.enlarged(after)) - simple) / simple)
@@ -168,5 +170,5 @@ def _complexity_line(sample: Sample, own: _Cascade, bad: _Cascade, noise: tuple[
         figure=figure,
         chance=rise(*noise),
         margin=figure,
-        known_bad=rise(bad.intact, bad.steps[-1]),
+        known_bad=rise(bad, bad),
     )

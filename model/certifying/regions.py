@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line
-from model.certifying.sample import BATCH, Sample, attention_maps
+from model.certifying.sample import Sample
 from model.expressions import EXPRESSIONS
 from model.geometry import FACE_SIZE, FaceGeometry
 from model.maps.face_regions import fit_template
+from model.maps.measures import centred
 from model.measuring.bootstrap import Floats
 
 # Where each action unit moves the skin (Ekman and Friesen, Facial Action Coding System, 1978), in the names of `model.maps.face_regions`,
@@ -71,17 +70,15 @@ def mass_share(maps: Floats, area: NDArray[np.bool_]) -> Floats:
     return share
 
 
-@torch.inference_mode()
 def region_lines(sample: Sample, geometry: FaceGeometry, seed: int) -> Iterator[Line]:
     """A line for each expression that has action units, on the faces labelled so, of that expression's map."""
-    generator = np.random.default_rng(seed)
+    generator, maps = np.random.default_rng(seed), centred(sample.outputs.maps.double().numpy())
     for expression, units in PROTOTYPES.items():
         index = EXPRESSIONS.index(expression)
-        chosen = torch.nonzero(sample.faces.labels == index).flatten()
-        if not len(chosen):
+        cells = maps[(sample.faces.labels == index).numpy(), index]
+        if not len(cells):
             continue
         area = expression_area(expression, geometry)
-        cells = np.concatenate([_cells(sample, part, index) for part in torch.split(chosen, BATCH)])
         own = mass_share(sample.enlarged(cells), area)
         chance = mass_share(sample.enlarged(generator.standard_normal(cells.shape)), area)
         yield judged_line(
@@ -95,10 +92,5 @@ def region_lines(sample: Sample, geometry: FaceGeometry, seed: int) -> Iterator[
             figure=own,
             chance=chance,
             margin=own - chance,
-            note=f"{' + '.join(f'AU{unit}' for unit in units)}: {area.mean():.0%} of the crop; {len(chosen)} faces.",
+            note=f"{' + '.join(f'AU{unit}' for unit in units)}: {area.mean():.0%} of the crop; {len(cells)} faces.",
         )
-
-
-def _cells(sample: Sample, faces: Tensor, index: int) -> Floats:
-    images = sample.images(faces)
-    return attention_maps(sample.classifier, images, torch.full((len(faces),), index)).double().numpy()

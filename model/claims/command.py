@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model.checkpoints import load_manifest
 from model.claims.comparison import Comparison, ModelFigures
@@ -27,6 +29,7 @@ from model.measuring.bootstrap import DRAWS, draw_counts
 from model.measuring.evaluation import split_outputs
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
 from model.measuring.shuffling import shuffle
+from model.preprocessing import network_input
 from model.reference import ReferenceCheckpoint, load_checkpoint
 
 BASELINE = "baseline"
@@ -90,7 +93,11 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
 
 
 def _shuffled_figures(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> MirrorFigures:
-    return mirror_figures(split_outputs(with_shuffled_weights(checkpoint.classifier), faces, checkpoint.metadata.input_size))
+    return mirror_figures(split_outputs(with_shuffled_weights(checkpoint.classifier), _preparation(checkpoint), faces))
+
+
+def _preparation(checkpoint: ReferenceCheckpoint) -> Callable[[Tensor], Tensor]:
+    return partial(network_input, size=checkpoint.metadata.input_size)
 
 
 def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassifier:
@@ -133,7 +140,7 @@ def verdict_lines(report: ClaimsReport) -> str:
 
 def model_figures(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> ModelFigures:
     """All figures of a checkpoint on labelled faces; maps in the gauge they are served in."""
-    outputs = split_outputs(checkpoint.classifier, faces, checkpoint.metadata.input_size)
+    outputs = split_outputs(checkpoint.classifier, _preparation(checkpoint), faces)
     cells = outputs.maps.shape[-1]
     area, outside = inner_face_cover(checkpoint.metadata.grid, cells, checkpoint.metadata.geometry.ellipse)
     return figures_of(outputs, area, outside)

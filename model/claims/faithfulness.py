@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pytorch_grad_cam.metrics.road import ROADLeastRelevantFirstAverage, ROADMostRelevantFirstAverage
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from model.claims.report import FaceMean, Faithfulness, RoadFigures
 from model.data.ferplus import FaceSet
@@ -42,20 +43,33 @@ Floats = NDArray[np.float64]
 
 
 class FaceModel(nn.Module):
-    """A classifier from faces ``(N, 1, 48, 48)`` in 0..1 to logits: the form ROAD works on, whose noise is meant for that range.
+    """From faces ``(N, 1, 48, 48)`` in 0..1 to logits: the form ROAD works on, whose noise is meant for that range.
 
     Args:
-        classifier: in evaluation mode.
+        logits: of the network's input ``(N, 3, S, S)``, a classifier's in evaluation mode.
         prepare: grey faces ``(N, 48, 48)`` in 0..255 -> the network's input.
     """
 
-    def __init__(self, classifier: nn.Module, prepare: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, logits: Callable[[Tensor], Tensor], prepare: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.classifier = classifier
+        self.logits = logits
         self.prepare = prepare
 
     def forward(self, faces: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.prepare(faces[:, 0] * 255.0)).logits
+        return self.logits(self.prepare(faces[:, 0] * 255.0))
+
+
+class _IntactOnce(nn.Module):
+    """A model that grad-cam's metrics ask for the answer to the same intact faces at every share of pixels: it is computed once."""
+
+    def __init__(self, model: FaceModel, intact: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.intact = intact
+        self.logits: Tensor = model(intact)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        logits: Tensor = self.logits if faces is self.intact else self.model(faces)
         return logits
 
 
@@ -97,11 +111,13 @@ def road(model: FaceModel, faces: Tensor, classes: Tensor, maps: Floats) -> Road
     parts: tuple[list[Floats], list[Floats]] = ([], [])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)  # the imputed pixels' noise
-        for start in range(0, len(faces), BATCH):
+        for start in tqdm(range(0, len(faces), BATCH), "ROAD", leave=False, disable=None):
             batch = slice(start, start + BATCH)
+            intact = pictures[batch]
+            remembering = _IntactOnce(model, intact)
             targets = [ClassifierOutputSoftmaxTarget(index) for index in classes[batch].tolist()]
             for metric, part in zip(metrics, parts, strict=True):
-                part.append(metric(pictures[batch], ranks[batch], targets, model))
+                part.append(metric(intact, ranks[batch], targets, remembering))
     return RoadScores(*(np.concatenate(part).astype(np.float64) for part in parts))
 
 
@@ -140,7 +156,7 @@ def _scores(checkpoint: ReferenceCheckpoint, sample: FaceSet) -> tuple[RoadScore
     maps = centred(torch.cat([prediction.maps for prediction in predictions]).numpy())
     cells = maps[np.arange(len(predicted)), predicted.numpy()]
     random_cells = np.random.default_rng(SEED).standard_normal(cells.shape)
-    model = FaceModel(checkpoint.classifier, partial(network_input, size=metadata.input_size))
+    model = FaceModel(checkpoint.classifier.logits, partial(network_input, size=metadata.input_size))
     map_scores, random_scores = (
         road(model, sample.images, predicted, place_cells(values, metadata.grid, FACE_SIZE)) for values in (cells, random_cells)
     )

@@ -166,3 +166,11 @@ def model_input(model: ServedModel, faces: FaceCrops) -> Tensor:
 def imported_input(metadata: ImportedMetadata, faces: FaceCrops) -> Tensor:
     """As :func:`model_input`: first at the size of its training faces, so that a face is no sharper than those, then at its input's."""
     return resized(faces.rgb(metadata.face_size), metadata.input_size)
+
+
+def dataset_input(model: ServedModel, images: Tensor) -> Tensor:
+    """A data set's faces, uint8, grey ``(N, H, H)`` or RGB ``(N, 3, H, H)``, as :func:`model_input` makes them of crops."""
+    if not isinstance(model.metadata, ImportedMetadata):
+        return network_input(images, model.metadata.input_size)
+    coloured = images.unsqueeze(1).expand(-1, 3, -1, -1) if images.ndim == 3 else images
+    return imported_input(model.metadata, FaceCrops(images, lambda side: resized(coloured.float(), side)))

@@ -32,16 +32,21 @@ class IntegratedHead(nn.Module):
 
     def forward(self, features: Tensor) -> Prediction:
         logits: Tensor = self.layers(features)
-        return Prediction(logits, self._maps(features))
+        return Prediction(logits, self.maps_along(features, torch.eye(logits.shape[1]).expand(len(features), -1, -1)))
 
-    def _maps(self, features: Tensor) -> Tensor:
+    def maps_along(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Maps ``(N, K, h, w)`` of weighted sums of each face's logits, whose weights are ``directions`` (N, K, L).
+
+        Maps are linear in the logits: that of a sum costs one pass back, not one for each class in it.
+        """
         points, weights = (torch.tensor(values, dtype=torch.float32) / 2 for values in np.polynomial.legendre.leggauss(self.NODES))
         # outside inference mode, whose tensors autograd refuses
         with torch.inference_mode(False), torch.enable_grad():
             given = features.detach().clone()
             path = torch.einsum("k,nchw->knchw", points + 0.5, given).flatten(0, 1).requires_grad_()
-            logits = self.layers(path)
-            gradients = [torch.autograd.grad(logit.sum(), path, retain_graph=True)[0] for logit in logits.unbind(1)]
+            logits = self.layers(path).view(self.NODES, len(given), -1)
+            sums = torch.einsum("knl,ndl->d", logits, directions.clone())
+            gradients = [torch.autograd.grad(each, path, retain_graph=True)[0] for each in sums]
             maps = [torch.einsum("k,knchw,nchw->nhw", weights, gradient.view(self.NODES, *given.shape), given) for gradient in gradients]
             return given.shape[-2] * given.shape[-1] * torch.stack(maps, 1)
 

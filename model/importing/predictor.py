@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from model.classifier import Prediction
-from model.importing.imported import ImportedModel
+from model.importing.imported import ImportedModel, dataset_input
 from model.importing.integrated import IntegratedHead
 from model.predictor import Answer, Faces, Floats
-from model.preprocessing import resized
 
 
 class ImportedPredictor:
@@ -30,10 +29,8 @@ class ImportedPredictor:
     @torch.inference_mode()
     def __call__(self, faces: Faces) -> Answer:
         """Faces are brought to the size of the training faces, then to the input's."""
-        metadata, classifier = self._model.metadata, self._model.classifier
-        given = torch.from_numpy(np.ascontiguousarray(faces)).float()
-        coloured = given.unsqueeze(1).expand(-1, 3, -1, -1) if given.ndim == 3 else given
-        features = classifier.network(resized(resized(coloured, metadata.face_size), metadata.input_size))
+        classifier = self._model.classifier
+        features = classifier.network(dataset_input(self._model, torch.from_numpy(np.ascontiguousarray(faces))))
         prediction: Prediction = classifier.head(features)
         return Answer(prediction.logits.numpy(), prediction.maps.numpy(), features.numpy())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
-from torch import Tensor
+from torch import Tensor, nn
+from tqdm import tqdm
 
 from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
@@ -52,13 +53,21 @@ def split_logits(classifier: ExpressionClassifier, faces: FaceSet, input_size: i
 
 
 @torch.inference_mode()
-def split_outputs(classifier: ExpressionClassifier, faces: FaceSet, input_size: int) -> SplitOutputs:
-    """Logits and trained-gauge maps of every face of a split and of its mirror image."""
+def split_outputs(
+    classifier: nn.Module, prepare: Callable[[Tensor], Tensor], faces: FaceSet, batch: int = EVALUATION_BATCH
+) -> SplitOutputs:
+    """Logits and trained-gauge maps of every face of a split and of its mirror image.
+
+    Args:
+        classifier: from ``(N, 3, S, S)`` to :class:`model.classifier.Prediction`.
+        prepare: makes its input of the faces' images.
+        batch: faces at a time.
+    """
     classifier.eval()
     device = next(classifier.parameters()).device
     seen, mirrored = [], []
-    for part in torch.split(faces.images, EVALUATION_BATCH):
-        images = network_input(part.to(device), input_size)
+    for part in tqdm(torch.split(faces.images, batch), "faces and their mirror images", leave=False, disable=None):
+        images = prepare(part.to(device))
         seen.append(classifier(images))
         mirrored.append(classifier(images.flip(-1)))
     return SplitOutputs(
@@ -99,28 +108,28 @@ def learning_curve_point(classifier: ExpressionClassifier, faces: FaceSet, input
     return accuracies(logits.argmax(1), faces.labels) | {"macro_average_precision": macro_average_precision(logits, faces.labels)}
 
 
-def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: dict[str, int]) -> SplitMetrics:
+def split_metrics(outputs: SplitOutputs, labels: Tensor, training_counts: Mapping[str, int] | None) -> SplitMetrics:
     """Everything a result file keeps of a split.
 
     Args:
         labels: ``(N,)``.
-        training_counts: faces a class in the training set, for the rows with the prior taken out of the logits.
+        training_counts: faces a class in the training set, for the rows with the prior taken out of the logits; None, without those rows,
+            where they are not known.
     """
     predicted = outputs.logits.argmax(1)
     mirror = mirror_figures(outputs)
-    prior = log_prior([training_counts[name] for name in EXPRESSIONS])
-    adjusted = {f"{tau:g}": accuracies((outputs.logits - tau * prior).argmax(1), labels) for tau in ADJUSTMENTS}
+    prior = None if training_counts is None else log_prior([training_counts[name] for name in EXPRESSIONS])
     return SplitMetrics(
         **accuracies(predicted, labels),
         faces=len(labels),
         macro_average_precision=macro_average_precision(outputs.logits, labels),
         confusion=tuple(tuple(row) for row in confusion_matrix(predicted, labels).tolist()),
         flip_consistency=_consistency(torch.from_numpy(mirror.consistency)),
-        logit_adjusted={tau: Accuracies(**values) for tau, values in adjusted.items()},
+        logit_adjusted={} if prior is None else _adjusted(outputs.logits, labels, prior),
         intervals=_intervals(predicted, labels, mirror.consistency),
         mirror=_mirror_metrics(mirror),
         two_views=_two_views(outputs.two_view_logits, labels, prior),
-        frontier=_frontier(outputs.logits, labels, prior),
+        frontier=() if prior is None else _frontier(outputs.logits, labels, prior),
     )
 
 
@@ -138,13 +147,17 @@ def _consistency(values: Tensor) -> FlipConsistency:
     return FlipConsistency(mean=overall, per_class=dict(zip(EXPRESSIONS, means, strict=True)))
 
 
-def _two_views(logits: Tensor, labels: Tensor, prior: Tensor) -> TwoViews:
+def _adjusted(logits: Tensor, labels: Tensor, prior: Tensor) -> dict[str, Accuracies]:
+    return {f"{tau:g}": Accuracies(**accuracies((logits - tau * prior).argmax(1), labels)) for tau in ADJUSTMENTS}
+
+
+def _two_views(logits: Tensor, labels: Tensor, prior: Tensor | None) -> TwoViews:
     predicted = logits.argmax(1)
     return TwoViews(
         **accuracies(predicted, labels),
         macro_average_precision=macro_average_precision(logits, labels),
         intervals=_accuracy_intervals(predicted, labels),
-        frontier=_frontier(logits, labels, prior),
+        frontier=() if prior is None else _frontier(logits, labels, prior),
     )
 
 

@@ -113,8 +113,8 @@ class SplitMetrics(Accuracies):
     """A model on one split.
 
     ``confusion`` has the label as its row and the prediction as its column; ``logit_adjusted`` holds, by tau, the accuracies of
-    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021), ``frontier`` the same for more values of tau. ``mirror`` and
-    ``two_views`` are null, and ``frontier`` is empty, for runs from before they were measured.
+    ``logits - tau log(training prior)`` (Menon et al., ICLR 2021), ``frontier`` the same for more values of tau; both are empty where the
+    training set is not known. ``mirror`` and ``two_views`` are null, and ``frontier`` is empty, for runs from before they were measured.
     """
 
     faces: int = Field(gt=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from model.measuring.evaluation import learning_curve_point, split_logits, split
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
 from model.paper import published_counts
+from model.preprocessing import network_input
 from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
@@ -121,7 +123,8 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     run = prepare_run(config, train)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
-    outputs = split_outputs(classifier, test, config.input_size)
+    prepare = partial(network_input, size=config.input_size)
+    outputs = split_outputs(classifier, prepare, test)
     result = RunResult(
         command=experiment.command,
         method=config.method,
@@ -139,7 +142,7 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
         training_counts=counts,
         hyperparameters=_hyperparameters(config),
         learning_curve=_learning_curve(experiment.directory),
-        valid=None if valid is None else split_metrics(split_outputs(classifier, valid, config.input_size), valid.labels, counts),
+        valid=None if valid is None else split_metrics(split_outputs(classifier, prepare, valid), valid.labels, counts),
         test=split_metrics(outputs, test.labels, counts),
         test_predictions=split_predictions(outputs, test.labels),
     )

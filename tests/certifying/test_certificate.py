@@ -27,6 +27,7 @@ from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.integrated import ImportedClassifier, IntegratedHead
 from model.maps.face_regions import PERIPHERY, PLACES
+from model.maps.measures import centred
 from model.networks import Grid
 from model.preprocessing import network_input
 
@@ -131,12 +132,31 @@ def test_the_cascade_ends_with_every_layer_random_and_leaves_the_model_as_it_was
     classifier = small_classifier()
     before = {name: value.clone() for name, value in classifier.state_dict().items()}
     lowest = "network.layers.0.weight"
-    steps = [(name, model.state_dict()[lowest].clone()) for _, name, model in cascade(classifier, 1)]
+    steps = [(name, model.state_dict()[lowest].clone()) for _, name, model in cascade(classifier, sample(classifier, 1).layers, 1)]
     assert [name for name, _ in steps] == ["head", "network.layers.4", "network.layers.2", "network.layers.0"]
     third, last = steps[2][1], steps[3][1]
     assert torch.equal(third, before[lowest]) and not torch.equal(last, before[lowest])
     assert torch.equal(last.flatten().sort().values, before[lowest].flatten().sort().values)
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+
+
+def test_layers_that_the_answer_passes_by_are_no_layers_of_it() -> None:
+    """An imported network keeps its own last layer beside the head that stands for it."""
+    classifier = small_classifier()
+    classifier.network.fc = nn.Linear(8, 7)
+    looked_at = sample(classifier, 14, 48)
+    assert looked_at.layers == ("head", "network.layers.4", "network.layers.2", "network.layers.0")
+    (grid,) = (line for line in mirror_lines(looked_at, 1) if line.key == "grid")
+    assert grid.verdict == "fail"  # nothing but the grid is asymmetric
+
+
+def test_the_map_of_one_class_alone_is_that_among_all() -> None:
+    layers = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 7))
+    classifier = ImportedClassifier(Small(), IntegratedHead(layers, (8, 7, 7))).eval().requires_grad_(False)
+    images = network_input(faces(5).images, CENTRED_INPUT)
+    classes = torch.tensor([0, 3, 6, 1, 1])
+    among_all = centred(classifier(images).maps)[torch.arange(5), classes]
+    torch.testing.assert_close(attention_maps(classifier, images, classes), among_all)
 
 
 def test_exact_maps_pass_and_an_edge_detector_fails() -> None:

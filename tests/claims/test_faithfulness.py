@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.checkpoints import CheckpointMetadata
-from model.claims.faithfulness import FaceModel, measure_faithfulness, pixel_ranks, road, sample_faces
+from model.claims.faithfulness import KEPT_PER_CENT, FaceModel, measure_faithfulness, pixel_ranks, road, sample_faces
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
@@ -36,7 +36,7 @@ def left_eye_classifier() -> ExpressionClassifier:
 
 
 def left_eye_model() -> FaceModel:
-    return FaceModel(left_eye_classifier(), lambda grey: network_input(grey, 99))
+    return FaceModel(left_eye_classifier().logits, lambda grey: network_input(grey, 99))
 
 
 def faces(count: int) -> Tensor:
@@ -103,6 +103,20 @@ def test_the_same_sample_gives_the_same_figures() -> None:
     classes = torch.ones(3, dtype=torch.int64)
     first, second = (road(left_eye_model(), images, classes, random_maps) for _ in range(2))
     np.testing.assert_array_equal(first.combined, second.combined)
+
+
+def test_the_intact_face_is_looked_at_once() -> None:
+    images, looked_at = faces(3), 0
+    classifier = left_eye_classifier()
+
+    def counted(inputs: Tensor) -> Tensor:
+        nonlocal looked_at
+        looked_at += len(inputs)
+        return classifier.logits(inputs)
+
+    model = FaceModel(counted, lambda grey: network_input(grey, 99))
+    road(model, images, torch.ones(3, dtype=torch.int64), np.random.default_rng(1).random((3, 48, 48)))
+    assert looked_at == 3 * (1 + 2 * len(KEPT_PER_CENT))
 
 
 def test_the_sample_is_fixed_and_labelled() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from app.cli import main
-from model.certifying.report import certificate_path, load_certificate
-from model.data.ferplus import VOTE_COLUMNS, VOTES_FILE
+from model.certifying.report import SECTIONS, certificate_path, load_certificate
 from model.expressions import EXPRESSIONS
+from tests.made_ferplus import write_ferplus
+from tests.made_imports import write_random_import
 
 # grad-cam hands tensors to NumPy functions
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
@@ -22,18 +21,8 @@ FACES = 2 * len(EXPRESSIONS)
 
 @pytest.fixture(scope="module")
 def made_ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two test faces of noise for each expression, in the form of FERPlus."""
-    folder = tmp_path_factory.mktemp("ferplus")
-    (folder / "FER2013Test").mkdir()
-    random = np.random.default_rng(1)
-    rows = [",".join(["Usage", "Image name", *VOTE_COLUMNS])]
-    for number in range(FACES):
-        name, label = f"fer{number:07}.png", EXPRESSIONS[number % len(EXPRESSIONS)]
-        coarse = random.integers(0, 256, (8, 8), dtype=np.uint8)
-        cv2.imwrite(str(folder / "FER2013Test" / name), cv2.resize(coarse, (48, 48)))
-        rows.append(",".join(["PrivateTest", name, *("10" if column == label else "0" for column in VOTE_COLUMNS)]))
-    (folder / VOTES_FILE).write_text("\n".join(rows) + "\n")
-    return folder
+    """Two test faces of noise for each expression."""
+    return write_ferplus(tmp_path_factory.mktemp("ferplus"), test=FACES)
 
 
 @pytest.mark.slow
@@ -50,6 +39,19 @@ def test_a_certificate_is_written_where_the_service_looks(
     assert certificate.faces_by_class == dict.fromkeys(EXPRESSIONS, 2)
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == len(certificate.lines) + 1 and printed[-1].startswith(f"Of {sum(certificate.counts().values())} lines")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["torchvision", "dan"])  # exact maps, and integrated gradients
+def test_an_import_gets_every_line(recipe: str, made_ferplus: Path, tmp_path: Path) -> None:
+    model = write_random_import(recipe, tmp_path)
+    checkpoint = tmp_path / f"{model.name}.safetensors"
+    assert main(["certify", str(checkpoint), "--data", str(made_ferplus), "--faces", str(FACES), "--threads", "1"]) == 0
+    certificate = load_certificate(certificate_path(checkpoint))
+    assert (certificate.sha256, certificate.maps) == (model.sha256, model.metadata.maps)
+    assert {line.section for line in certificate.lines} == set(SECTIONS)
+    judged = [line for line in certificate.lines if line.section != "plausibility"]  # of which a map without positive evidence has none
+    assert all(line.figure.value is not None and line.chance.value is not None for line in judged)
 
 
 def test_too_few_faces_are_refused_before_anything_is_measured(
