@@ -8,6 +8,12 @@ EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "
 # The paper's minor classes. By count alone RAF-DB would name anger (705 training faces) before disgust (717).
 MINOR_CLASSES = ("fear", "disgust")
 
+# What data sets call them, too.
+_OTHER_NAMES = {
+    "neutrality": "neutral", "happy": "happiness", "sad": "sadness", "angry": "anger", "surprised": "surprise", "fearful": "fear",
+    "afraid": "fear", "disgusted": "disgust",
+}  # fmt: skip
+
 
 def expression_index(name: str) -> int:
     """Position of an expression in :data:`EXPRESSIONS`.
@@ -18,3 +24,10 @@ def expression_index(name: str) -> int:
     if name not in EXPRESSIONS:
         raise ValueError(f"unknown expression {name!r}: choose one of {', '.join(EXPRESSIONS)}")
     return EXPRESSIONS.index(name)
+
+
+def expression_named(name: str) -> str | None:
+    """The expression that a data set calls ``name``, such as ``Happy``; None where it is none of the seven."""
+    name = name.lower()
+    known = _OTHER_NAMES.get(name, name)
+    return known if known in EXPRESSIONS else None

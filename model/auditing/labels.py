@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.auditing.manifest import AuditError
 from model.data.ferplus import VOTES_FILE, ferplus_labels
-from model.expressions import EXPRESSIONS
+from model.expressions import EXPRESSIONS, expression_named
 
 Labels = dict[str, tuple[str | None, str | None]]  # picture's id to its label and split; None where there is none
 
@@ -32,14 +32,18 @@ def read_labels(path: Path) -> Labels:
 
 
 def check_label(label: str | None, where: str) -> str | None:
-    """A label as it stands in a table; None where it is blank.
+    """The expression of a label as it stands in a table; None where it is blank.
 
     Raises:
         AuditError: it is no expression.
     """
-    if label and label not in EXPRESSIONS:
-        raise AuditError(f"{where}: the label {label!r} is none of {', '.join(EXPRESSIONS)}: rename it, or leave it blank")
-    return label or None
+    if not label:
+        return None
+    expression = expression_named(label)
+    if expression is None:
+        known = ", ".join(EXPRESSIONS)
+        raise AuditError(f"{where}: the label {label!r} is none of {known}: rename it, leave it blank, or give --labels a table of others")
+    return expression
 
 
 def _from_table(path: Path, table: csv.DictReader[str]) -> Labels:

@@ -15,15 +15,11 @@ from torch import Tensor
 from model.data.ferplus import load_ferplus
 from model.data.rafdb import IMAGE_FOLDERS, read_labels
 from model.errors import InputError
-from model.expressions import EXPRESSIONS
+from model.expressions import EXPRESSIONS, expression_named
 
 Picture = NDArray[np.uint8]  # RGB (H, W, 3)
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-OTHER_NAMES = {
-    "neutrality": "neutral", "happy": "happiness", "sad": "sadness", "angry": "anger", "surprised": "surprise", "fearful": "fear",
-    "afraid": "fear", "disgusted": "disgust",
-}  # fmt: skip
 LEAST_FACES = 20
 SEED = 1
 
@@ -94,9 +90,8 @@ def _folders(path: Path) -> list[tuple[Path, int]]:
         raise InputError(f"{path}: there is no such folder or file of labelled faces")
     found = []
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir()):
-        name = folder.name.lower()
-        expression = OTHER_NAMES.get(name, name)
-        if expression in EXPRESSIONS:
+        expression = expression_named(folder.name)
+        if expression is not None:
             files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
             found += [(file, EXPRESSIONS.index(expression)) for file in files]
     return found

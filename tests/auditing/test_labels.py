@@ -14,15 +14,15 @@ from model.expressions import EXPRESSIONS
 
 def test_a_table_gives_labels_and_splits(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text('id,split,label\na.png,train,fear\n"b, c.png",,\n', encoding="utf-8-sig")
-    assert read_labels(path) == {"a.png": ("fear", "train"), "b, c.png": (None, None)}
+    path.write_text('id,split,label\na.png,train,fear\n"b, c.png",,\nd.png,,Happy\n', encoding="utf-8-sig")
+    assert read_labels(path) == {"a.png": ("fear", "train"), "b, c.png": (None, None), "d.png": ("happiness", None)}
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         ("file,label\na,fear\n", "lacks the column id"),
-        ("id,label\na,fear\nb,happy\n", "line 3: the label 'happy' is none of neutral, happiness"),
+        ("id,label\na,fear\nb,contempt\n", "line 3: the label 'contempt' is none of neutral, happiness"),
         ("", "lacks the column id and label"),
         ("id,label\na\n", None),
     ],

@@ -63,7 +63,7 @@ def test_labels_that_are_given_take_the_place_of_the_source_s_own(tmp_path: Path
     [
         ((), None, "holds no picture"),
         (("a", "damaged"), None, "cannot be listed: the archive ends"),
-        (("a",), "happy", "the label 'happy'"),
+        (("a",), "contempt", "the label 'contempt'"),
     ],
 )
 def test_what_cannot_be_listed_is_refused(names: tuple[str, ...], label: str | None, reason: str, tmp_path: Path) -> None:
