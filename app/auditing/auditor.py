@@ -18,7 +18,7 @@ from app.detection.find import create_detector, find_faces
 from app.errors import ErrorCode, Problem
 from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import read_listing
-from model.auditing.manifest import load_audit_manifest
+from model.auditing.manifest import AuditError, load_audit_manifest
 from model.auditing.parts import part_path, part_schema
 from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
 from model.auditing.sources import READ_ERRORS, Listed, Place, open_source
@@ -69,6 +69,7 @@ class Auditor:
         """Write part ``number``.
 
         Raises:
+            AuditError: the source is on another machine, and can no longer be reached.
             FileError: it cannot be written.
         """
         pictures = [self._audited(listed) for listed in read_listing(self._job.listing, number)]
@@ -79,6 +80,8 @@ class Auditor:
     def _audited(self, listed: Listed) -> AuditedPicture:
         try:
             data = self._read(listed.place)
+        except AuditError:  # the source is out of reach, which is no fault of the picture
+            raise
         except Problem as problem:
             return AuditedPicture(listed, None, None, _told(problem))
         except READ_ERRORS as error:

@@ -5,27 +5,26 @@ A source is listed once, in one order, and read picture by picture from what the
 
 from __future__ import annotations
 
-import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import fsspec
 import pyarrow as pa
 
 from model.auditing.manifest import AuditError
 from model.auditing.parquet_pictures import PictureTable
+from model.auditing.remote import CONTENT_ERRORS, RemoteSource, file_system, reaching
 from model.files.picture_names import is_picture_name
 
-# what a file system or an archive objects to
-READ_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+READ_ERRORS = (OSError, *CONTENT_ERRORS)  # what a file system or an archive objects to
 _PATTERN = re.compile(r"[*?\[]")
+_ARCHIVES = frozenset(["zip", "tar", "parquet"])
+_COMPRESSED_TAR = re.compile(r"\.(tgz|tbz2?|txz|tzst|tar\.(gz|bz2|xz|zst|lz4))$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,33 +65,60 @@ def open_source(address: str) -> Source:
     """The source at an address: a folder, a .zip, a .tar or .parquet file, or a pattern (``shards/*.tar``) of the latter two.
 
     Raises:
-        AuditError: nothing is there, or fsspec cannot reach it.
+        AuditError: nothing is there, or it cannot be reached.
     """
+    files, path, remote = file_system(address)
     try:
-        files, path = fsspec.url_to_fs(address)
-        if files.isdir(path):
-            return _Folder(files, path)
-        pattern = None if files.exists(path) else _PATTERN.search(path)
-        folder = path[: pattern.start() if pattern else len(path)].rpartition("/")[0]
-        found = sorted(map(str, files.glob(path))) if pattern else [path] * files.exists(path)
-    except (ImportError, *READ_ERRORS) as error:
-        raise AuditError(f"{address}: cannot be reached ({' '.join(str(error).split())})") from error
+        if not remote:
+            return _found(address, files, path)
+        with reaching(address):
+            return RemoteSource(_found(address, files, path), address)
+    except AuditError:
+        raise
+    except READ_ERRORS as error:
+        raise AuditError(f"{address}: cannot be read ({' '.join(str(error).split())})") from error
+
+
+def _found(address: str, files: Any, path: str) -> Source:
+    kind, why = _kind(files, path)
+    if kind == "directory":
+        return _Folder(files, path)
+    pattern = None if kind else _PATTERN.search(path)
+    folder = path[: pattern.start() if pattern else len(path)].rpartition("/")[0]
+    found = sorted(map(str, files.glob(path))) if pattern else [path] * bool(kind)
+    if not found:
+        raise AuditError(
+            f"{address}: there is nothing{why}; give a folder, a .zip, a .tar or .parquet file, or a pattern such as 'shards/*.tar'"
+        )
     return _archives(address, _Files(files, folder), [name[len(folder) + 1 :] for name in found])
 
 
+def _kind(files: Any, path: str) -> tuple[str | None, str]:
+    """``directory`` or ``file``; None where neither is there, and what the file system says of that."""
+    try:
+        kind = str(files.info(path)["type"])
+    except FileNotFoundError as error:
+        return None, f" ({' '.join(str(error.__cause__).split())})" if error.__cause__ else ""
+    if kind == "file" and _suffix(path) not in _ARCHIVES and files.isdir(path):
+        return "directory", ""  # over HTTP a folder is a file that names others
+    return kind, ""
+
+
 def _archives(address: str, files: _Files, names: list[str]) -> Source:
-    kinds = {name.rpartition(".")[2].lower() for name in names}
-    if not names:
-        raise AuditError(
-            f"{address}: there is nothing; give a folder, a .zip, a .tar or .parquet file, or a pattern such as 'shards/*.tar'"
-        )
+    kinds = {_suffix(name) for name in names}
     if kinds == {"zip"} and len(names) == 1:
         return _Zip(files, names[0])
     if kinds == {"tar"}:
         return _Tars(files, names)
     if kinds == {"parquet"}:
         return _Tables(files, names)
+    if packed := next((name for name in names if _COMPRESSED_TAR.search(name)), None):
+        raise AuditError(f"{address}: {packed} is compressed and can only be read from its beginning: decompress it to a .tar file")
     raise AuditError(f"{address}: pictures are read from a folder, one .zip, or .tar or .parquet files, not from {names[0]}")
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2].lower()
 
 
 class _Files:

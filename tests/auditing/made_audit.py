@@ -29,7 +29,7 @@ def write_data_set(path: Path, pictures: int = PICTURES) -> None:
             archive.writestr(f"{number:03d}.png", {BAD: b"no picture", CUT: data[:400]}.get(number, data))
 
 
-def begun(source: Path, out: Path, checkpoints: Path, **asked: Any) -> BegunAudit:
+def begun(source: Path | str, out: Path, checkpoints: Path, **asked: Any) -> BegunAudit:
     """An audit of random checkpoints, begun in a folder."""
     out.mkdir(exist_ok=True)
     defaults: dict[str, Any] = {"labels": None, "models": ("baseline", "ours"), "shard_rows": SHARD_ROWS, "crop": "whole"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -99,11 +100,16 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path) ->
         ("nothing.zip", "there is nothing"),
         ("*.tar", "there is nothing"),
         ("notes.txt", "not from notes.txt"),
-        ("nowhere://x", "cannot be reached"),
+        ("faces.tar.gz", r"faces\.tar\.gz is compressed .*: decompress it to a \.tar file"),
+        ("*.tgz", "more.tgz is compressed"),
+        ("nowhere://x", r"cannot be read here \(Protocol not known: nowhere\)"),
+        ("s3://bucket/faces.zip", "Install s3fs"),
     ],
 )
-def test_what_is_no_source_is_refused_in_a_line(name: str, reason: str, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
+def test_what_is_no_source_is_refused_in_a_line(name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    for file in ("notes.txt", "faces.tar.gz", "more.tgz"):
+        (tmp_path / file).touch()
     with pytest.raises(AuditError, match=reason) as refused:
         open_source(name if "://" in name else str(tmp_path / name))
     assert "\n" not in str(refused.value)

@@ -1,0 +1,82 @@
+"""Sources on other machines: what stands in the way of reading them, told apart from what is wrong with a picture.
+
+A file that is gone or damaged is one row with an error. A server that no longer answers, or credentials that have run out, would make an
+error of every row that is left, and the audit would end as if it were done; so that stops it, and the same command goes on later.
+"""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+
+from model.auditing.manifest import AuditError
+
+if TYPE_CHECKING:
+    from model.auditing.sources import Listed, Place, Source
+
+# what archives and tables object to in their own contents
+CONTENT_ERRORS = (EOFError, LookupError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+
+_HERE = frozenset(["file", "local", "memory"])
+_CREDENTIALS = {"s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
+
+
+def file_system(address: str) -> tuple[Any, str, bool]:
+    """fsspec's file system of an address, the path in it, and whether it is another machine's.
+
+    Raises:
+        AuditError: fsspec knows none, or lacks a package for it.
+    """
+    try:
+        # Kept lists would hold every name of a bucket for as long as the process lives.
+        files, path = fsspec.url_to_fs(address, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise AuditError(f"{address}: cannot be read here ({_told(error)}): install what fsspec needs for it, or give a path") from error
+    protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
+    return files, path, not protocols & _HERE
+
+
+@contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Tells what a file system raises in the block, but that a file is not there, as an error that ends the audit.
+
+    Every package for fsspec has errors of its own, many of them no :class:`OSError`.
+
+    Raises:
+        AuditError: the address cannot be reached now.
+    """
+    try:
+        yield
+    except (FileNotFoundError, *CONTENT_ERRORS):
+        raise
+    except Exception as error:
+        credentials = _CREDENTIALS.get(address.partition("://")[0])
+        told = f"check that its server answers{f', and {credentials}' if credentials else ''}; the same command then goes on"
+        raise AuditError(f"{address}: cannot be reached ({_told(error)}): {told}") from error
+
+
+class RemoteSource:
+    """A source on another machine; see :func:`reaching`."""
+
+    def __init__(self, source: Source, address: str) -> None:
+        self._source = source
+        self._address = address
+
+    def pictures(self) -> Iterator[Listed]:
+        with reaching(self._address):
+            yield from self._source.pictures()
+
+    def read(self, place: Place) -> bytes:
+        with reaching(self._address):
+            return self._source.read(place)
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
