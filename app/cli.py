@@ -19,7 +19,8 @@ from app.commands import figure as figure_command
 from app.commands import import_model as import_command
 from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
-from app.errors import CannotStartError, Problem, install_command
+from app.errors import CannotStartError, Problem
+from app.installation import install_command
 from app.settings import load_settings
 from model.errors import InputError
 

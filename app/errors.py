@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from enum import StrEnum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from app.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,16 +234,20 @@ def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Resp
 
     async def on_missing_package(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ModuleNotFoundError)
-        command = install_command(error)
-        if command is None:
-            raise error
-        told = f"This server is installed without what that needs; its operator can add it: {command}"
-        return problem_response(Problem(ErrorCode.NOT_INSTALLED, told), request.scope)
+        return problem_response(not_installed(error), request.scope)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(ModuleNotFoundError, on_missing_package)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
+
+
+def not_installed(error: ModuleNotFoundError) -> Problem:
+    """The problem of what needs an optional package; the error itself is raised again where the missing package is none."""
+    command = install_command(error)
+    if command is None:
+        raise error
+    return Problem(ErrorCode.NOT_INSTALLED, f"This server is installed without what that needs; its operator can add it: {command}")
 
 
 _FROM_STATUS = {
@@ -288,23 +293,6 @@ def _declared_place(error: RequestValidationError) -> str | None:
     if first["type"] == "extra_forbidden" or len(place) < 2 or place[0] not in {"query", "path"}:
         return None
     return f"/{place[0]}/{place[1]}"
-
-
-# packages that serving does without, by the name they are imported under, and the extra that installs them
-_EXTRAS = {"torch": "torch", "torchvision": "torch", "pytorch_grad_cam": "torch", "scipy": "torch"} | dict.fromkeys(
-    ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich", "sklearn"), "train"
-)
-
-
-def is_installed(extra: str) -> bool:
-    """Whether all packages of an extra can be imported; none is."""
-    return all(find_spec(package) is not None for package, of in _EXTRAS.items() if of == extra)
-
-
-def install_command(error: ModuleNotFoundError) -> str | None:
-    """What installs a package that is missing; None where it is no optional one."""
-    package = (error.name or "").partition(".")[0]
-    return f"pip install -e '.[{_EXTRAS[package]}]'" if package in _EXTRAS else None
 
 
 def one_line(error: Exception) -> str:

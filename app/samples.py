@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.installation import shipped_folder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FOLDER = Path(__file__).resolve().parents[1] / "static" / "samples"
+FOLDER = shipped_folder("static") / "samples"
 MEDIA_TYPE = "image/jpeg"
 STORIES_FILE = "stories.json"  # beside the checkpoints it was written for
 

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.choices import MAX_FACES
+from app.installation import extra_command, shipped_folder
 from model.errors import InputError
 
 PREFIX = "UNTURNED_"
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(InputError):
@@ -50,7 +50,7 @@ def _holds_findings(folder: Path | None) -> Path | None:
     if folder is not None and not (folder / "issues.parquet").is_file():
         raise ValueError("the folder holds no issues.parquet: unturned audit --report FOLDER writes it")
     if folder is not None and find_spec("pyarrow") is None:
-        raise ValueError("reading an audit needs the extra `audit`: pip install -e '.[audit]'")
+        raise ValueError(f"reading an audit needs the extra `audit`: {extra_command('audit')}")
     return folder
 
 
@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
-    checkpoint_dir: Path = Field(default=_ROOT / "checkpoints", description="Folder with `manifest.json` and the checkpoints it lists.")
+    checkpoint_dir: Path = Field(
+        default=shipped_folder("checkpoints"), description="Folder with `manifest.json` and the checkpoints it lists."
+    )
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
     models: ModelFolder = Field(default=None, description="Folder of the models that `unturned import` wrote, all of which are served.")
     yunet_path: OptionalPath = Field(

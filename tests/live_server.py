@@ -89,19 +89,22 @@ class Connection:
 class LiveServer:
     """A service process, killed at the end of its ``with`` block.
 
-    Settings are given as keyword arguments; ``command`` is what to run, ``key`` what every request is sent with.
+    Settings are given as keyword arguments; ``command`` is what to run, ``key`` what every request is sent with, ``cwd`` where it runs and
+    ``packages`` where it finds the code.
     """
 
-    def __init__(self, *command: str, stdout: Any = subprocess.PIPE, key: str = "", **settings: object) -> None:
+    def __init__(
+        self, *command: str, stdout: Any = subprocess.PIPE, key: str = "", cwd: Path = ROOT, packages: Path = ROOT, **settings: object
+    ) -> None:
         self._key = {"authorization": f"Bearer {key}"} if key else {}
         settings = settings | ({"api_key": key} if key else {})
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UNTURNED_")}
         environment |= {f"UNTURNED_{name.upper()}": str(value) for name, value in ({"port": 0} | settings).items()}
-        environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(packages)}
         self.lines: list[dict[str, Any]] = []
         self._port: int | None = int(str(settings["port"])) if settings.get("port") else None
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", *command], cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", *command], cwd=cwd, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         if stdout == subprocess.PIPE:

@@ -15,6 +15,7 @@ from docs.draw_architecture import PACKAGES, ROOT, room_arrows
 # A room imports only rooms of the lines above its own.
 LAYERS = {
     "app": (
+        {"installation"},
         {"errors", "logs", "choices", "samples", "numbers"},
         {"metrics", "settings"},
         {"http", "decoding"},

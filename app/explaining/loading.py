@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.errors import CannotStartError
+from app.installation import extra_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +77,7 @@ def _imported(path: Path, threads: int) -> tuple[AnyCheckpoint, Predictor]:
     except ModuleNotFoundError as error:
         from model.checkpoints import CheckpointError
 
-        needed = "an imported model runs in PyTorch, which is not installed: pip install 'unturned[torch]'"
+        needed = f"an imported model runs in PyTorch, which is not installed: {extra_command('torch')}"
         raise CheckpointError(f"{path}: {needed}") from error
 
     from model.importing.imported import ImportedModel, load_model

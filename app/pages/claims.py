@@ -13,6 +13,7 @@ from app.explaining.service import service_of
 from app.numbers import estimate
 from app.pages.accuracy_changes import accuracy_changes
 from app.pages.charts import MARGIN, SIDE, TOP, interval_plot, scatter_plot
+from app.pages.dataset_faces import shows_faces
 from app.pages.results import of_results
 from app.pages.templating import PageRoute, render
 from model.claims.report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_claims
@@ -38,7 +39,7 @@ async def claims(request: Request) -> Response:
     """The claims, measured and judged."""
     settings = service_of(request).settings
     changes = await of_results(settings.checkpoint_dir, accuracy_changes)
-    context = {"section": "/claims", "command": COMMAND, "dataset": settings.datasets is not None, "changes": changes}
+    context = {"section": "/claims", "command": COMMAND, "dataset": shows_faces(settings), "changes": changes}
     return render(request, "claims.html", context | _measured(request))
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from app.errors import ErrorCode, Problem, unusable_file
+from app.errors import ErrorCode, Problem, not_installed, unusable_file
 from app.explaining.service import service_of
+from app.installation import is_installed
 from app.pages.face_number import INDEX
 from app.pages.state import FaceReading, page_state
 from app.pages.templating import PageRoute, render
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.explaining.explainer import Explainer
     from app.pages.face_browser import FaceBrowser
+    from app.settings import Settings
     from model.importing.metadata import AnyCheckpoint
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -88,15 +90,23 @@ async def face_facts(request: Request, index: int) -> Response:
     return JSONResponse({"label": browser.label(checked_index(browser, index)), "votes": browser.votes(index)})
 
 
+def shows_faces(settings: Settings) -> bool:
+    """Whether pages may link to the test faces: the settings name the data set, and PyTorch, which reads it, is there."""
+    return settings.datasets is not None and is_installed("torch")
+
+
 async def face_browser(request: Request) -> FaceBrowser:
     """The test faces, read on first use and then kept; a file that failed is read again once it has changed.
 
     Raises:
-        Problem: ``not_found`` where the settings name no data set, ``internal_error`` where it cannot be used.
+        Problem: ``not_found`` where the settings name no data set, ``internal_error`` where it cannot be used, ``not_installed`` without
+            PyTorch.
     """
     folder, state = service_of(request).settings.datasets, page_state(request)
     if folder is None:
         raise Problem(ErrorCode.NOT_FOUND, "This server has no data set; UNTURNED_DATASETS names its folder.")
+    if not is_installed("torch"):  # told at once: the archive would be read first
+        raise not_installed(ModuleNotFoundError(name="torch"))
     stamp = _stamp(folder / "ferplus.zip")
     reading = state.faces
     if reading is None or (reading.failed and reading.stamp != stamp):

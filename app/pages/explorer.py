@@ -9,14 +9,14 @@ from starlette.responses import JSONResponse, Response
 
 from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
 from app.detection.asked_crop import Crop, parse_crop
-from app.errors import ErrorCode, Problem, is_installed, problem_headers
+from app.errors import ErrorCode, Problem, problem_headers
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.http.security import EXPLORER_POLICY, RESULT_POLICY
 from app.http.uploads import read_upload
 from app.pages.audited_faces import audited_face
-from app.pages.dataset_faces import checked_index, face_browser
+from app.pages.dataset_faces import checked_index, face_browser, shows_faces
 from app.pages.face_number import INDEX
 from app.pages.first_result import first_result
 from app.pages.templating import PageRoute, render
@@ -161,7 +161,7 @@ def _compared(request: Request) -> dict[str, str]:
 
 def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
     service = service_of(request)
-    dataset = service.settings.datasets is not None
+    dataset = shows_faces(service.settings)
     faces = face_gallery(service.settings.checkpoint_dir, _compared(request)) if dataset else {}
     shown: list[Card | FaceCard] = [faces.get(name, card) for name, card in cards.items()]
     return {
@@ -172,7 +172,6 @@ def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
         "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
-        "other_methods": is_installed("torch"),
         "colour_maps": list(_COLOUR_TITLES.items()),
         "formats": (FigureFormat.PDF, FigureFormat.SVG, FigureFormat.PNG),
         "inches": FIGURE_INCHES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi.routing import APIRoute
@@ -14,16 +13,16 @@ from app.errors import Problem, problem_headers
 from app.explaining.service import service_of
 from app.http.assets import fingerprint, folder_files
 from app.http.bundles import bundles
+from app.installation import extra_command, is_installed, shipped_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request
 
-_ROOT = Path(__file__).resolve().parents[2]
-STATIC = _ROOT / "static"
+STATIC = shipped_folder("static")
 
-templates = Jinja2Templates(directory=_ROOT / "templates")
+templates = Jinja2Templates(directory=shipped_folder("templates"))
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 
 
@@ -51,6 +50,8 @@ def static_files() -> dict[str, bytes]:
 
 
 templates.env.globals["asset"] = asset
+# what adds that which needs PyTorch, where it is not there: the pages show it greyed
+templates.env.globals["torch_command"] = None if is_installed("torch") else extra_command("torch")
 
 
 def render(request: Request, template: str, context: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

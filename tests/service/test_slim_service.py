@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ COMMAND = "pip install -e '.[torch]'"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[LiveServer]:
-    """The shipped models, without PyTorch."""
-    with LiveServer(SLIM, "serve") as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The shipped models and a data set, without PyTorch."""
+    folder = tmp_path_factory.mktemp("datasets")
+    (folder / "ferplus.zip").touch()
+    with LiveServer(SLIM, "serve", datasets=folder) as running:
         yield running.wait_until_ready()
 
 
@@ -55,7 +58,30 @@ def test_the_page_offers_no_method_that_is_not_there(server: LiveServer) -> None
     page = server.get("/").body.decode()
     assert '<option value="cam">' in page
     assert '<option value="gradcam" disabled>' in page
-    assert "pip install -e" in page
+    assert "The others need PyTorch here: <code>pip install -e" in page
+
+
+@pytest.mark.parametrize("page", ["/faces", "/faces?outcome=second", "/faces/0.png", "/supplement", "/supplement/fear.pdf", "/faces/0"])
+def test_a_page_of_test_faces_says_what_adds_it(server: LiveServer, page: str) -> None:
+    answer = server.get(page)
+    assert answer.status == 501
+    assert answer.headers["content-type"].startswith("text/html")
+    assert COMMAND in html.unescape(answer.body.decode())
+
+
+def test_what_a_script_asks_of_test_faces_is_told_as_a_problem(server: LiveServer) -> None:
+    answer = server.get("/faces/0.json")
+    assert (answer.status, answer.code) == (501, "not_installed")
+    assert COMMAND in answer.json["detail"]
+
+
+@pytest.mark.parametrize("page", ["/", "/claims"])
+def test_no_page_leads_to_the_test_faces(server: LiveServer, page: str) -> None:
+    """The navigation shows them greyed, with the reason."""
+    text = html.unescape(server.get(page).body.decode())
+    assert 'href="/faces' not in text
+    assert 'href="/supplement' not in text
+    assert f'aria-disabled="true" title="Needs PyTorch here: {COMMAND}">Faces</a>' in text
 
 
 def test_the_commands_of_serving_work(tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""The commit that figures are said to be of."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from model.files import revision
+
+
+def test_a_checkout_is_told_by_its_commit() -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=revision.ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    assert revision.code_revision().removesuffix("-dirty") == head
+
+
+def test_an_installation_inside_another_repository_is_not_told_by_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revision, "ROOT", Path(__file__).parent)
+    assert revision.code_revision() == "unknown"
