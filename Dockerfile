@@ -1,6 +1,6 @@
-# The service in a container, installed by the script of `make serve`.
+# The service in a container, installed by the script of `make serve`; the target `full` also has PyTorch and what else the service can make use of.
 #
-#   docker build --tag unturned .
+#   docker build --tag unturned .                            or: docker build --target full --tag unturned .
 #   docker run --rm --publish 127.0.0.1:8000:8000 --read-only --tmpfs /tmp:rw,noexec,nosuid,size=16m --cap-drop=ALL \
 #       --security-opt=no-new-privileges --pids-limit=128 --memory=2g --memory-swap=2g --cpus=2 --ulimit nofile=4096 --ulimit core=0 unturned
 #
@@ -16,9 +16,11 @@ COPY app/__init__.py app/
 COPY model/__init__.py model/
 RUN PIP_NO_CACHE_DIR=1 .ci/install serve
 
-FROM ${PYTHON_IMAGE}
+FROM installed AS installed-full
+RUN PIP_NO_CACHE_DIR=1 .ci/install full
+
+FROM ${PYTHON_IMAGE} AS service
 WORKDIR /srv/unturned
-COPY --from=installed /srv/unturned/.venv .venv
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY model model
@@ -42,3 +44,10 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('UNTURNED_PORT', '8000') + '/health/live', timeout=2)"]
 CMD ["unturned", "serve"]
+
+FROM service AS full
+COPY --from=installed-full /srv/unturned/.venv .venv
+
+# The last one is what is built where no target is named.
+FROM service AS slim
+COPY --from=installed /srv/unturned/.venv .venv

@@ -29,6 +29,7 @@ ALWAYS = {
     *("app", "model", "static", "templates", "checkpoints", "tests", "benchmarks", "docs"),
 }
 EXTRAS = ("train", "audit", "ray", "test")  # all that is locked
+PARTS = {"serve": (), "full": ("torch", "audit", "timm"), "test": EXTRAS}  # what .ci/install is asked for, and the extras that it installs
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 CHECKPOINT_LIMIT_BYTES = 12_000_000
 
@@ -48,12 +49,12 @@ def declared(*extras: str) -> list[Requirement]:
     return others + [further for requirement in own for further in declared(*requirement.extras)]
 
 
-def locked(part: str = "all") -> dict[str, tuple[str, Requirement]]:
-    """Name to (its text, its requirement) of the lock's packages, `part` being all or serving."""
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    serving, heading, _ = text.partition("# Training and tests")
-    assert heading, "the lock has lost its second part"
-    entries = re.split(r"\n(?=[a-z0-9])", serving if part == "serving" else text)
+def locked(part: str = "test") -> dict[str, tuple[str, Requirement]]:
+    """Name to (its text, its requirement) of the packages that .ci/install takes from the lock for a part, by its own command."""
+    script = (ROOT / ".ci" / "install").read_text(encoding="utf-8")
+    (command,) = re.findall(rf"^    {part}\) packages=\$\((.+)\) ;;$", script, re.MULTILINE)
+    text = subprocess.run(["/bin/bash", "-c", command], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    entries = re.split(r"\n(?=[a-z0-9#])", text)
     found = [(entry, Requirement(entry.partition("\\")[0])) for entry in entries if "==" in entry]
     return {canonicalize_name(requirement.name): (entry, requirement) for entry, requirement in found}
 
@@ -104,10 +105,17 @@ def test_the_lock_fits_the_project_file() -> None:
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is locked at {version}: run make lock"
 
 
-@pytest.mark.parametrize(("part", "extras"), [("serving", ()), ("all", EXTRAS)])
+@pytest.mark.parametrize(("part", "extras"), PARTS.items())
 def test_the_lock_holds_what_the_project_leads_to_and_nothing_else(part: str, extras: tuple[str, ...]) -> None:
     here = {name for name, (_, requirement) in locked(part).items() if applies(requirement)}
     assert here == closure(declared(*extras))
+
+
+def test_what_builds_the_project_is_taken_from_the_lock() -> None:
+    """With all that it needs itself: nothing is fetched for a build."""
+    (builders,) = re.findall(r"^builders='(.+)'$", (ROOT / ".ci" / "install").read_text(encoding="utf-8"), re.MULTILINE)
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert set(builders.split("|")) == closure([Requirement(line) for line in required]) <= set(locked())
 
 
 def test_what_is_installed_is_what_is_locked() -> None:
@@ -144,7 +152,7 @@ def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
 
 
 def test_serving_needs_no_package_of_training_or_tests() -> None:
-    served = set(locked("serving"))
+    served = set(locked("serve"))
     absent = {
         module for module, providers in packages_distributions().items() if not served & {canonicalize_name(name) for name in providers}
     }
