@@ -232,7 +232,7 @@ async def model(request: Request, name: Annotated[str, Path(description="A check
 
 
 def _listed(request: Request, checkpoint: AnyCheckpoint) -> Model:
-    return model_answer(checkpoint, mirror_floor(service_of(request).settings.checkpoint_dir, checkpoint.sha256))
+    return model_answer(checkpoint, mirror_floor(service_of(request).settings, checkpoint))
 
 
 @router.get("/samples", tags=["samples"])

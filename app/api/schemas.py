@@ -176,7 +176,8 @@ class Model(_Answer):
     grid: GridPlace = Field(description="Where the cells of its maps lie.")
     mirror_floor: float | None = Field(
         description="Mean agreement of a face's map with the mirror image of another face of the same predicted class, on the FERPlus test "
-        "split: what a high `consistency` is to be read beside. Null where it was not measured."
+        "split, or on the part of it that its certificate is of: what a high `consistency` is to be read beside. Null where it was not "
+        "measured."
     )
     metadata: dict[str, Any] = Field(description="How it was trained and how accurate it is.")
 

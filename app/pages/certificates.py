@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import ErrorCode, Problem, unusable_file
+from app.explaining.kept_certificates import certificate_files, model_folders, read_certificate
 from app.explaining.service import service_of
-from app.numbers import measured
+from app.numbers import decimal, measured
 from app.pages.charts import step_plot
 from app.pages.templating import PageRoute, render, templates
-from model.certifying.report import SECTIONS, Certificate, CertificateError, Line, certificate_path, load_certificate
+from model.certifying.report import SECTIONS, Certificate, CertificateError, Line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,21 +60,20 @@ def certificate_file(certificate: Certificate) -> str:
 
 
 def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
-    """A model's certificate as ``found`` with its ``summary``, or None with what is ``missing`` and the ``command`` that makes it.
+    """A model's certificate as ``found`` with its ``summary`` and what the ``mirror`` shows, or None with what is ``missing`` and the
+    ``command`` that makes it.
 
     Raises:
         Problem: ``internal_error`` for a file that cannot be used.
     """
-    folders = [settings.checkpoint_dir, *(path.parent for path in settings.extra_checkpoints)]
-    folders += [] if settings.models is None else [settings.models]
-    paths = [certificate_path(folder / f"{checkpoint.name}.safetensors") for folder in folders]
-    of_this_name = [_load(path) for path in dict.fromkeys(paths) if path.is_file()]
+    of_this_name = [_read(path) for path in certificate_files(settings, checkpoint.name)]
     found = next((each for each in of_this_name if each.sha256 == checkpoint.sha256), None)
     missing = "Its certificate is that of another file with this name; measure it again with" if of_this_name else "Not certified; run"
     file = f"{checkpoint.name}.safetensors"
-    its_folder = next((folder.name for folder in folders if (folder / file).is_file()), "checkpoints")
+    its_folder = next((folder.name for folder in model_folders(settings) if (folder / file).is_file()), "checkpoints")
     command = f"unturned certify {its_folder}/{file} --data FERPLUS"
-    return {"found": found, "summary": found and summary(found), "missing": missing, "command": command}
+    said = {"found": None, "summary": None, "mirror": None} if found is None else _said(found)
+    return said | {"missing": missing, "command": command}
 
 
 def summary(certificate: Certificate) -> str:
@@ -82,9 +82,22 @@ def summary(certificate: Certificate) -> str:
     return f"Of {sum(counts.values())} lines {counts['pass']} pass, {counts['fail']} fail and {counts['undecided']} stay undecided."
 
 
-def _load(path: Path) -> Certificate:
+def mirror_sentence(certificate: Certificate) -> str | None:
+    """Flip consistency with what it is to be read beside; None for a certificate without those lines."""
+    consistency, grid = certificate.line("consistency"), certificate.line("grid")
+    if consistency is None or grid is None:
+        return None
+    own, others, allowed = (decimal(figure.value) for figure in (consistency.figure, consistency.chance, grid.figure))
+    return f"Flip consistency {own}, of the map of another face {others}; the sampling grid alone allows {allowed}."
+
+
+def _said(certificate: Certificate) -> dict[str, Any]:
+    return {"found": certificate, "summary": summary(certificate), "mirror": mirror_sentence(certificate)}
+
+
+def _read(path: Path) -> Certificate:
     try:
-        return load_certificate(path)
+        return read_certificate(path)
     except CertificateError as error:
         remedy = f"`unturned certify` of {path.stem} writes it again."
         raise unusable_file(error, path.parent, "The certificate cannot be used.", remedy) from error

@@ -118,8 +118,7 @@ async def start(request: Request) -> Response:
     explainer = service.loaded_pipeline().explainer
     from app.drawing.colours import colour_table
 
-    folder = service.settings.checkpoint_dir
-    models = [{"name": name, "mirror_floor": mirror_floor(folder, model.sha256)} for name, model in explainer.checkpoints.items()]
+    models = [{"name": name, "mirror_floor": mirror_floor(service.settings, model)} for name, model in explainer.checkpoints.items()]
     colours = {str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap}
     return JSONResponse({"ours": explainer.ours, "models": models, "colours": colours})
 
@@ -131,8 +130,7 @@ async def _still(request: Request, data: bytes, crop: Crop) -> Response:
 
     options = ExplainOptions(faces=settings.max_faces, crop=crop)
     picture = await pipeline.explain(data, pipeline.explainer.resolve(COMPARED), options)
-    checkpoints = pipeline.explainer.checkpoints
-    floors = {name: mirror_floor(settings.checkpoint_dir, checkpoint.sha256) for name, checkpoint in checkpoints.items()}
+    floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
     drawn = await pipeline.executor.run(lambda: still_result(picture, floors))
     return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 

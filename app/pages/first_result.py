@@ -14,13 +14,12 @@ from app.explaining.service import service_of
 from app.pages.state import FirstResult, page_state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from starlette.requests import Request
 
     from app.explaining.pipeline import Pipeline
     from app.pages.hero import Hero
     from app.samples import Card
+    from app.settings import Settings
 
 
 async def first_result(request: Request, card: Card) -> Hero | None:
@@ -34,7 +33,7 @@ async def first_result(request: Request, card: Card) -> Hero | None:
         return None
     made = state.first
     if made is None or made.pipeline is not service.pipeline or made.card != card or made.failed:
-        hero = asyncio.create_task(_made(service.pipeline, card, service.settings.checkpoint_dir))
+        hero = asyncio.create_task(_made(service.pipeline, card, service.settings))
         made = state.first = FirstResult(service.pipeline, card, hero)
     try:
         return await asyncio.shield(made.hero)  # a visitor who leaves does not end it for the others
@@ -42,13 +41,12 @@ async def first_result(request: Request, card: Card) -> Hero | None:
         return None
 
 
-async def _made(pipeline: Pipeline, card: Card, checkpoint_dir: Path) -> Hero:
+async def _made(pipeline: Pipeline, card: Card, settings: Settings) -> Hero:
     from app.pages.hero import draw_hero
     from app.pages.without_javascript import STYLE
 
     models = pipeline.explainer.resolve(COMPARED)
     picture = await pipeline.explain(card.picture, models, ExplainOptions(faces=1, crop=parse_crop(card.crop)))
-    checkpoints = pipeline.explainer.checkpoints
-    floors = {name: mirror_floor(checkpoint_dir, checkpoint.sha256) for name, checkpoint in checkpoints.items()}
+    floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
     face, explanations = picture.found.faces[0], picture.explanations[0]
     return await pipeline.executor.run(lambda: draw_hero(face.grey, explanations, floors, STYLE, card.expression))

@@ -96,6 +96,10 @@ class Certificate(_CertificateRecord):
     seconds: float
     lines: tuple[Line, ...]
 
+    def line(self, key: str) -> Line | None:
+        """The line of that key, where it was measured."""
+        return next((line for line in self.lines if line.key == key), None)
+
     def counts(self) -> dict[Verdict, int]:
         """How many lines passed, failed and stayed open; plausibility is not counted, which is no question of trust."""
         judged = [line.verdict for line in self.lines if line.section != "plausibility"]

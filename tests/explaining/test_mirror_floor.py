@@ -1,27 +1,63 @@
-"""The floor beside a flip consistency: the report's figure for these very weights, and nothing else."""
+"""The floor beside a flip consistency: the measured figure for these very weights, and nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from app.explaining.mirror_floor import mirror_floor
+from app.settings import Settings
+from model.certifying.report import Line, certificate_path, save_certificate
 from model.claims.report import CLAIMS_FILE, Estimate, save_claims
+from model.importing.metadata import ImportedCheckpoint
+from tests.made_certificate import made_certificate, made_line
+from tests.made_imports import make_metadata
 from tests.pages.test_pages import make_report
 
 
-def test_it_is_the_measured_figure_of_the_same_weights(tmp_path: Path) -> None:
+def model(sha256: str, name: str = "theirs") -> ImportedCheckpoint:
+    return ImportedCheckpoint(name, make_metadata("torchvision"), sha256)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "models" / "certificates").mkdir(parents=True)
+    return Settings(checkpoint_dir=tmp_path, models=tmp_path / "models")
+
+
+def consistency(floor: float) -> Line:
+    line = made_line("consistency", "mirror", "pass", Estimate(value=0.9, interval=None))
+    return line.model_copy(update={"chance": Estimate(value=floor, interval=None)})
+
+
+def test_it_is_the_measured_figure_of_the_same_weights(settings: Settings) -> None:
     report = make_report(0.1)
     claim = report.claims[0]
     figures = {"baseline": Estimate(value=0.25, interval=None), "ours": Estimate(value=0.75, interval=None)}
     floor = claim.measures[0].model_copy(update={"key": "floor", "models": figures})
     measured = claim.model_copy(update={"measures": (*claim.measures, floor)})
-    save_claims(tmp_path / CLAIMS_FILE, report.model_copy(update={"claims": (measured, *report.claims[1:])}))
-    assert mirror_floor(tmp_path, report.models["ours"].sha256) == 0.75
-    assert mirror_floor(tmp_path, report.models["baseline"].sha256) == 0.25
-    assert mirror_floor(tmp_path, "f" * 64) is None  # trained anew since
+    save_claims(settings.checkpoint_dir / CLAIMS_FILE, report.model_copy(update={"claims": (measured, *report.claims[1:])}))
+    assert mirror_floor(settings, model(report.models["ours"].sha256)) == 0.75
+    assert mirror_floor(settings, model(report.models["baseline"].sha256)) == 0.25
+    assert mirror_floor(settings, model("f" * 64)) is None  # trained anew since
 
 
-def test_without_a_readable_report_there_is_none(tmp_path: Path) -> None:
-    assert mirror_floor(tmp_path, "0" * 64) is None
-    (tmp_path / CLAIMS_FILE).write_text("{")
-    assert mirror_floor(tmp_path, "0" * 64) is None
+def test_an_imported_model_has_that_of_its_certificate(settings: Settings) -> None:
+    assert settings.models is not None
+    path = certificate_path(settings.models / "theirs.safetensors")
+    certificate = made_certificate("theirs", "a" * 64)
+    save_certificate(path, certificate)
+    assert mirror_floor(settings, model("a" * 64)) is None  # certified before that line was there
+    save_certificate(path, certificate.model_copy(update={"lines": (*certificate.lines, consistency(0.5))}))
+    assert mirror_floor(settings, model("a" * 64)) == 0.5
+    assert mirror_floor(settings, model("b" * 64)) is None  # imported anew since
+    assert mirror_floor(settings, model("a" * 64, "other")) is None
+    path.write_text("{}")
+    assert mirror_floor(settings, model("a" * 64)) is None
+
+
+def test_without_a_readable_report_there_is_none(settings: Settings) -> None:
+    assert mirror_floor(settings, model("0" * 64)) is None
+    (settings.checkpoint_dir / CLAIMS_FILE).write_text("{")
+    assert mirror_floor(settings, model("0" * 64)) is None

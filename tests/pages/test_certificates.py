@@ -12,7 +12,9 @@ from fastapi.testclient import TestClient
 
 from app.pages.certificates import certificate_file
 from model.certifying.report import Certificate, certificate_path, save_certificate
-from tests.made_certificate import NOTE, made_certificate
+from model.claims.report import Estimate
+from tests.made_certificate import NOTE, made_certificate, made_line
+from tests.made_imports import write_random_import
 from tests.pages.test_pages import make_client
 
 FILES = ("certificate.json", "certificate.pdf")
@@ -65,6 +67,30 @@ def test_the_files_are_those_of_the_certificate(client: TestClient, tmp_path: Pa
     assert json.loads(client.get("/models/baseline/certificate.json").text) == certificate.model_dump(mode="json")
     paper = client.get("/models/baseline/certificate.pdf")
     assert paper.content.startswith(b"%PDF") and paper.headers["content-type"] == "application/pdf"
+
+
+def test_flip_consistency_stands_beside_its_floor_and_the_grid(client: TestClient, tmp_path: Path) -> None:
+    certificate = store(client, tmp_path)
+    assert "Flip consistency" not in client.get("/models/baseline").text  # made up without those lines
+    lines = [
+        made_line(key, "mirror", "pass", Estimate(value=value, interval=None)) for key, value in (("consistency", 0.75), ("grid", 0.96875))
+    ]
+    save_certificate(certificate_path(tmp_path / "baseline.safetensors"), certificate.model_copy(update={"lines": tuple(lines)}))
+    sentence = "Flip consistency 0.750, of the map of another face 0.125; the sampling grid alone allows 0.969."
+    assert sentence in client.get("/models/baseline").text
+
+
+def test_an_imported_model_shows_its_certificate_from_its_folder(random_checkpoints: Path, tmp_path: Path) -> None:
+    model = write_random_import("torchvision", tmp_path)
+    path = certificate_path(tmp_path / f"{model.name}.safetensors")
+    path.parent.mkdir()
+    save_certificate(path, made_certificate(model.name, model.sha256))
+    client = make_client(random_checkpoints, tmp_path, models=tmp_path)
+    address = f"/models/{model.name}"
+    assert "Of 4 lines 2 pass" in client.get(address).text
+    assert "Title of mirror" in client.get(f"{address}/certificate").text
+    assert client.get(f"{address}/certificate.json").json()["sha256"] == model.sha256
+    assert client.get(f"{address}/certificate.pdf").content.startswith(b"%PDF")
 
 
 def test_the_certificate_of_another_file_is_not_shown(client: TestClient, tmp_path: Path) -> None:

@@ -36,13 +36,16 @@ from tests.made_service import loaded_service
 PAGES = ("/", "/tray", "/claims", "/results", "/models", "/models/ours", "/models/ours/certificate", "/about")
 
 
-def make_client(checkpoints: Path, tmp_path: Path) -> TestClient:
-    """The pages alone, with loaded models and no data set; ``tmp_path`` is the folder that measurements are read from."""
+def make_client(checkpoints: Path, tmp_path: Path, models: Path | None = None) -> TestClient:
+    """The pages alone, with loaded models and no data set; ``tmp_path`` is the folder that measurements are read from, ``models`` that of
+    imported ones."""
     app = FastAPI()
     app.include_router(pages.router)
     install_error_handlers(app, problem_page)
     app.add_middleware(SecurityHeaders)
-    app.state.service = loaded_service(load_explainer(Settings(checkpoint_dir=checkpoints)), checkpoint_dir=tmp_path)
+    app.state.service = loaded_service(
+        load_explainer(Settings(checkpoint_dir=checkpoints, models=models)), checkpoint_dir=tmp_path, models=models
+    )
     app.state.pages = PageState()
     return TestClient(app)
 
