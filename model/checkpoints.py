@@ -250,7 +250,7 @@ def _metadata(path: Path, data: bytes) -> CheckpointMetadata:
 
 
 def finite_tensors(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
-    """The tensors of a safetensors file, as float32.
+    """The tensors of a safetensors file, as float32; bytes as they are.
 
     Raises:
         CheckpointError: the file is damaged, or a number in it is not finite.
@@ -264,4 +264,4 @@ def finite_tensors(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor {name} holds NaN or infinity")
-    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    return {name: tensor if tensor.dtype == np.uint8 else tensor.astype(np.float32) for name, tensor in tensors.items()}

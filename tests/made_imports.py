@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.assembly import write_import
-from model.importing.imported import ImportedModel, InputLayer
+from model.importing.imported import ImportedModel, InputLayer, filled_network
 from model.importing.metadata import ImportedMetadata
+from model.importing.onnx_file import onnx_tensors
 from model.importing.probe_faces import ProbeFaces
 from model.importing.reading import Reading, read_tensors
-from model.importing.recipes import IMAGENET, RAF_CLASSES, RECIPES
+from model.importing.recipes import IMAGENET, RAF_CLASSES, RECIPES, network_tensors
 from model.preprocessing import resized
 
 
@@ -111,6 +112,37 @@ def _resemotenet() -> dict[str, Tensor]:
     return randomise(ResEmoteNet("resemotenet", 7)).state_dict()
 
 
+def _ddamfn() -> dict[str, Tensor]:
+    """Our build's tensors under the repository's names, with those that it keeps and does not call."""
+    from model.importing.layouts.ddamfn import Ddamfn
+
+    state: dict[str, Tensor] = {"bn.weight": torch.ones(7), "features.2.conv_dw.prelu.weight": torch.ones(128)}
+    theirs = {"net.": "features.", ".attention.": ".CA.", "row.": "Linear_h.", "column.": "Linear_w.", "whole.": "Linear."}
+    for name, tensor in randomise(Ddamfn("ddamfn++", 7)).state_dict().items():
+        renamed = name.replace("heads.0.", "cat_head0.CoordAtt.").replace("heads.1.", "cat_head1.CoordAtt.")
+        for ours, original in theirs.items():
+            renamed = renamed.replace(ours, original)
+        state[renamed] = tensor
+    return state | {"cat_head0.CoordAtt.Linear.conv.weight": torch.ones(512, 1, 7, 7)}
+
+
+def exported(network: nn.Module) -> bytes:
+    """A network as ``torch.onnx.export`` writes it, for any number of pictures of any size."""
+    side = torch.export.Dim("side", min=32, max=512)
+    sizes = ({0: torch.export.Dim("pictures"), 2: side, 3: side},)
+    program = torch.onnx.export(network, (torch.zeros(2, 3, 64, 64),), dynamo=True, verbose=False, dynamic_shapes=sizes)
+    assert program is not None
+    data: bytes = program.model_proto.SerializeToString()
+    return data
+
+
+def _onnx() -> dict[str, Tensor]:
+    """The network of ``_torchvision``."""
+    from torchvision.models import resnet18
+
+    return onnx_tensors(Path("made.onnx"), exported(randomise(resnet18(num_classes=7))))
+
+
 # Tensors of each recipe, under the names its repository gives them.
 PUBLISHED: dict[str, Callable[[], dict[str, Tensor]]] = {
     "torchvision": _torchvision,
@@ -120,14 +152,16 @@ PUBLISHED: dict[str, Callable[[], dict[str, Tensor]]] = {
     "mek": _mek,
     "dan": _dan,
     "resemotenet": _resemotenet,
+    "ddamfn": _ddamfn,
+    "onnx": _onnx,
 }
 
 
-def make_metadata(recipe: str) -> ImportedMetadata:
-    """Metadata with the recipe's own values."""
+def make_metadata(recipe: str, state: Mapping[str, Tensor]) -> ImportedMetadata:
+    """Metadata with the recipe's own values for a file's tensors."""
     known = RECIPES[recipe]
     architecture = known.architectures[0] if known.architectures else "resnet18"
-    grid = known.network(architecture, len(known.classes)).grid(known.input_size)
+    grid = filled_network(recipe, architecture, len(known.classes), network_tensors(known, state)).grid(known.input_size)
     return ImportedMetadata(
         recipe=recipe,
         architecture=architecture,
@@ -184,8 +218,8 @@ def fitted_state(recipe: str, architecture: str, faces: ProbeFaces, size: int) -
     return {name.removeprefix("net."): tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-# Pixels a side of a small input; RUL's layer on all cells and MEK's windows fit one size alone.
-SMALL_INPUT = {"rul": 224, "mek": 112}
+# Pixels a side of a small input; RUL's and DDAMFN's layers on all cells and MEK's windows fit one size alone.
+SMALL_INPUT = {"rul": 224, "mek": 112, "ddamfn": 112}
 
 
 def write_random_import(recipe: str, folder: Path) -> ImportedModel:

@@ -31,7 +31,7 @@ LAYERS = {
     "model": (
         {"errors"},
         {"files"},
-        {"expressions", "geometry", "preprocessing", "networks", "classifier", "predictor"},
+        {"expressions", "geometry", "preprocessing", "networks", "classifier", "predictor", "onnx_session"},
         {"paper", "maps"},
         {"data"},
         {"methods"},

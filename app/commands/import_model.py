@@ -29,8 +29,8 @@ def add_import(subparsers: Subparsers) -> None:
         "take a published checkpoint into the explorer; docs/importing.md lists the recipes",
         "unturned import rul_acc_888.pth --recipe rul --name rul_raf --probe raf-basic --accuracy 0.888 --out models",
     )
-    parser.add_argument("file", type=Path, help="a file of torch.save with the weights, or safetensors")
-    parser.add_argument("--recipe", required=True, help="whose network it is: torchvision, timm, rul, eac, mek, dan or resemotenet")
+    parser.add_argument("file", type=Path, help="a file of torch.save with the weights, safetensors, or ONNX")
+    parser.add_argument("--recipe", required=True, help="whose: torchvision, timm, rul, eac, mek, dan, ddamfn, resemotenet or onnx")
     parser.add_argument("--architecture", default=None, help="for torchvision and timm: which network, as named there")
     parser.add_argument("--name", required=True, help="the model's name in the explorer")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to, for UNTURNED_MODELS [%(default)s]")
@@ -80,6 +80,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if NAME.fullmatch(arguments.name) is None:
         raise InputError("--name has at most 64 letters, digits and _ . -")
+    if (arguments.recipe == "onnx") != (arguments.file.suffix == ".onnx"):
+        raise InputError("a file FILE.onnx is read with --recipe onnx, and no other file is")
     if arguments.unchecked == (arguments.probe is not None):
         raise InputError(
             "give --probe with labelled faces and --accuracy, since a file that loads proves nothing about how it is read; or --unchecked"

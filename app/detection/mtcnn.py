@@ -21,7 +21,7 @@ from app.choices import MAX_FACES
 from app.detection.detector import SMALLEST_FACE, DetectedFace, smallest_face
 from app.detection.pyramid import Pyramid
 from model.geometry import LANDMARKS
-from model.onnx.session import InferenceSession, open_session
+from model.onnx_session import InferenceSession, open_session
 
 Boxes = NDArray[np.float32]  # (N, 5): left, top, right, bottom in pixels of the picture, score
 Points = NDArray[np.float32]  # (N, 5, 2): x and y of the landmarks

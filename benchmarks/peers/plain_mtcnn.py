@@ -36,7 +36,7 @@ from app.detection.mtcnn import (
     _suppress,
 )
 from benchmarks.convert_mtcnn import package_folder
-from model.onnx.session import InferenceSession, open_session
+from model.onnx_session import InferenceSession, open_session
 
 
 class PlainMtcnn:

@@ -44,6 +44,8 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     if most_faces < FEWEST_FACES:
         raise InputError(f"--faces {most_faces}: at least {FEWEST_FACES} are needed, two of each expression")
     model, revision = load_model(path), code_revision()
+    if isinstance(model.metadata, ImportedMetadata) and model.metadata.recipe == "onnx":
+        raise InputError(f"{path}: the layers of an ONNX graph cannot be randomised here: certify its weights imported with another recipe")
     faces = balanced_sample(load_ferplus(data, SPLIT).labelled(), most_faces, seed)
     start = time.perf_counter()
     lines = tuple(_announced(_lines(model, faces, seed)))

@@ -21,11 +21,14 @@ LARGEST_FILE = 4 << 30
 OPEN_SECONDS = 600.0
 ENVELOPES = ("state_dict_model", "model_state_dict", "state_dict", "model")  # keys under which the weights stand, in this order
 SEPARATOR = "/"
+ONNX_SUFFIX = ".onnx"
 HOW_TO_SAVE = "where you trust the file, load it and save its weights alone: torch.save(model.state_dict(), FILE)"
 
 
 def published_tensors(path: Path) -> tuple[bytes, dict[str, Tensor]]:
     """The file's bytes, and the weights in it by the names that its network has for them, without ``module.`` in front.
+
+    Of an ONNX file they are those of :func:`model.importing.onnx_file.onnx_tensors`.
 
     Raises:
         InputError: it cannot be read, is damaged, or holds something that only code of its makers could open.
@@ -36,6 +39,10 @@ def published_tensors(path: Path) -> tuple[bytes, dict[str, Tensor]]:
         data = read_regular_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if path.suffix == ONNX_SUFFIX:
+        from model.importing.onnx_file import onnx_tensors
+
+        return data, onnx_tensors(path, data)
     if path.suffix == ".safetensors":
         return data, unwrapped(_loaded(path, data))
     return data, unwrapped(_loaded(path, _opened(path, data)))

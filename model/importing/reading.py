@@ -68,7 +68,7 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
     except InputError as error:
         fitting = fitting_recipes(published, len(reading.classes))
         raise InputError(f"{error}{fitting and f'; they are those of: {fitting}'}") from error
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return {name: tensor if tensor.dtype == torch.uint8 else tensor.float() for name, tensor in tensors.items()}
 
 
 def fitting_recipes(published: Mapping[str, Tensor], classes: int) -> str:
@@ -95,4 +95,4 @@ def published_logits(network: PublishedNetwork, reading: Reading, faces: Tensor)
     """
     prepare = InputLayer(reading.colour, reading.mean, reading.std)
     parts = [prepare(resized(part.float(), reading.input_size)) for part in torch.split(faces, BATCH)]
-    return torch.cat([network.answer(network.features(part)) for part in parts])
+    return torch.cat([network.logits(part) for part in parts])

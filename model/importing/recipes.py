@@ -14,6 +14,8 @@ from torch import Tensor
 from model.errors import InputError
 from model.importing.layouts.base import PublishedNetwork
 from model.importing.layouts.dan import Dan
+from model.importing.layouts.ddamfn import Ddamfn
+from model.importing.layouts.onnx_graph import OnnxNetwork
 from model.importing.layouts.resemotenet import ResEmoteNet
 from model.importing.layouts.residual import TORCHVISION_RESNETS, EacResNet, RulNetwork, TorchvisionResNet
 from model.importing.layouts.swin import MekSwin, torchvision_name
@@ -72,6 +74,11 @@ def _dan_name(name: str) -> str:
     return f"net.{_stage_name(name)}" if name.startswith("features.") else name
 
 
+def _ddamfn_name(name: str) -> str:
+    name = re.sub(r"^cat_head(\d)[.]CoordAtt[.]", r"heads.\1.", re.sub(r"^features[.]", "net.", name))
+    return name.replace(".CA.", ".attention.").replace("Linear_h.", "row.").replace("Linear_w.", "column.").replace("Linear.", "whole.")
+
+
 def _timm_name(name: str) -> str:
     return f"net.{name}"
 
@@ -95,6 +102,8 @@ RECIPES: Mapping[str, Recipe] = {
     "mek": Recipe(MekSwin, ("swin_t",), torchvision_name, "net.head.weight", RAF_CLASSES, 112, mean=HALF[0], std=HALF[1]),
     "dan": Recipe(Dan, ("resnet18",), _dan_name, "fc.weight", RAF_CLASSES),
     "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
+    "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_CLASSES, 112),
+    "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_CLASSES),
 }
 
 

@@ -53,6 +53,8 @@ def export_onnx(checkpoint: ServedModel, path: Path) -> None:
     network, head = checkpoint.classifier.network, checkpoint.classifier.head
     if isinstance(head, IntegratedHead):
         raise InputError(f"{checkpoint.name}: its maps are approximate and need gradients, which no ONNX graph has; only exact ones export")
+    if checkpoint.metadata.format == "unturned-import-1" and checkpoint.metadata.recipe == "onnx":
+        raise InputError(f"{checkpoint.name}: came from an ONNX file, and is not written as one again")
     proto = _graph(ExpressionClassifier(network, head).eval(), checkpoint.metadata.input_size, any_size=False)
     notes = {METADATA_KEY: checkpoint.metadata.model_dump_json(), SHA256_KEY: checkpoint.sha256}
     onnx.helper.set_model_props(proto, notes)

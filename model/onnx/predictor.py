@@ -11,7 +11,7 @@ from model.checkpoints import CheckpointError, StoredCheckpoint
 from model.maps.picture import place_cells
 from model.networks import Grid
 from model.onnx.graphs import INPUT_NAME, OUTPUT_NAMES, SIDE, Graph
-from model.onnx.session import open_with_weights
+from model.onnx_session import open_with_weights
 from model.predictor import Answer, Faces
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tests.live_server import LiveServer
 from tests.made_imports import write_random_import
 
 pytestmark = pytest.mark.browser
-EXACT = ("torchvision", "timm", "rul", "eac", "mek")
+EXACT = ("torchvision", "timm", "rul", "eac", "mek", "ddamfn", "onnx")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.detection.mtcnn import WEIGHTS
 from benchmarks.convert_mtcnn import NETWORKS, converted, package_folder
-from model.onnx.session import open_session
+from model.onnx_session import open_session
 from tests.pictures import portrait
 
 LOOKED_AT = {"proposal": (1, 61, 84), "refine": (5, 24, 24), "output": (5, 48, 48)}

@@ -19,7 +19,7 @@ from model.checkpoints import CheckpointError
 from model.importing.recipes import RECIPES
 from model.onnx.export import export_onnx
 from model.onnx.graphs import INPUT_NAME
-from model.onnx.session import open_session
+from model.onnx_session import open_session
 from tests.made_imports import write_random_import
 
 

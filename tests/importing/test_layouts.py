@@ -142,6 +142,59 @@ def mek_logits(state: State, x: Tensor) -> Tensor:
     return answer
 
 
+def coordinate_attention(state: State, at: str, x: Tensor, learned: bool) -> Tensor:
+    """Rows and columns summed up apart, each through the same narrow layer, and multiplied."""
+    sums = []
+    for name, axes in (("Linear_h", "nchw,cw->nch"), ("Linear_w", "nchw,ch->ncw")):
+        if learned:
+            kernel = state[f"{at}.{name}.conv.weight"].flatten(1)
+            sums.append(norm(state, f"{at}.{name}.bn", torch.einsum(axes, x, kernel)))
+        else:
+            sums.append(x.mean(3 if name == "Linear_h" else 2))
+    gates = []
+    for name, values in zip(("conv2", "conv3"), sums, strict=True):
+        y = norm(state, f"{at}.bn1", conv(state, f"{at}.conv1", values[..., None]))
+        gates.append(conv(state, f"{at}.{name}", y * (y + 3).clamp(0, 6) / 6)[..., 0].sigmoid())
+    return torch.einsum("nch,ncw->nchw", *gates)
+
+
+def activated(state: State, at: str, x: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
+    weight = state[f"{at}.conv.weight"]
+    y = norm(state, f"{at}.bn", F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups))
+    return F.prelu(y, state[f"{at}.prelu.weight"])
+
+
+def mixed_block(state: State, at: str, x: Tensor, stride: int) -> Tensor:
+    wide, first, parts = activated(state, f"{at}.conv", x), 0, []
+    for number in range(4):
+        kernel = state.get(f"{at}.conv_dw.mixed_depthwise_conv.{number}.weight")
+        if kernel is not None:
+            part = wide[:, first : first + len(kernel)]
+            parts.append(F.conv2d(part, kernel, stride=stride, padding=kernel.shape[-1] // 2, groups=len(kernel)))
+            first += len(kernel)
+    y = torch.cat(parts, 1)
+    y = y * coordinate_attention(state, f"{at}.CA", y, learned=False)
+    return norm(state, f"{at}.project.bn", conv(state, f"{at}.project.conv", y))
+
+
+def ddamfn_logits(state: State, x: Tensor) -> Tensor:
+    x = activated(state, "features.1", activated(state, "features.0", x, 2), groups=64)
+    for number, blocks in ((2, 0), (3, 9), (4, 0), (5, 16), (6, 0), (7, 6)):
+        if blocks == 0:
+            x = mixed_block(state, f"features.{number}", x, 2)
+        for block in range(blocks):
+            x = x + mixed_block(state, f"features.{number}.model.{block}", x, 1)
+    x = activated(state, "features.8", x)
+    first, second = (coordinate_attention(state, f"cat_head{head}.CoordAtt", x, learned=True) for head in (0, 1))
+    pooled = torch.einsum("nchw,chw->nc", x * torch.maximum(first, second), state["Linear.conv.weight"][:, 0])
+    return linear(state, "fc", norm(state, "Linear.bn", pooled))
+
+
+def onnx_logits(_state: State, x: Tensor) -> Tensor:
+    """The network that was exported."""
+    return torchvision_logits(PUBLISHED["torchvision"](), x)
+
+
 INDEPENDENT: dict[str, Callable[[State, Tensor], Tensor]] = {
     "torchvision": torchvision_logits,
     "timm": timm_logits,
@@ -150,13 +203,15 @@ INDEPENDENT: dict[str, Callable[[State, Tensor], Tensor]] = {
     "mek": mek_logits,
     "dan": dan_logits,
     "resemotenet": resemotenet_logits,
+    "onnx": onnx_logits,
+    "ddamfn": ddamfn_logits,
 }
-EXACT = {"torchvision", "timm", "rul", "eac", "mek"}
+EXACT = {"torchvision", "timm", "rul", "eac", "mek", "onnx", "ddamfn"}
 
 
 def built(recipe: str) -> tuple[State, ImportedMetadata]:
     state = PUBLISHED[recipe]()
-    return state, make_metadata(recipe)
+    return state, make_metadata(recipe, state)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -16,7 +16,7 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
 from model.networks.build import build_network
 from model.onnx.export import export_onnx
-from model.onnx.session import open_session
+from model.onnx_session import open_session
 from model.reference import ReferenceCheckpoint
 
 HeadName = Literal["pooled", "positional"]

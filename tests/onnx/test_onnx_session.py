@@ -33,4 +33,4 @@ def test_only_one_module_imports_it() -> None:
     importing = re.compile(r"^\s*(import|from) onnxruntime\b", re.MULTILINE)
     files = [path for folder in ("app", "model", "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
     importers = [path.relative_to(ROOT).as_posix() for path in files if importing.search(path.read_text(encoding="utf-8"))]
-    assert importers == ["model/onnx/session.py"]
+    assert importers == ["model/onnx_session.py"]

@@ -39,7 +39,11 @@ class PublishedNetwork(nn.Module, ABC):
 
     @abstractmethod
     def answer(self, features: Tensor) -> Tensor:
-        """Logits ``(N, K)`` of features ``(N, C, h, w)``, in the file's order, as its authors compute them."""
+        """Logits ``(N, K)`` of features ``(N, C, h, w)``, in the file's order."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits ``(N, K)`` of normalised images, as its authors compute them."""
+        return self.answer(self.features(images))
 
     @abstractmethod
     def head(self, order: Tensor, input_size: int) -> Head:

@@ -32,6 +32,10 @@ class TimmNetwork(PublishedNetwork):
         features: Tensor = self.net.forward_features(images)
         return features.permute(0, 3, 1, 2) if self._channels_last else features
 
+    def logits(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images)
+        return logits
+
     def answer(self, features: Tensor) -> Tensor:
         logits: Tensor = self.net.forward_head(features.permute(0, 2, 3, 1) if self._channels_last else features)
         return logits

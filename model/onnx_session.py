@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from onnxruntime import InferenceSession, OrtValue, SessionOptions
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupported
 
 __all__ = ["UNUSABLE_GRAPH", "InferenceSession", "open_session", "open_with_weights"]
 
-UNUSABLE_GRAPH = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf)  # what a damaged file raises; they have no common base
+# What a damaged file raises; they have no common base.
+UNUSABLE_GRAPH = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException, Unsupported)
 
 
 def open_session(graph: Path | bytes, threads: int = 1) -> InferenceSession:
@@ -30,9 +32,12 @@ def open_session(graph: Path | bytes, threads: int = 1) -> InferenceSession:
         threads: of one call.
 
     Raises:
-        one of :data:`UNUSABLE_GRAPH`: the file is damaged.
+        one of :data:`UNUSABLE_GRAPH`: the file is damaged, or keeps weights in other files.
     """
-    return InferenceSession(graph, _options(threads), providers=["CPUExecutionProvider"])
+    options = _options(threads)
+    # a graph that names other files reads none: there is nothing in this folder, and it may not leave it
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def open_with_weights(
