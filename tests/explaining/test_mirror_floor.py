@@ -12,12 +12,12 @@ from model.certifying.report import Line, certificate_path, save_certificate
 from model.claims.report import CLAIMS_FILE, Estimate, save_claims
 from model.importing.metadata import ImportedCheckpoint
 from tests.made_certificate import made_certificate, made_line
-from tests.made_imports import make_metadata
+from tests.made_imports import PUBLISHED, make_metadata
 from tests.pages.test_pages import make_report
 
 
 def model(sha256: str, name: str = "theirs") -> ImportedCheckpoint:
-    return ImportedCheckpoint(name, make_metadata("torchvision"), sha256)
+    return ImportedCheckpoint(name, make_metadata("torchvision", PUBLISHED["torchvision"]()), sha256)
 
 
 @pytest.fixture
