@@ -40,9 +40,7 @@ DESCRIPTION = (
 # outside a function, and functions that do are called once the models are loaded, which are loaded after these.
 LATE_MODULES = (
     "app.explaining.pipeline",
-    "app.drawing.certificate",
     "app.drawing.colours",
-    "app.drawing.figure",
     "app.drawing.saved_maps",
     "app.drawing.supplement",
     "app.pages.face_browser",
@@ -56,12 +54,14 @@ LATE_MODULES = (
     "model.tables.layout",
     "model.tables.tables",
 )
-# Imported with them where the settings name an audit: they need the extra `audit`.
+# What only figures need, half of it Matplotlib's: imported once uploads are answered, in the thread that draws, by functions it runs.
+DRAWING_MODULES = ("app.drawing.certificate", "app.drawing.figure")
+# Imported with the late ones where the settings name an audit: they need the extra `audit`.
 AUDIT_MODULES = ("app.pages.audit_browser",)
 
 
-def import_late_modules(names: Iterable[str] = LATE_MODULES) -> None:
-    """Import what requests need; takes about a second, which neither the start nor the first request should wait for."""
+def import_modules(names: Iterable[str]) -> None:
+    """Import what requests need; takes half a second, which neither the start nor the first request should wait for."""
     have_temporary_folder()
     for name in names:
         import_module(name)
@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     late = LATE_MODULES if settings.audit is None else LATE_MODULES + AUDIT_MODULES
     places = Places(settings.compute_slots, settings.queue_length)
-    app.state.service = service = Service(settings, places, partial(import_late_modules, late))
+    app.state.service = service = Service(settings, places, partial(import_modules, late), partial(import_modules, DRAWING_MODULES))
     app.state.pages = PageState()
     install_error_handlers(app, problem_page)
     documentation.install_openapi(app, asks_for_key=settings.api_key is not None)

@@ -4,7 +4,7 @@ Each server has one core for itself and its processes, the generator another. It
 then four fifths of the rate at which it saturated, then three times that rate. Read goodput, the time of the accepted, the time of the
 refused, and how the liveness probe fared meanwhile. The service then gets faces of 48 pixels taken whole, which need no detection.
 
-    python -m benchmarks.bench_load --rates 4 8 12 16 20 --seconds 8
+    python -m benchmarks.bench_load --rates 4 8 12 16 20 24 --seconds 8
 """
 
 from __future__ import annotations
@@ -73,13 +73,15 @@ def row(name: str, figure: dict[str, Any]) -> str:
 def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rates", type=float, nargs="+", default=[4, 8, 12, 16, 20], help="portraits a second")
+    parser.add_argument("--rates", type=float, nargs="+", default=[4, 8, 12, 16, 20, 24], help="portraits a second")
     parser.add_argument("--small-rates", type=float, nargs="+", default=[20, 40, 60, 80], help="48-pixel faces a second")
     parser.add_argument("--seconds", type=float, default=8, help="seconds a rate")
     parser.add_argument("--servers", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="which servers")
     parser.add_argument("--server-core", type=int, default=cores[0], help="the server's core")
     parser.add_argument("--generator-core", type=int, default=cores[-1], help="the generator's core")
     arguments = parser.parse_args()
+    if arguments.server_core == arguments.generator_core:
+        parser.error(f"server and generator would share core {arguments.server_core}: let this program run on two, or name another")
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         portrait, small = Path(folder) / "portrait.jpg", Path(folder) / "face.png"

@@ -17,6 +17,6 @@ def loaded_service(explainer: Explainer, **changed: Any) -> Service:
     """One with these models; ``changed`` are settings, which are not checked."""
     fixed = {"datasets": None, "audit": None, "work_timeout_seconds": 60.0, "compute_slots": 1}  # whatever the environment says
     settings = Settings().model_copy(update=fixed | changed)
-    service = Service(settings, Places(1, 0), lambda: None)
+    service = Service(settings, Places(1, 0), lambda: None, lambda: None)
     service.pipeline = Pipeline(Decoder.from_settings(settings), MtcnnDetector(), explainer, service.executor)
     return service

@@ -7,6 +7,7 @@ Files that the serving process opens for writing are noted. Argument: seconds th
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -70,7 +71,13 @@ def blocked() -> None:
 
 @router.get("/counts")
 async def counts() -> dict[str, object]:
-    return {"computed": len(computed), "written_files": written_files, "blocked": len(blocked_threads)}
+    return {
+        "computed": len(computed),
+        "written_files": written_files,
+        "blocked": len(blocked_threads),
+        "spared_objects": gc.get_freeze_count(),
+        "switch_seconds": sys.getswitchinterval(),
+    }
 
 
 class _Pipeline:
@@ -95,7 +102,7 @@ def _watch_writes(event: str, arguments: tuple[Any, ...]) -> None:
         written_files.append(str(arguments[0]))
 
 
-def _nothing_late(names: Iterable[str] = ()) -> None:
+def _nothing_late(names: Iterable[str]) -> None:
     pass
 
 
@@ -107,6 +114,6 @@ if __name__ == "__main__":
     from app import main as application
     from app.cli import main
 
-    application.import_late_modules = _nothing_late
+    application.import_modules = _nothing_late
     sys.addaudithook(_watch_writes)
     sys.exit(main(["serve"]))

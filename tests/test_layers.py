@@ -16,7 +16,7 @@ from docs.draw_architecture import PACKAGES, ROOT, room_arrows
 LAYERS = {
     "app": (
         {"installation"},
-        {"errors", "logs", "choices", "samples", "numbers"},
+        {"errors", "logs", "choices", "samples", "numbers", "priority"},
         {"metrics", "settings"},
         {"http", "decoding"},
         {"detection"},

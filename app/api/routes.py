@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,8 +37,12 @@ from app.samples import MEDIA_TYPE, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.explaining.pipeline import ExplainedPicture
     from model.importing.metadata import AnyCheckpoint
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/api/v1")
 
@@ -167,10 +171,13 @@ async def explain(request: Request, query: Annotated[ExplanationQuery, Query()])
 
     With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
     """
-    picture = await _explained(request, query)
-    with metrics.stage("encode"):
-        answer = explanation_answer(picture, request.scope["state"]["request_id"], query.encoding)
-        return Response(answer.model_dump_json(), media_type="application/json")
+    request_id = request.scope["state"]["request_id"]
+
+    def encoded(picture: ExplainedPicture) -> bytes:
+        with metrics.stage("encode"):
+            return explanation_answer(picture, request_id, query.encoding).model_dump_json().encode()
+
+    return Response(await _answered(request, query, encoded), media_type="application/json")
 
 
 @router.post(
@@ -185,16 +192,20 @@ async def figure(request: Request, query: Annotated[FigureQuery, Query()]) -> Re
 
     It holds 24 faces times models, for example eight faces with three models.
     """
-    from app.drawing.figure import draw_figure
-
     sheet = query.sheet()
-    explained = (await _explained(request, query)).as_faces()
+    explained = await _answered(request, query, lambda picture: picture.as_faces())
     blocks = sum(len(face.models) for face in explained.faces)
     if blocks > MAX_FIGURE_BLOCKS:
         detail = f"Faces times models would be {blocks}, and a figure holds {MAX_FIGURE_BLOCKS}: ask for fewer faces or models."
         raise Problem(ErrorCode.INVALID_PARAMETER, detail, "/query/models")
     style = Style(query.colours, query.scale, query.opacity)
-    data = await service_of(request).drawer.draw(lambda: draw_figure(explained, query.format, style, sheet))
+
+    def drawn() -> bytes:
+        from app.drawing.figure import draw_figure
+
+        return draw_figure(explained, query.format, style, sheet)
+
+    data = await service_of(request).drawer.draw(drawn)
     return _download(data, FIGURE_MEDIA_TYPES[query.format], f"unturned.{query.format}")
 
 
@@ -209,8 +220,7 @@ async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Res
     """The raw maps as NPZ, with all that is needed to draw them again; `unturned figure` reads the file."""
     from app.drawing.saved_maps import save_maps
 
-    explained = (await _explained(request, query)).as_faces()
-    data = await service_of(request).executor.run(lambda: save_maps(explained))
+    data = await _answered(request, query, lambda picture: save_maps(picture.as_faces()))
     return _download(data, "application/zip", "unturned-maps.npz")
 
 
@@ -260,12 +270,12 @@ async def sample(sample_id: Annotated[str, Path(description="Of the gallery's li
     return Response(picture, media_type=MEDIA_TYPE)
 
 
-async def _explained(request: Request, query: PictureQuery) -> ExplainedPicture:
-    """The picture explained; what is asked for is checked before the picture is received."""
+async def _answered(request: Request, query: PictureQuery, make: Callable[[ExplainedPicture], T]) -> T:
+    """What ``make`` makes of the picture explained; what is asked for is checked before the picture is received."""
     service = service_of(request)
     pipeline, options = service.loaded_pipeline(), query.options(service.settings.max_faces)
     models = pipeline.explainer.resolve(query.names())
-    return await pipeline.explain(await read_upload(request), models, options)
+    return await pipeline.answer(await read_upload(request), models, options, make)
 
 
 def _download(data: bytes, media_type: str, name: str) -> Response:

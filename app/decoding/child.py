@@ -20,6 +20,7 @@ from PIL import Image
 
 from app.decoding.codec import read_picture
 from app.decoding.headers import DecodeLimits, ImageRefused
+from app.priority import give_way
 
 JOB = struct.Struct("<Q")  # bytes of the picture
 REPLY = struct.Struct("<IHH")  # bytes of JSON, then columns and rows of the pixels
@@ -37,6 +38,7 @@ def main() -> None:
     """Serve jobs until standard input ends. Arguments: :class:`DecodeLimits` and :class:`ChildLimits` as JSON objects."""
     limits = DecodeLimits(**json.loads(sys.argv[1]))
     allowance = ChildLimits(**json.loads(sys.argv[2]))
+    give_way()
     _warm_up()
     resource.setrlimit(resource.RLIMIT_AS, (allowance.memory_bytes, allowance.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import ErrorCode, Problem
 from app.metrics import observe_stage
+from app.priority import give_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ class ComputePool(ThreadPoolExecutor):
     """
 
     def __init__(self, slots: int, timeout_seconds: float) -> None:
-        super().__init__(max_workers=slots, thread_name_prefix="compute")
+        super().__init__(max_workers=slots, thread_name_prefix="compute", initializer=give_way)
         self._timeout_seconds = timeout_seconds
         self._overruns = 0
         self._overran_at = 0.0

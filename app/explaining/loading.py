@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import CannotStartError
 from app.installation import extra_command
+from app.priority import give_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def load_explainer(settings: Settings) -> Explainer:
         if path.stem in wanted:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
         wanted[path.stem] = (path, None)
-    with ThreadPoolExecutor(LOADERS) as loaders:
+    with ThreadPoolExecutor(LOADERS, initializer=give_way) as loaders:
         found = loaders.map(lambda file: load_file(file[0], file[1], settings.compute_threads), wanted.values())
         loaded = dict(zip(wanted, found, strict=True))
     checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}

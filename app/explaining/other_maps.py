@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def prepare(method: MapMethod) -> None:
-    """Import what a method needs, which takes seconds the first time: call it before a deadline begins to run."""
-    if method is not MapMethod.CAM:
-        import pytorch_grad_cam  # noqa: F401
-        import torch
+def prepare() -> None:
+    """Import what the methods need, which takes seconds the first time: call it before a deadline begins to run."""
+    import pytorch_grad_cam  # noqa: F401
+    import torch
 
-        torch.set_num_threads(1)  # a head alone is too small for more
+    torch.set_num_threads(1)  # a head alone is too small for more
 
 
 def scaled_maps(method: MapMethod, head: nn.Module, features: Floats, centre: bool) -> Floats:

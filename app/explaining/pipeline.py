@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from app.explaining.options import ExplainOptions
 from app.explaining.other_maps import prepare
 from app.logs import note
 from model.importing.metadata import AnyCheckpoint, map_kind
+
+T = TypeVar("T")
 
 MAPS_SCALED = "maps_scaled_one_by_one"
 SAME_NETWORK = "same_network"  # behind two of the names asked for
@@ -59,6 +62,16 @@ class Pipeline:
     async def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
         """Decode a picture in a decoder process and explain it in a compute slot.
 
+        Raises:
+            Problem: whatever is wrong with the picture or the request, or with the service.
+        """
+        return await self.answer(data, models, options, lambda picture: picture)
+
+    async def answer(
+        self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions, make: Callable[[ExplainedPicture], T]
+    ) -> T:
+        """What ``make`` makes of an explained picture, in the same slot: neither on the event loop nor at the end of the queue again.
+
         Args:
             data: the file's bytes.
             models: of this pipeline's explainer, by the names asked for.
@@ -68,9 +81,14 @@ class Pipeline:
         """
         with metrics.stage("decode"):
             image = await self.decoder.decode(data)
-        await asyncio.to_thread(prepare, options.method)
+        if options.method is not MapMethod.CAM:
+            await asyncio.to_thread(prepare)
         context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
-        return await self.executor.run(lambda: context.run(explain_image, image, self.detector, self.explainer, models, options))
+
+        def answered() -> T:
+            return make(explain_image(image, self.detector, self.explainer, models, options))
+
+        return await self.executor.run(lambda: context.run(answered))
 
 
 def explain_image(

@@ -13,6 +13,7 @@ from app.decoding.decoder import Decoder
 from app.errors import ErrorCode, Problem, one_line
 from app.explaining.compute import ComputePool
 from app.explaining.loading import load_detector, load_explainer, too_little_address_space
+from app.priority import give_way
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from app.detection.detector import FaceDetector
+    from app.explaining.explainer import Explainer
     from app.explaining.pipeline import Pipeline
     from app.http.admission import Places
     from app.settings import Settings
@@ -39,7 +41,7 @@ class Drawer(ThreadPoolExecutor):
     """
 
     def __init__(self) -> None:
-        super().__init__(1, thread_name_prefix="drawer")
+        super().__init__(1, thread_name_prefix="drawer", initializer=give_way)
         self._in_hand: set[Future[bytes]] = set()
 
     async def draw(self, figure: Callable[[], bytes]) -> bytes:
@@ -64,9 +66,10 @@ class Service:
 
     Args:
         import_code: imports what requests need and the start must not wait for; called in a thread, before the models are loaded.
+        import_drawing: imports what only figures need; called in the thread that draws them, once uploads are answered.
     """
 
-    def __init__(self, settings: Settings, places: Places, import_code: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, places: Places, import_code: Callable[[], None], import_drawing: Callable[[], None]) -> None:
         self.settings = settings
         self.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
         self.drawer = Drawer()
@@ -74,10 +77,12 @@ class Service:
         self._decoder = Decoder.from_settings(settings, on_restart=metrics.DECODER_RESTARTS.inc)
         self._places = places
         self._import_code = import_code
+        self._import_drawing = import_drawing
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading = asyncio.Lock()
         self._draining = False
         self.loaded = False
+        self.settled = asyncio.Event()  # nothing more will be loaded, unless it is asked for
         self.failure: str | None = None
 
     @property
@@ -138,34 +143,43 @@ class Service:
     async def _load(self) -> None:
         async with self._loading:
             try:
-                await self._decoder.start()
-                await asyncio.to_thread(self._import_code)
-                await self._replace_models(await asyncio.to_thread(load_detector, self.settings))
+                # the decoders are processes of their own, and come up while this one reads
+                _, (detector, explainer) = await asyncio.gather(self._decoder.start(), asyncio.to_thread(self._read))
+                self._serve_with(detector, explainer)
+                self.loaded = True
+                logger.info("ready")
+                await asyncio.wrap_future(self.drawer.submit(self._import_drawing))
+                self.settled.set()
             except Exception as error:
                 scarcity = None if isinstance(error, InputError) else too_little_address_space()
                 self.failure = one_line(error) if scarcity is None else f"{scarcity} ({one_line(error)})"
                 logger.exception("cannot start")
-                return
-        self.loaded = True
-        logger.info("ready")
+
+    def _read(self) -> tuple[FaceDetector, Explainer]:
+        self._import_code()
+        return load_detector(self.settings), self._read_models()
+
+    def _read_models(self) -> Explainer:
+        start = time.perf_counter()
+        explainer = load_explainer(self.settings)
+        metrics.MODEL_LOAD.set(time.perf_counter() - start)
+        return explainer
 
     async def _reload(self) -> None:
         async with self._loading:
             try:
-                await self._replace_models(self.loaded_pipeline().detector)
+                detector = self.loaded_pipeline().detector
+                self._serve_with(detector, await asyncio.to_thread(self._read_models))
             except Exception as error:
                 metrics.RELOAD_FAILURES.inc()
                 logger.exception("reload refused, the old models keep serving", extra={"fields": {"reason": one_line(error)}})
             else:
                 logger.info("models reloaded")
 
-    async def _replace_models(self, detector: FaceDetector) -> None:
+    def _serve_with(self, detector: FaceDetector, explainer: Explainer) -> None:
         from app.explaining.pipeline import Pipeline
 
-        start = time.perf_counter()
-        explainer = await asyncio.to_thread(load_explainer, self.settings)
         self.pipeline = Pipeline(self._decoder, detector, explainer, self.executor)
-        metrics.MODEL_LOAD.set(time.perf_counter() - start)
         metrics.MODEL_INFO.clear()
         metrics.MODEL_READY.clear()
         for name, checkpoint in explainer.checkpoints.items():

@@ -47,11 +47,15 @@ async def certificate_json(request: Request, name: str) -> Response:
 @data_router.get("/models/{name}/certificate.pdf")
 async def certificate_pdf(request: Request, name: str) -> Response:
     """The certificate on paper."""
-    from app.drawing.certificate import draw_certificate
-
-    data = await service_of(request).drawer.draw(partial(draw_certificate, _found(request, name)))
+    data = await service_of(request).drawer.draw(partial(_drawn, _found(request, name)))
     headers = {"Content-Disposition": f'attachment; filename="{name}-certificate.pdf"'}
     return Response(data, media_type="application/pdf", headers=headers)
+
+
+def _drawn(certificate: Certificate) -> bytes:
+    from app.drawing.certificate import draw_certificate
+
+    return draw_certificate(certificate)
 
 
 def certificate_file(certificate: Certificate) -> str:

@@ -129,9 +129,9 @@ async def _still(request: Request, data: bytes, crop: Crop) -> Response:
     from app.pages.without_javascript import still_result
 
     options = ExplainOptions(faces=settings.max_faces, crop=crop)
-    picture = await pipeline.explain(data, pipeline.explainer.resolve(COMPARED), options)
     floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
-    drawn = await pipeline.executor.run(lambda: still_result(picture, floors))
+    models = pipeline.explainer.resolve(COMPARED)
+    drawn = await pipeline.answer(data, models, options, lambda picture: still_result(picture, floors))
     return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)
 
 

@@ -16,7 +16,7 @@ from app.pages.state import FirstResult, page_state
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from app.explaining.pipeline import Pipeline
+    from app.explaining.pipeline import ExplainedPicture, Pipeline
     from app.pages.hero import Hero
     from app.samples import Card
     from app.settings import Settings
@@ -46,7 +46,9 @@ async def _made(pipeline: Pipeline, card: Card, settings: Settings) -> Hero:
     from app.pages.without_javascript import STYLE
 
     models = pipeline.explainer.resolve(COMPARED)
-    picture = await pipeline.explain(card.picture, models, ExplainOptions(faces=1, crop=parse_crop(card.crop)))
     floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
-    face, explanations = picture.found.faces[0], picture.explanations[0]
-    return await pipeline.executor.run(lambda: draw_hero(face.grey, explanations, floors, STYLE, card.expression))
+
+    def drawn(picture: ExplainedPicture) -> Hero:
+        return draw_hero(picture.found.faces[0].grey, picture.explanations[0], floors, STYLE, card.expression)
+
+    return await pipeline.answer(card.picture, models, ExplainOptions(faces=1, crop=parse_crop(card.crop)), drawn)

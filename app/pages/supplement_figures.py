@@ -34,11 +34,9 @@ class Supplement:
         Raises:
             Problem: ``overloaded``.
         """
-        from app.drawing.figure import draw_figure
-
         drawing = self._drawings.get((figure.stem, file_format))
         if drawing is None or (drawing.done() and (drawing.cancelled() or drawing.exception() is not None)):
-            drawing = asyncio.ensure_future(drawer.draw(lambda: draw_figure(figure.explained, file_format)))
+            drawing = asyncio.ensure_future(drawer.draw(partial(_drawn, figure, file_format)))
             self._drawings[figure.stem, file_format] = drawing
         return await asyncio.shield(drawing)
 
@@ -58,3 +56,9 @@ class Supplement:
                 self.progress += len(images) / total
             scores[expression] = np.concatenate(parts)
         self.figures = await pool.run(partial(chosen_figures, self.explainer, self.models, candidates, scores))
+
+
+def _drawn(figure: SupplementFigure, file_format: FigureFormat) -> bytes:
+    from app.drawing.figure import draw_figure
+
+    return draw_figure(figure.explained, file_format)

@@ -268,3 +268,13 @@ def test_settings_reach_the_decoder() -> None:
             await decoder.stop()
 
     assert asyncio.run(run()) == "too_many_pixels"
+
+
+def test_decoders_give_way_to_the_event_loop() -> None:
+    async def use(decoder: Decoder) -> list[int]:
+        return [os.getpriority(os.PRIO_PROCESS, child) for child in children()]
+
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    niceness = with_decoder(use)
+    assert niceness
+    assert min(niceness) > here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 
 from app.errors import ErrorCode, Problem
 from app.explaining.compute import TIMEOUTS_UNTIL_UNREADY, ComputePool
+from app.explaining.service import Drawer
 
 TIMEOUT_SECONDS = 1.0
 
@@ -87,3 +89,16 @@ def test_a_late_end_lets_the_next_call_try(pool: ComputePool) -> None:
     finally:
         end.set()
         again.set()
+
+
+def test_what_computes_gives_way_to_the_event_loop(pool: ComputePool) -> None:
+    """Each thread of its own accord: the loop's stays as it was."""
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    with Drawer() as drawer:
+        assert asyncio.run(pool.run(niceness)) > before
+        assert drawer.submit(niceness).result() > before
+    assert niceness() == before

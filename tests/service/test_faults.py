@@ -25,6 +25,17 @@ SLEEPING = "/api/v1/explanations?sleep="
 MODEL_READY = 'unturned_model_ready{model="baseline"}'
 
 
+def test_the_event_loop_is_kept_waiting_by_neither_the_collector_nor_the_interpreter() -> None:
+    """What was loaded is not looked through again, and threads that compute in Python take turns with the loop five times as often."""
+    with LiveServer(SLOW_SERVICE) as server:
+        server.wait_until_ready()
+        for _ in patiently():
+            if (counts := server.get("/api/v1/counts").json)["spared_objects"]:
+                break
+        assert counts["spared_objects"] > 10_000
+        assert counts["switch_seconds"] == pytest.approx(0.001)
+
+
 def test_not_ready_while_loading() -> None:
     """Live at once, uploads refused until the models are there."""
     with LiveServer(SLOW_SERVICE, "4") as server:

@@ -285,10 +285,10 @@ def nowhere():
 
 tempfile._get_default_tempdir = nowhere
 from app.explaining.loading import load_explainer
-from app.main import import_late_modules
+from app.main import DRAWING_MODULES, LATE_MODULES, import_modules
 from app.settings import Settings
 
-import_late_modules()
+import_modules(LATE_MODULES + DRAWING_MODULES)
 print(sorted(load_explainer(Settings(checkpoint_dir=sys.argv[1])).checkpoints))
 """
 
