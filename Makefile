@@ -1,7 +1,7 @@
 # What can be done with this repository: make help
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check lint format fuzz corpus bench lock upgrade licences architecture
+.PHONY: help serve test check lint format fuzz corpus bench lock upgrade licences architecture huggingface
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -60,6 +60,9 @@ licences: $(VENV)/test.stamp ## docs/licences.md from what is installed
 
 architecture: ## the drawing of the imports in docs/architecture.md
 	$(PYTHON) docs/draw_architecture.py
+
+huggingface: $(VENV)/test.stamp ## a Space and model cards for the Hugging Face Hub, in dist/huggingface; nothing is sent
+	$(bin)/python docs/write_huggingface.py
 
 $(VENV)/%.stamp: requirements.lock pyproject.toml .ci/install
 	.ci/install $*

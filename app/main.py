@@ -111,5 +111,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Security, settings=settings)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Observation, page=problem_page)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, settings=settings)
     return app

@@ -67,6 +67,9 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 ModelFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_is_folder)]
 DatasetFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_ferplus)]
 AuditFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_holds_findings)]
+Origins = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")], ...], NoDecode, BeforeValidator(_split)
+]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
 
 
@@ -99,6 +102,7 @@ class Settings(BaseSettings):
     allowed_hosts: Strings = Field(
         default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered; `*` for any."
     )
+    frame_ancestors: Origins = Field(default=(), description="Origins whose pages may show these in a frame; empty for none.")
     trusted_proxies: Networks = Field(default=(), description="Networks of proxies whose `X-Forwarded-For` and `-Proto` count.")
     api_key: ApiKey = Field(default=None, description="Key that the API asks for as `Authorization: Bearer`; empty for none.")
     rate_limit_per_second: float = Field(

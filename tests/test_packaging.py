@@ -185,6 +185,7 @@ def test_the_top_level_is_the_fixed_one() -> None:
 def test_the_citation_is_of_this_version_and_licence() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^(version|license): (\S+)$", citation, re.MULTILINE) == [(key, project()[key]) for key in ("version", "license")]
+    assert re.findall(r'^title: "(\w+): ', citation, re.MULTILINE) == [project()["name"]]
 
 
 def test_the_archive_is_told_what_the_citation_says() -> None:

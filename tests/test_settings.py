@@ -36,7 +36,7 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *(("PORT", "65536"), ("PORT", "x"), ("BODY_LIMIT_BYTES", "0"), ("COMPUTE_SLOTS", "0"), ("HEAD_TIMEOUT_SECONDS", "0")),
         *(("API_KEY", "short-secret"), ("TRUSTED_PROXIES", "nonsense"), ("ALLOWED_HOSTS", ""), ("MAX_FACES", "9"), ("METRICS", "perhaps")),
-        ("DATASETS", "no-such-folder"),
+        *(("DATASETS", "no-such-folder"), ("FRAME_ANCESTORS", "huggingface.co"), ("FRAME_ANCESTORS", "https://a.example; script-src *")),
     ],
 )
 def test_unusable_values(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -44,7 +44,8 @@ RESULT_POLICY = _policy(img_src="'self' data:") + _TRUSTED_TYPES
 EXPLORER_POLICY = _policy(img_src="'self' blob: data:") + _TRUSTED_TYPES
 # Swagger UI sets style attributes and draws data: icons.
 DOCUMENTATION_POLICY = _policy(style_src="'self' 'unsafe-inline'", img_src="'self' data:")
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_UNFRAMED = "frame-ancestors 'none'"
+DATA_POLICY = f"default-src 'none'; {_UNFRAMED}; sandbox"
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -92,8 +93,9 @@ class Security:
 class SecurityHeaders:
     """Pure ASGI middleware around everything that answers; a route may set a header of its own, such as one of the policies above."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self._framed = " ".join(settings.frame_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -105,6 +107,9 @@ class SecurityHeaders:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
+                if self._framed:
+                    policy = headers["Content-Security-Policy"]
+                    headers["Content-Security-Policy"] = policy.replace(_UNFRAMED, f"frame-ancestors {self._framed}")
                 if scope["scheme"] == "https":
                     headers["Strict-Transport-Security"] = _HSTS
             await send(message)

@@ -42,7 +42,7 @@ def make_client(checkpoints: Path, tmp_path: Path, models: Path | None = None) -
     app = FastAPI()
     app.include_router(pages.router)
     install_error_handlers(app, problem_page)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, settings=Settings())
     app.state.service = loaded_service(
         load_explainer(Settings(checkpoint_dir=checkpoints, models=models)), checkpoint_dir=tmp_path, models=models
     )
