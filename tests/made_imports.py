@@ -42,6 +42,15 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def normalised(recipe: str, x: Tensor) -> Tensor:
+    """RGB in 0..255 as the recipe's authors feed it."""
+    known = RECIPES[recipe]
+    x = x / 255
+    if known.colour == "grey":
+        x = (0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]).expand(-1, 3, -1, -1)
+    return (x - torch.tensor(known.mean).view(1, 3, 1, 1)) / torch.tensor(known.std).view(1, 3, 1, 1)
+
+
 def images(count: int, size: int, seed: int = 1) -> Tensor:
     """Faces' stand-ins, ``(count, 3, size, size)`` RGB in 0..255, all channels different."""
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 255

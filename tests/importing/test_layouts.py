@@ -14,18 +14,9 @@ from model.importing.imported import build_classifier, filled_network
 from model.importing.integrated import IntegratedHead
 from model.importing.metadata import ImportedMetadata
 from model.importing.recipes import RECIPES, network_tensors
-from tests.made_imports import PUBLISHED, images, make_metadata
+from tests.made_imports import PUBLISHED, images, make_metadata, normalised
 
 State = Mapping[str, Tensor]
-
-
-def normalised(recipe: str, x: Tensor) -> Tensor:
-    """RGB in 0..255 as the recipe's authors feed it."""
-    known = RECIPES[recipe]
-    x = x / 255
-    if known.colour == "grey":
-        x = (0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]).expand(-1, 3, -1, -1)
-    return (x - torch.tensor(known.mean).view(1, 3, 1, 1)) / torch.tensor(known.std).view(1, 3, 1, 1)
 
 
 def norm(state: State, name: str, x: Tensor, eps: float = 1e-5) -> Tensor:
@@ -249,22 +240,6 @@ def test_tensors_of_another_network_are_refused_with_the_first_names() -> None:
     tensors.pop("net.layer1.0.conv1.weight")
     with pytest.raises(InputError, match=r"resnet18 of the recipe torchvision.*layer1\.0\.conv1"):
         build_classifier(metadata, tensors)
-
-
-@pytest.mark.parametrize(("name", "reason"), [("no_such_net", "list_models"), ("vit_tiny_patch16_224", "global average pooling")])
-def test_a_timm_model_without_a_pooled_linear_head_is_refused(name: str, reason: str) -> None:
-    with pytest.raises(InputError, match=reason):
-        RECIPES["timm"].network(name, 7)
-
-
-@pytest.mark.parametrize(("name", "first"), [("swin_tiny_patch4_window7_224", 15), ("resnet18", 0), ("efficientnet_b0", 0)])
-def test_the_cells_of_a_timm_model_are_where_its_grid_says(name: str, first: int) -> None:
-    network = RECIPES["timm"].network(name, 7).eval()
-    with torch.no_grad():
-        features = network.features(torch.zeros(1, 3, 224, 224))
-    grid = network.grid(224)
-    assert features.shape[2:] == (grid.cells, grid.cells)
-    assert grid.first == first
 
 
 def test_integrated_gradients_of_an_affine_head_are_the_exact_maps() -> None:

@@ -1,23 +1,29 @@
-"""Any network of the library timm that ends in global average pooling and one linear layer: its CNNs, and Swin by the cells of its norm."""
+"""Any network of the library timm whose logits are linear in its cells: what ends in global average pooling, maybe a norm of the mean, and
+one linear layer. Those are its CNNs, Swin, and the ViTs that average their tokens."""
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from model.classifier import PooledHead
+from model.classifier import PooledHead, PositionalHead, linear_head
 from model.errors import InputError
-from model.importing.layouts.base import PublishedNetwork, pooled_head
+from model.importing.layouts.base import PublishedNetwork
 from model.networks import Grid
 
 
 class TimmNetwork(PublishedNetwork):
     """A timm model by its name there.
 
+    Where a LayerNorm of the pooled cells stands before the linear layer, the features are the cells over the deviation that it divides by:
+    that depends on the face, and is what it is there; all above is linear in them.
+
     Raises:
-        InputError: timm is not installed or has no such model, or the model's head is not the pooled linear one.
+        InputError: timm is not installed or has no such model, or its head is another.
     """
 
     foldable: ClassVar[bool] = False  # some of timm's BatchNorms hold the activation, too
@@ -25,43 +31,90 @@ class TimmNetwork(PublishedNetwork):
     def __init__(self, architecture: str, classes: int) -> None:
         super().__init__(architecture, classes)
         self.net = _created(architecture, classes)
+        self._architecture = architecture
         self._channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
-        self._check(architecture)
+        self._check()
 
     def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.net.forward_features(images)
-        return features.permute(0, 3, 1, 2) if self._channels_last else features
+        return self._normed(self._cells(self._last(images)))
 
     def logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
+        logits: Tensor = self.net.forward_head(self._last(images))
         return logits
 
     def answer(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.net.forward_head(features.permute(0, 2, 3, 1) if self._channels_last else features)
-        return logits
+        return F.linear(features.mean((2, 3)), *self._affine())
 
     def grid(self, input_size: int) -> Grid:
         """Padded convolutions keep cell 0 at the first pixel; patches have it in their middle."""
         step = int(self.net.feature_info[-1]["reduction"])
-        return Grid(step // 2 - 1 if self._channels_last else 0, step, input_size)
+        stem = next(module for module in self.net.modules() if isinstance(module, nn.Conv2d))
+        return Grid(step // 2 - 1 if stem.kernel_size == stem.stride else 0, step, input_size)
 
-    def head(self, order: Tensor, input_size: int) -> PooledHead:
-        return pooled_head(cast("nn.Linear", self.net.get_classifier()), order)
+    def head(self, order: Tensor, input_size: int) -> PooledHead | PositionalHead:
+        weight, bias = self._affine()
+        return linear_head(weight.detach()[order], bias.detach()[order])
+
+    def _last(self, images: Tensor) -> Tensor:
+        """What timm's head reads, in its own layout."""
+        try:
+            last: Tensor = self.net.forward_features(images)
+        except AssertionError as error:
+            raise InputError(f"timm's {self._architecture} takes no input of {images.shape[-1]} pixels ({error}): give --size") from error
+        return last
+
+    def _cells(self, last: Tensor) -> Tensor:
+        """``(N, C, h, w)`` of channels in the last place, of tokens after those that stand for no cell, or as it is."""
+        if self._channels_last:
+            return last.permute(0, 3, 1, 2)
+        if last.dim() == 4:
+            return last
+        tokens = last[:, self.net.num_prefix_tokens :]
+        side = isqrt(tokens.shape[1])
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+    def _norm(self) -> nn.LayerNorm | None:
+        """That of the pooled cells."""
+        found = getattr(self.net, "fc_norm", None) or getattr(getattr(self.net, "head", None), "norm", None)
+        return found if isinstance(found, nn.LayerNorm) else None
+
+    def _normed(self, cells: Tensor) -> Tensor:
+        norm = self._norm()
+        if norm is None:
+            return cells
+        variance = cells.mean((2, 3), keepdim=True).var(1, unbiased=False, keepdim=True)
+        return cells / (variance + norm.eps).sqrt()
+
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        """Weight ``(K, C)`` and bias ``(K,)`` of the linear layer, on the mean of the features; a LayerNorm's centring and affine in it."""
+        linear, norm = cast("nn.Linear", self.net.get_classifier()), self._norm()
+        if norm is None:
+            return linear.weight, linear.bias
+        scaled = linear.weight * norm.weight
+        return scaled - scaled.mean(1, keepdim=True), linear.weight @ norm.bias + linear.bias
 
     @torch.no_grad()
-    def _check(self, architecture: str) -> None:
-        """Holds the head against global average pooling and the linear layer, on random features."""
-        refusal = f"timm's {architecture} does not end in global average pooling and one linear layer, of which exact maps can be made"
+    def _check(self) -> None:
+        """Holds timm's head against ours, on random features."""
+        refusal = (
+            f"timm's {self._architecture} does not end in global average pooling and one linear layer, of which exact maps can be made"
+        )
+        if getattr(self.net, "global_pool", None) == "token":
+            raise InputError(f"{refusal}: it reads its class token; take one that averages its tokens")
         linear, channels = self.net.get_classifier(), self.net.num_features
         if not isinstance(linear, nn.Linear) or linear.in_features != channels:
             raise InputError(refusal)
-        features = torch.rand(2, channels, 7, 7)
+        given = torch.rand(2, channels, 7, 7)
+        if self._channels_last:
+            given = given.permute(0, 2, 3, 1)
+        elif hasattr(self.net, "num_prefix_tokens"):
+            given = torch.rand(2, self.net.num_prefix_tokens + 49, channels)
         self.eval()
         try:
-            answered = self.answer(features)
-        except (RuntimeError, ValueError, IndexError) as error:  # a head of tokens
+            alike = torch.allclose(self.net.forward_head(given), self.answer(self._normed(self._cells(given))), atol=1e-4)
+        except (RuntimeError, ValueError, IndexError) as error:  # a head of something else
             raise InputError(refusal) from error
-        if not torch.allclose(answered, linear(features.mean((2, 3))), atol=1e-4):
+        if not alike:
             raise InputError(refusal)
 
 

@@ -1,0 +1,59 @@
+"""Networks of timm: whose maps are exact, where their cells lie, and which are refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from model.errors import InputError
+from model.importing.imported import build_classifier
+from model.importing.integrated import IntegratedHead
+from model.importing.recipes import RECIPES, network_tensors
+from tests.made_imports import PUBLISHED, images, make_metadata, normalised, randomise
+
+
+@pytest.mark.parametrize(("name", "reason"), [("no_such_net", "list_models"), ("test_vit", "class token"), ("test_vit3", "global average")])
+def test_a_timm_model_without_a_pooled_linear_head_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        RECIPES["timm"].network(name, 7)
+
+
+# swin_t: a norm of each cell; test_vit2: tokens, one of which is no cell, and a norm of their mean; test_convnext: such a norm, of cells
+@pytest.mark.parametrize(("name", "size"), [("swin_tiny_patch4_window7_224", 224), ("test_vit2", 160), ("test_convnext", 160)])
+def test_maps_of_timms_transformers_that_average_their_cells_add_up(name: str, size: int) -> None:
+    import timm
+
+    theirs = randomise(timm.create_model(name, pretrained=False, num_classes=7))
+    for module in theirs.modules():
+        if isinstance(module, nn.LayerNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.2)
+    grid = RECIPES["timm"].network(name, 7).grid(size)
+    changes = {"architecture": name, "input_size": size, "grid_first": grid.first, "grid_step": grid.step}
+    metadata = make_metadata("timm", PUBLISHED["timm"]()).model_copy(update=changes)
+    classifier = build_classifier(metadata, network_tensors(RECIPES["timm"], theirs.state_dict()))
+    x = images(2, size)
+    with torch.no_grad():
+        expected = theirs(normalised("timm", x))[:, list(metadata.order)]
+        maps = classifier(x).maps
+    assert maps.shape[2:] == (grid.cells, grid.cells) and maps.std((2, 3)).min() > 0
+    error = (maps.mean((2, 3)) + classifier.head.bias - expected).abs().max() / expected.abs().max()
+    assert error < 1e-5 and not isinstance(classifier.head, IntegratedHead)
+
+
+def test_a_timm_model_of_one_input_size_says_so() -> None:
+    with pytest.raises(InputError, match=r"swin_tiny_patch4_window7_224 takes no input of 112 pixels.*give --size"):
+        RECIPES["timm"].network("swin_tiny_patch4_window7_224", 7).logits(torch.zeros(1, 3, 112, 112))
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("swin_tiny_patch4_window7_224", 15), ("convnext_atto", 15), ("resnet18", 0), ("efficientnet_b0", 0)]
+)
+def test_the_cells_of_a_timm_model_are_where_its_grid_says(name: str, first: int) -> None:
+    network = RECIPES["timm"].network(name, 7).eval()
+    with torch.no_grad():
+        features = network.features(torch.zeros(1, 3, 224, 224))
+    grid = network.grid(224)
+    assert features.shape[2:] == (grid.cells, grid.cells)
+    assert grid.first == first
