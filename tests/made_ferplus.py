@@ -19,7 +19,7 @@ def write_ferplus(folder: Path, **faces: int) -> Path:
         usage, pictures = SPLITS[split]
         (folder / pictures).mkdir()
         for number in range(count):
-            name, label = f"fer{number:07}.png", EXPRESSIONS[number % len(EXPRESSIONS)]
+            name, label = f"fer{len(rows):07}.png", EXPRESSIONS[number % len(EXPRESSIONS)]
             coarse = random.integers(0, 256, (8, 8), dtype=np.uint8)
             cv2.imwrite(str(folder / pictures / name), cv2.resize(coarse, (48, 48)))
             rows.append(",".join([usage, name, *("10" if column == label else "0" for column in VOTE_COLUMNS)]))
