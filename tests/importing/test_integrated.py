@@ -1,0 +1,46 @@
+"""Integrated gradients against captum's, which shares no code with them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+from torch import Tensor, nn
+
+from model.importing.integrated import IntegratedHead
+from model.importing.layouts.base import AnswerLayers
+from model.importing.layouts.dan import Dan
+from tests.made_imports import randomise
+
+CHANNELS, SIDE, CLASSES = 6, 4, 7
+
+
+def small_layers() -> nn.Module:
+    layers = nn.Sequential(nn.Conv2d(CHANNELS, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(32, 16), nn.Softplus(), nn.Linear(16, CLASSES))
+    return randomise(layers, 3)
+
+
+def features(channels: int) -> Tensor:
+    return torch.rand(3, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+
+
+def of_captum(layers: nn.Module, given: Tensor, index: int) -> tuple[Tensor, Tensor]:
+    """The class's maps ``(N, h, w)`` at this project's scale, and by how much each misses the logit."""
+    attribute = IntegratedGradients(layers).attribute
+    shares, missed = attribute(given, target=index, n_steps=IntegratedHead.NODES, method="gausslegendre", return_convergence_delta=True)
+    return shares.sum(1) * SIDE * SIDE, missed
+
+
+@pytest.mark.parametrize("name", ["small", "dan"])
+def test_maps_are_those_of_captum_at_as_many_points(name: str) -> None:
+    channels = CHANNELS if name == "small" else 512
+    layers = small_layers() if name == "small" else AnswerLayers(Dan("resnet18", CLASSES), torch.arange(CLASSES)).eval()
+    given = features(channels)
+    head = IntegratedHead(layers.requires_grad_(False), (channels, SIDE, SIDE))
+    logits, maps = head(given)
+    for index in range(CLASSES):
+        expected, missed = of_captum(layers, given, index)
+        scale = expected.abs().max()
+        torch.testing.assert_close(maps[:, index] / scale, expected / scale, atol=1e-5, rtol=0)
+        gap = maps[:, index].mean((1, 2)) + head.bias[index] - logits[:, index]
+        torch.testing.assert_close(gap, missed.float(), atol=1e-4 * float(logits.abs().max()), rtol=0)
