@@ -36,14 +36,16 @@ MEAN, STD = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
 
 def resnet18(library: str) -> nn.Module:
     """The network with random weights and seven classes; ``library`` is torchvision or timm."""
+    made: nn.Module
     if library == "timm":
         import timm
 
-        made: nn.Module = timm.create_model("resnet18", pretrained=False, num_classes=len(RAF_CLASSES))
-        return made
-    from torchvision import models
+        made = timm.create_model("resnet18", pretrained=False, num_classes=len(RAF_CLASSES))
+    else:
+        from torchvision import models
 
-    return models.resnet18(weights=None, num_classes=len(RAF_CLASSES))
+        made = models.resnet18(weights=None, num_classes=len(RAF_CLASSES))
+    return made
 
 
 def normalised(images: Tensor) -> Tensor:
