@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model.auditing.parts import Audit
 from model.findings.command import write_findings
 from model.findings.issues import ISSUES_FILE, read_issues
+from model.findings.report import face_files
 from tests.made_findings import MadeFace, write_audit
 
 
@@ -28,6 +30,14 @@ def test_pandas_reads_the_issues(folder: Path) -> None:
     assert [list(related) for related in table["related"]] == expected.column("related").to_pylist()
     wrong = table[table["kind"] == "label"].sort_values("rank").iloc[0]
     assert (wrong["id"], wrong["suggested_label"]) == ("wrong.png", "neutral")
+
+
+def test_pandas_puts_the_faces_beside_the_issues(folder: Path) -> None:
+    parts = [pd.read_parquet(part, columns=["face"]) for part in sorted(folder.glob("part-*.parquet"))]
+    issues = pd.read_parquet(folder / ISSUES_FILE).join(pd.concat(parts, ignore_index=True), on="row")
+    assert len(issues)
+    expected = face_files(Audit(folder), issues["row"])
+    assert all(face == expected[row] for row, face in zip(issues["row"], issues["face"], strict=True))
 
 
 def test_hugging_face_datasets_reads_the_issues(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
