@@ -1,62 +1,73 @@
-"""Pictures a second of an audit by engine and size, bytes a picture, and whether memory grows with the rows.
+"""Pictures a second of an audit by engine and size, bytes a picture, whether memory grows with the rows, and what much larger audits take.
 
-python -m benchmarks.bench_audit --pictures 4096
+python -m benchmarks.bench_audit --pictures 3072
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from app.auditing.auditor import Auditor, MadePart
+from app.auditing.auditor import MadePart
 from app.auditing.job import AskedAudit, BegunAudit, begin
 from app.auditing.local import make_locally
 from app.auditing.on_ray import make_on_ray
 from app.choices import COMPARED
+from app.commands.audit import SHARD_ROWS as USUAL_SHARD_ROWS
 from app.settings import Settings
+from benchmarks import audit_memory
+from benchmarks.audit_findings import markdown
 from benchmarks.portrait import portrait_jpeg
 from benchmarks.ray_nodes import ray_nodes
 from benchmarks.timing import save
-from model.auditing.listing import write_listing
-from model.auditing.sources import open_source
 
 SHARD_ROWS = 64
-LISTED = (10_000, 100_000, 1_000_000)  # pictures of the lists whose making is weighed
 PHOTOGRAPHS = 64  # of one megapixel, for the run with detector
+DIFFERENT_FACES = 256  # of the long lists
+PLANNED = ((1_000_000, 2), (10_000_000, 100))  # pictures, cores
 
 Engine = Callable[[BegunAudit], Iterator[MadePart]]
 
 
-def write_faces(path: Path, pictures: int) -> None:
-    """Smooth random faces of 48x48 pixels, about as large as FERPlus's files."""
+@dataclass(frozen=True)
+class Rate:
+    """Pictures a second of so many ``cores``: ``steady`` from the first finished part on, ``whole`` with the start of all processes;
+    ``size`` in bytes a picture."""
+
+    cores: int
+    pictures: int
+    steady: float
+    whole: float
+    size: float
+
+
+def faces(count: int) -> Iterator[bytes]:
+    """Smooth random faces of 48x48 pixels as PNG, about as large as FERPlus's files."""
     generator = np.random.default_rng(1)
+    for _ in range(count):
+        face = cv2.resize(generator.integers(0, 256, (16, 16), np.uint8), (48, 48), interpolation=cv2.INTER_CUBIC)
+        yield cv2.imencode(".png", face)[1].tobytes()
+
+
+def write_zip(path: Path, pictures: Iterator[bytes], suffix: str) -> Path:
+    """An archive of pictures."""
     with zipfile.ZipFile(path, "w") as archive:
-        for number in range(pictures):
-            face = cv2.resize(generator.integers(0, 256, (16, 16), np.uint8), (48, 48), interpolation=cv2.INTER_CUBIC)
-            archive.writestr(f"{number:07d}.png", cv2.imencode(".png", face)[1].tobytes())
+        for number, picture in enumerate(pictures):
+            archive.writestr(f"{number:07d}.{suffix}", picture)
+    return path
 
 
-def write_photographs(path: Path) -> None:
-    """The same portrait again and again."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(PHOTOGRAPHS):
-            archive.writestr(f"{number:04d}.jpg", portrait_jpeg())
-
-
-def timed(source: Path, engine: Engine, crop: Literal["whole", "detect"] = "whole", shard_rows: int = SHARD_ROWS) -> dict[str, float]:
-    """``steady``: pictures a second from the first finished part on; ``whole``: with the start of all processes; ``bytes`` a picture."""
+def timed(source: Path, engine: Engine, cores: int, crop: Literal["whole", "detect"] = "whole", shard_rows: int = SHARD_ROWS) -> Rate:
+    """Audit a source."""
     with tempfile.TemporaryDirectory() as folder:
         asked = AskedAudit(str(source), None, COMPARED, Path(folder), shard_rows, crop)
         started = time.perf_counter()
@@ -66,7 +77,7 @@ def timed(source: Path, engine: Engine, crop: Literal["whole", "detect"] = "whol
             ends.append(time.perf_counter())
             rows.append(made.rows)
         size = sum(path.stat().st_size for path in Path(folder).glob("part-*"))
-    return {"steady": sum(rows[1:]) / (ends[-1] - ends[0]), "whole": sum(rows) / (ends[-1] - started), "bytes": size / sum(rows)}
+    return Rate(cores, sum(rows), sum(rows[1:]) / (ends[-1] - ends[0]), sum(rows) / (ends[-1] - started), size / sum(rows))
 
 
 def locally(workers: int) -> Engine:
@@ -84,64 +95,65 @@ def on_nodes(nodes: int) -> Engine:
     return engine
 
 
-def memory_of_parts(source: Path) -> dict[str, float]:
-    """MiB at most that one process held after a tenth of the pictures, and after all."""
-    with tempfile.TemporaryDirectory() as folder:
-        audit = begin(AskedAudit(str(source), None, COMPARED, Path(folder), SHARD_ROWS, "whole"), Settings())
-        found = {}
-        with closing(Auditor(audit.job)) as auditor:
-            for done, number in enumerate(audit.missing, 1):
-                auditor.make(number)
-                if done in {max(1, len(audit.missing) // 10), len(audit.missing)}:
-                    found[str(done * SHARD_ROWS)] = _peak_mib()
-    return found
+def measure_rates(pictures: int, folder: Path) -> dict[str, Rate]:
+    """Weak scaling: twice the pictures for two processes or nodes."""
+    half = write_zip(folder / "half.zip", faces(pictures // 2), "png")
+    both = write_zip(folder / "both.zip", faces(pictures), "png")
+    photographs = write_zip(folder / "photographs.zip", iter([portrait_jpeg()] * PHOTOGRAPHS), "jpg")
+    return {
+        "1 process": timed(half, locally(1), 1),
+        "2 processes": timed(both, locally(2), 2),
+        "Ray, 1 node": timed(half, on_nodes(1), 1),
+        "Ray, 2 nodes": timed(both, on_nodes(2), 2),
+        "1 process, detector, one megapixel": timed(photographs, locally(1), 1, "detect", 8),
+    }
 
 
-def memory_of_lists() -> dict[str, float]:
-    """MiB at most that this process held after it had listed so many pictures."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for pictures in LISTED:
-            table, listing = Path(folder, "faces.parquet"), Path(folder, "listing.parquet")
-            with pq.ParquetWriter(table, pa.schema({"id": pa.string(), "image": pa.binary()})) as writer:
-                for start in range(0, pictures, 10_000):
-                    rows = range(start, start + 10_000)
-                    writer.write_table(pa.table({"id": [f"{row:08d}.png" for row in rows], "image": [b"picture"] * len(rows)}))
-            write_listing(open_source(str(table)), None, 4096, listing)
-            found[str(pictures)] = _peak_mib()
-    return found
+def rate_table(rates: Mapping[str, Rate]) -> str:
+    """Every run; what a core gives is compared with the first run's."""
+    one, rows = next(iter(rates.values())).steady, []
+    for name, rate in rates.items():
+        share = f"{rate.steady / rate.cores / one:.0%}"
+        rows.append([name, f"{rate.pictures:,}", f"{rate.steady:.1f}", f"{rate.whole:.1f}", share, f"{rate.size:,.0f}"])
+    return markdown(["", "pictures", "a second", "a second with the start", "a core, of one process's", "bytes a picture"], rows)
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory_table(weighed: Mapping[int, Mapping[str, float]]) -> str:
+    """Every list."""
+    peaks = {"giving out": "gives out the parts, MiB", "first part": "makes parts: after one, MiB", "last part": "after two more, MiB"}
+    rows = [
+        [f"{pictures:,}", f"{figures['list seconds']:.1f} s", *(f"{figures[name]:.0f}" for name in peaks)]
+        for pictures, figures in weighed.items()
+    ]
+    return markdown(["pictures listed", "listed in", *peaks.values()], rows)
+
+
+def plan_table(rates: Mapping[str, Rate], weighed: Mapping[int, Mapping[str, float]]) -> str:
+    """What larger audits take if a core gives what it gave here with two processes, and listing what the longest list took."""
+    listed, figures = max(weighed.items())
+    rate, rows = rates["2 processes"], []
+    for pictures, cores in PLANNED:
+        minutes = figures["list seconds"] / listed * pictures / 60
+        hours = pictures / (rate.steady / rate.cores * cores) / 3600
+        parts, size = -(-pictures // USUAL_SHARD_ROWS), rate.size * pictures / 1e9
+        rows.append([f"{pictures:,}", f"{cores}", f"{parts:,}", f"{minutes:.1f}", f"{hours:.2f}", f"{size:.1f}"])
+    return markdown(["pictures", "cores", "parts", "listing, minutes", "parts, hours", "on disk, GB"], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=4096, help="pictures of each run, halved where a run has half the processors")
+    listed = audit_memory.LISTED
+    parser.add_argument("--pictures", type=int, default=3072, help="of each run, halved where a run has half the processors [%(default)s]")
+    parser.add_argument("--listed", type=int, nargs="+", default=listed, help="lengths of the lists that are weighed [%(default)s]")
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        all_faces, half, photographs = (Path(folder, name) for name in ("faces.zip", "half.zip", "photographs.zip"))
-        write_faces(all_faces, arguments.pictures)
-        write_faces(half, arguments.pictures // 2)
-        write_photographs(photographs)
-        figures["memory of lists, MiB"] = memory_of_lists()  # first: a peak cannot fall
-        runs: dict[str, Callable[[], dict[str, float]]] = {
-            "1 process": lambda: timed(half, locally(1)),
-            "2 processes": lambda: timed(all_faces, locally(2)),
-            "Ray, 1 node": lambda: timed(half, on_nodes(1)),
-            "Ray, 2 nodes": lambda: timed(all_faces, on_nodes(2)),
-            "1 process, detector, one megapixel": lambda: timed(photographs, locally(1), "detect", 8),
-        }
-        print("| | pictures a second | with the start | bytes a picture |\n|---|---|---|---|")
-        for name, run in runs.items():
-            figures[name] = run()
-            print(f"| {name} | {figures[name]['steady']:.1f} | {figures[name]['whole']:.1f} | {figures[name]['bytes']:.0f} |", flush=True)
-        figures["memory of parts, MiB"] = memory_of_parts(all_faces)
-    for name in ("memory of lists, MiB", "memory of parts, MiB"):
-        print(f"{name}: " + ", ".join(f"{value:.0f} after {rows}" for rows, value in figures[name].items()))
-    save("audit", figures, {"pictures": arguments.pictures, "shard_rows": SHARD_ROWS, "models": list(COMPARED)})
+        rates = measure_rates(arguments.pictures, Path(folder))
+        print(f"{rate_table(rates)}\n", flush=True)
+        few = list(faces(DIFFERENT_FACES))
+        weighed = {pictures: audit_memory.weigh(pictures, few, Path(folder)) for pictures in arguments.listed}
+    print(f"{memory_table(weighed)}\n\n{plan_table(rates, weighed)}")
+    setting = {"shard_rows": SHARD_ROWS, "shard_rows of the lists": audit_memory.SHARD_ROWS, "models": list(COMPARED)}
+    save("audit", {"rates": {name: asdict(rate) for name, rate in rates.items()}, "memory, MiB": weighed}, setting)
 
 
 if __name__ == "__main__":
