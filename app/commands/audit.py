@@ -27,27 +27,35 @@ def add_audit(subparsers: Subparsers) -> None:
     parser = add_parser(
         subparsers,
         "audit",
-        "what the models say of every picture of a data set; go on where an earlier run stopped",
+        "which labels, faces and answers of a data set to look at again; goes on where an earlier run stopped",
         "unturned audit datasets/ferplus.zip --labels datasets/ferplus.zip --crop whole --out audit",
     )
     parser.add_argument(
         "source",
         metavar="SRC",
         nargs="?",
-        help="folder, .zip, .tar or .parquet file, or a quoted pattern such as 'shards/*.tar'; a path or a URL that fsspec reads",
+        help="folder, .zip, .tar or .parquet file, or a quoted pattern such as 'shards/*.tar'; a path, or a URL such as s3://bucket/faces.zip",
     )
     parser.add_argument("--out", type=Path, help="folder for the parts and the findings; of a cluster, one that all machines see")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="only find again in the finished audit of a folder; takes no SRC")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="only write the findings of a finished audit anew; takes no SRC")
     parser.add_argument(
         "--cross-fit",
         type=positive,
         metavar="K",
         help="judge each label by a classifier of the other K-1 of K parts of the faces [by the models, which must not have learnt it]",
     )
-    parser.add_argument("--labels", type=Path, default=None, help="CSV file with the columns id, label and perhaps split; or FERPlus")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        default=None,
+        help="CSV file with the columns id, label and perhaps split; or FERPlus [a Parquet source's own]",
+    )
     parser.add_argument("--models", default=",".join(COMPARED), help="checkpoint names, comma-separated [%(default)s]")
     parser.add_argument(
-        "--crop", choices=("detect", "whole"), default="detect", help="the largest face found, or the whole picture [%(default)s]"
+        "--crop",
+        choices=("detect", "whole"),
+        default="detect",
+        help="the largest face found, or the whole of pictures that are faces already [%(default)s]",
     )
     parser.add_argument("--shard-rows", type=positive, default=SHARD_ROWS, help="pictures a part [%(default)s]")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or Ray [%(default)s]")
@@ -103,7 +111,7 @@ def _find(directory: Path, cross_fit: int | None) -> None:
     from model.findings.command import write_findings
 
     found = write_findings(directory, cross_fit)
-    print(found.told)
+    print(f"{found.told}; UNTURNED_AUDIT={directory} unturned serve shows them, too, on the page /audit")
     if found.warning is not None:
         print(f"warning: {found.warning}", file=sys.stderr)
 

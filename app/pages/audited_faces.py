@@ -36,6 +36,7 @@ async def audit(
     """The findings of a kind in an order, a page of them."""
     browser = await audit_browser(request)
     from app.pages.audit_browser import PAGE_ISSUES, Order
+    from model.findings.report import kind_sentence
 
     kinds = browser.kinds
     if kind not in ("", *kinds) or order not in ORDERS:
@@ -46,6 +47,7 @@ async def audit(
         "issues": issues,
         "found": found,
         "kinds": kinds,
+        "sentence": kind_sentence(kind) if kind else "",
         "orders": ORDERS,
         "page": page,
         "pages": max(1, -(-found // PAGE_ISSUES)),

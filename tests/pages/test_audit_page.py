@@ -53,7 +53,8 @@ def listed(page: str) -> list[str]:
 def test_findings_are_filtered_and_sorted(client: TestClient) -> None:
     page = client.get("/audit?kind=label").text
     assert listed(page) == ["b<wrong>.png", "a-wrong.png"]
-    assert "2 findings" in page and "suggested: neutral" in page
+    assert "2 findings. The label is probably wrong." in page and "suggested: neutral" in page
+    assert "may show fear" in client.get("/audit?kind=hidden_fear").text
     assert listed(client.get("/audit?kind=label&order=name").text) == ["a-wrong.png", "b<wrong>.png"]
     everything = client.get("/audit").text
     assert "corrupt_image" in everything and "hidden fear" in everything
