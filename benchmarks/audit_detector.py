@@ -51,7 +51,7 @@ class Group:
 
 def portraits() -> list[Picture]:
     """The repository's five portraits."""
-    return [_colour(cv2.imread(str(SAMPLES / f"{name}.jpg"))) for name in PORTRAITS]
+    return [_decoded((SAMPLES / f"{name}.jpg").read_bytes()) for name in PORTRAITS]
 
 
 def changed(portrait: Picture) -> Iterator[Picture]:
@@ -63,7 +63,7 @@ def changed(portrait: Picture) -> Iterator[Picture]:
     yield _colour(cv2.resize(portrait, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
     yield _colour(255 * (portrait / 255) ** 2.5)
     yield _colour(cv2.GaussianBlur(portrait, (0, 0), 4))
-    yield _colour(cv2.imdecode(cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_QUALITY, 8])[1], cv2.IMREAD_COLOR))
+    yield _decoded(cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_QUALITY, 8])[1].tobytes())
     yield _colour(cv2.warpAffine(portrait, turn, (width, height), borderMode=cv2.BORDER_REPLICATE))
     yield _colour(cv2.copyMakeBorder(portrait, height, height, width, width, cv2.BORDER_REFLECT))
 
@@ -136,6 +136,12 @@ def report(made: list[Group], audit: Audit) -> str:
     return f"""{markdown(heads, rows)}
 
 no_face: precision {right / (right + wrong):.3f} ({right} of {right + wrong}), recall {right / none.sum():.3f} ({right} of {none.sum()})"""
+
+
+def _decoded(content: bytes) -> Picture:
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return _colour(picture)
 
 
 def _colour(picture: NDArray[np.generic]) -> Picture:
