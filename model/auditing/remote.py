@@ -32,13 +32,16 @@ def file_system(address: str) -> tuple[Any, str, bool]:
     """fsspec's file system of an address, the path in it, and whether it is another machine's.
 
     Raises:
-        AuditError: fsspec knows none, or lacks a package for it.
+        AuditError: fsspec knows none, lacks a package for it, or it cannot be reached.
     """
-    try:
-        # Kept lists would hold every name of a bucket for as long as the process lives.
-        files, path = fsspec.url_to_fs(address, use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        raise AuditError(f"{address}: cannot be read here ({_told(error)}): install what fsspec needs for it, or give a path") from error
+    with reaching(address):
+        try:
+            files, path = fsspec.url_to_fs(address)
+        except (ImportError, ValueError) as error:
+            raise AuditError(
+                f"{address}: cannot be read here ({_told(error)}): install what fsspec needs for it, or give a path"
+            ) from error
+    files.dircache.use_listings_cache = False  # a list that is kept holds every name of a bucket for as long as the process lives
     protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
     return files, path, not protocols & _HERE
 

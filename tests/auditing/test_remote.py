@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec import AbstractFileSystem
 
 from app.auditing.auditor import Auditor
 from app.auditing.local import make_locally
@@ -84,3 +86,16 @@ def test_a_server_that_is_not_there_is_told(server: FileServer) -> None:
         open_source(f"{server.address}/gone.zip")
     with pytest.raises(AuditError, match=r"there is nothing.*Cannot connect"):
         open_source("http://127.0.0.1:1/faces.zip")
+
+
+class UnreachableFiles(AbstractFileSystem):  # type: ignore[misc]
+    """As those that connect when they are made, with an error of their own; it takes no options."""
+
+    def __init__(self) -> None:
+        raise Exception("no route\nto host")  # noqa: TRY002
+
+
+def test_a_file_system_that_cannot_be_made_is_told() -> None:
+    fsspec.register_implementation("unreachable", UnreachableFiles, clobber=True)
+    with pytest.raises(AuditError, match=r"^unreachable://x: cannot be reached \(no route to host\): check that its server answers"):
+        open_source("unreachable://x")
