@@ -26,6 +26,7 @@ from model.data.ferplus import FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.importing.recipes import IMAGENET, RAF_CLASSES
 from model.preprocessing import network_input
+from model.training.loop import native_precision
 
 BATCH = 64
 PEAK_RATE = 2e-3
@@ -61,7 +62,9 @@ def train(network: nn.Module, faces: FaceSet, size: int, epochs: int) -> None:
     shuffled = torch.cat([torch.randperm(len(faces))[: len(faces) // BATCH * BATCH] for _ in range(epochs)])
     network.train().to(memory_format=torch.channels_last)
     for chosen in tqdm(shuffled.view(steps, BATCH), "training", unit="step", mininterval=5):
-        loss = F.cross_entropy(network(normalised(augment(faces.images[chosen]))), ROWS[faces.labels[chosen]])
+        with torch.autocast("cpu", torch.bfloat16, enabled=native_precision() == "bf16-mixed"):
+            logits = network(normalised(augment(faces.images[chosen])))
+        loss = F.cross_entropy(logits.float(), ROWS[faces.labels[chosen]])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -28,7 +28,6 @@ def judge(margin: Estimate) -> Verdict:
 
 
 def judged_line(
-    *,
     key: str,
     section: Section,
     title: str,
@@ -39,6 +38,7 @@ def judged_line(
     figure: Floats,
     chance: Floats,
     margin: Floats,
+    *,
     known_bad: Floats | None = None,
     note: str = "",
     steps: tuple[Step, ...] = (),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 
 import numpy as np
 from torch import nn
 
 from model.certifying.judging import judged_line
-from model.certifying.report import Line
+from model.certifying.report import Line, Section
 from model.certifying.sample import Classifier, Sample
 from model.classifier import PooledHead, PositionalHead
 from model.maps.measures import RETRIEVAL_FACES, own_symmetry
@@ -17,6 +18,8 @@ from model.measuring.mirror import mirror_figures
 
 # Kinds of layers that are symmetric, or made so by symmetric kernels.
 SYMMETRIC_KINDS = (nn.Conv2d, nn.BatchNorm2d, nn.PReLU, PooledHead, PositionalHead)
+SECTION: Section = "mirror"
+OTHER_FACE = "another face of the same answer"
 OWN_SHARE = 0.5
 GRID_ASKED = 0.99
 MOST_CHANGED = 0.1
@@ -34,45 +37,43 @@ MEK = "Zhang et al., Leave No Stone Unturned, NeurIPS 2023; the controls are thi
 GRID_SOURCE = "Alsallakh et al., Mind the Pad: CNNs Can Develop Blind Spots, ICLR 2021"
 
 
-def mirror_lines(sample: Sample, seed: int) -> tuple[Line, ...]:
+def mirror_lines(sample: Sample, seed: int) -> Iterator[Line]:
     """Flip consistency, own symmetry, own mirror found, the sampling grid, and changed answers."""
     seen = mirror_figures(sample.outputs)
     random = np.random.default_rng(seed).standard_normal(sample.outputs.maps.shape)
-    grid = mirror_figures(sample.outputs_of(with_symmetric_kernels(sample.classifier)))
-    changed_to_another = _changed_to_another(sample)
     among = min(RETRIEVAL_FACES, len(sample.faces))
-    return (
-        _line("consistency", "Flip consistency of the maps", CORRELATION, MEK, CONSISTENCY_RULE, "another face of the same answer",
-              seen.consistency, seen.floor, seen.consistency - seen.floor),
-        _line("symmetry", "Own symmetry: a map with itself mirrored", CORRELATION, MEK, SYMMETRY_RULE, "random maps",
-              seen.symmetry, own_symmetry(random).astype(np.float64), seen.consistency - seen.symmetry),
-        _line("found", f"Own mirror image found among {among} faces", "share of the maps", MEK, FOUND_RULE, f"one in {among}",
-              seen.found, np.full_like(seen.found, 1 / among), seen.found - OWN_SHARE),
-        _of_the_grid_alone(
-            _line("grid", "Flip consistency that the sampling grid allows", CORRELATION, GRID_SOURCE, GRID_RULE,
-                  "another face of the same answer", grid.consistency, grid.floor, grid.consistency - GRID_ASKED),
-            sample,
-        ),
-        _line("changed", "Answers that change in the mirror", "share of the faces", MEK, CHANGED_RULE, "the answer to another face",
-              seen.changed, changed_to_another, MOST_CHANGED - seen.changed),
+    yield judged_line(
+        "consistency", SECTION, "Flip consistency of the maps", CORRELATION, MEK, CONSISTENCY_RULE, OTHER_FACE,
+        seen.consistency, seen.floor, seen.consistency - seen.floor,
+    )  # fmt: skip
+    yield judged_line(
+        "symmetry", SECTION, "Own symmetry: a map with itself mirrored", CORRELATION, MEK, SYMMETRY_RULE, "random maps",
+        seen.symmetry, own_symmetry(random).astype(np.float64), seen.consistency - seen.symmetry,
+    )  # fmt: skip
+    yield judged_line(
+        "found", SECTION, f"Own mirror image found among {among} faces", "share of the maps", MEK, FOUND_RULE, f"one in {among}",
+        seen.found, np.full_like(seen.found, 1 / among), seen.found - OWN_SHARE,
+    )  # fmt: skip
+    yield _grid_line(sample)
+    yield judged_line(
+        "changed", SECTION, "Answers that change in the mirror", "share of the faces", MEK, CHANGED_RULE, "the answer to another face",
+        seen.changed, _changed_to_another(sample), MOST_CHANGED - seen.changed,
     )  # fmt: skip
 
 
-def _line(
-    key: str, title: str, unit: str, source: str, rule: str, chance_title: str, figure: Floats, chance: Floats, margin: Floats
-) -> Line:
-    return judged_line(
-        key=key,
-        section="mirror",
-        title=title,
-        unit=unit,
-        source=source,
-        rule=rule,
-        chance_title=chance_title,
-        figure=figure,
-        chance=chance,
-        margin=margin,
-    )
+def _grid_line(sample: Sample) -> Line:
+    """It cannot fail where layers of other kinds (attention, full connection) may be asymmetric too."""
+    grid = mirror_figures(sample.outputs_of(with_symmetric_kernels(sample.classifier)))
+    line = judged_line(
+        "grid", SECTION, "Flip consistency that the sampling grid allows", CORRELATION, GRID_SOURCE, GRID_RULE, OTHER_FACE,
+        grid.consistency, grid.floor, grid.consistency - GRID_ASKED,
+    )  # fmt: skip
+    used = [sample.classifier.get_submodule(name) for name in sample.layers]
+    others = {type(layer).__name__ for layer in used if not isinstance(layer, SYMMETRIC_KINDS)}
+    if not others or line.verdict != "fail":
+        return line
+    note = f"Not the grid's alone: the weights of {', '.join(sorted(others))} stay as they are."
+    return line.model_copy(update={"verdict": "undecided", "note": note})
 
 
 def with_symmetric_kernels(classifier: Classifier) -> Classifier:
@@ -83,16 +84,6 @@ def with_symmetric_kernels(classifier: Classifier) -> Classifier:
         if isinstance(module, nn.Conv2d | PositionalHead):
             module.weight.data = (module.weight.data + module.weight.data.flip(-1)) / 2
     return copy
-
-
-def _of_the_grid_alone(line: Line, sample: Sample) -> Line:
-    """The line, which cannot fail where layers of other kinds (attention, full connection) may be asymmetric too."""
-    used = [sample.classifier.get_submodule(name) for name in sample.layers]
-    others = {type(layer).__name__ for layer in used if not isinstance(layer, SYMMETRIC_KINDS)}
-    if not others or line.verdict != "fail":
-        return line
-    note = f"Not the grid's alone: the weights of {', '.join(sorted(others))} stay as they are."
-    return line.model_copy(update={"verdict": "undecided", "note": note})
 
 
 def _changed_to_another(sample: Sample) -> Floats:

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.certifying.judging import judged_line
-from model.certifying.report import Line
+from model.certifying.report import Line, Section
 from model.certifying.sample import BATCH, Sample, told
 from model.claims.faithfulness import FaceModel, pixel_ranks, road
 from model.geometry import FACE_SIZE
 from model.measuring.bootstrap import Floats
 
+SECTION: Section = "faithfulness"
+CONTROL = "a random map"
 STEPS = 8  # each a share of 1/8 of the pixels
 BLUR = FACE_SIZE / 8  # pixels, standard deviation: brows, eyes and mouth run into each other
 ROAD_RULE = "pass: the map scores higher than a random one on the same face (the mean difference is above 0)"
@@ -71,34 +73,19 @@ def faithfulness_lines(sample: Sample, seed: int) -> Iterator[Line]:
     maps = sample.enlarged(sample.cells.double().numpy())
     random = sample.enlarged(np.random.default_rng(seed).standard_normal(sample.cells.shape))
     own_road, random_road = _road(sample, maps), _road(sample, random)
-    yield _line(
-        "road", "ROAD: half of the change without the lowest less that without the highest pixels", "change of probability",
-        ROAD_SOURCE, ROAD_RULE, own_road, random_road, own_road - random_road,
+    yield judged_line(
+        "road", SECTION, "ROAD: half of the change without the lowest less that without the highest pixels", "change of probability",
+        ROAD_SOURCE, ROAD_RULE, CONTROL, own_road, random_road, own_road - random_road,
     )  # fmt: skip
     own, chance = _areas(sample, maps), _areas(sample, random)
-    yield _line(
-        "deletion", "Deletion: area under the probability, highest pixels taken out first", "mean probability, lower is better",
-        RISE_SOURCE, DELETION_RULE, own.deletion, chance.deletion, chance.deletion - own.deletion,
+    yield judged_line(
+        "deletion", SECTION, "Deletion: area under the probability, highest pixels taken out first", "mean probability, lower is better",
+        RISE_SOURCE, DELETION_RULE, CONTROL, own.deletion, chance.deletion, chance.deletion - own.deletion,
     )  # fmt: skip
-    yield _line(
-        "insertion", "Insertion: area under the probability, highest pixels put in first", "mean probability, higher is better",
-        RISE_SOURCE, INSERTION_RULE, own.insertion, chance.insertion, own.insertion - chance.insertion,
+    yield judged_line(
+        "insertion", SECTION, "Insertion: area under the probability, highest pixels put in first", "mean probability, higher is better",
+        RISE_SOURCE, INSERTION_RULE, CONTROL, own.insertion, chance.insertion, own.insertion - chance.insertion,
     )  # fmt: skip
-
-
-def _line(key: str, title: str, unit: str, source: str, rule: str, figure: Floats, chance: Floats, margin: Floats) -> Line:
-    return judged_line(
-        key=key,
-        section="faithfulness",
-        title=title,
-        unit=unit,
-        source=source,
-        rule=rule,
-        chance_title="a random map",
-        figure=figure,
-        chance=chance,
-        margin=margin,
-    )
 
 
 @torch.inference_mode()
