@@ -73,31 +73,36 @@ def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[An
 
 
 def _imported(path: Path, threads: int) -> tuple[AnyCheckpoint, Predictor]:
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        from model.checkpoints import CheckpointError
-
-        needed = f"an imported model runs in PyTorch, which is not installed: {extra_command('torch')}"
-        raise CheckpointError(f"{path}: {needed}") from error
-
+    _prepare_pytorch(path, threads)
     from model.importing.imported import ImportedModel, load_model
     from model.importing.metadata import ImportedCheckpoint
     from model.importing.predictor import ImportedPredictor
 
-    torch.set_num_threads(threads)
     model = load_model(path)
     assert isinstance(model, ImportedModel)
     return ImportedCheckpoint(model.name, model.metadata, model.sha256), ImportedPredictor(model)
 
 
 def _in_pytorch(stored: StoredCheckpoint, threads: int) -> Predictor:
-    import torch
-
+    _prepare_pytorch(stored.path, threads)
     from model.reference import ReferencePredictor, build_classifier
 
-    torch.set_num_threads(threads)
     return ReferencePredictor(build_classifier(stored), stored.metadata.input_size)
+
+
+def _prepare_pytorch(path: Path, threads: int) -> None:
+    """For a model that no ONNX graph of this package runs.
+
+    Raises:
+        CheckpointError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        from model.checkpoints import CheckpointError
+
+        raise CheckpointError(f"{path}: this model runs in PyTorch, which is not installed: {extra_command('torch')}") from error
+    torch.set_num_threads(threads)
 
 
 def load_detector(settings: Settings) -> FaceDetector:

@@ -1,0 +1,33 @@
+"""Models that only PyTorch runs, where it is not installed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.explaining.loading import load_explainer
+from app.settings import Settings
+from model.checkpoints import CheckpointError
+from model.onnx import graphs
+from tests.made_imports import write_random_import
+
+COMMAND = re.escape("this model runs in PyTorch, which is not installed: pip install -e '.[torch]'")
+
+
+def test_a_checkpoint_without_a_graph_is_refused_with_what_adds_it(
+    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "GRAPHS", tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(CheckpointError, match=rf"\.safetensors: {COMMAND}$"):
+        load_explainer(Settings(checkpoint_dir=random_checkpoints))
+
+
+def test_an_imported_model_is_refused_with_what_adds_it(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_random_import("torchvision", tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(CheckpointError, match=rf"torchvision_raf\.safetensors: {COMMAND}$"):
+        load_explainer(Settings(checkpoint_dir=random_checkpoints, models=tmp_path))
