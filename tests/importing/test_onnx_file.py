@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from app.cli import main
 from model.certifying.command import FEWEST_FACES, certify
 from model.errors import InputError
+from model.importing import onnx_file
 from model.importing.imported import ImportedModel, load_model
 from model.importing.layouts.onnx_graph import OnnxNetwork
 from model.importing.onnx_file import onnx_tensors
+from model.importing.probe_faces import load_probe_faces
 from model.onnx.export import export_onnx
 from model.onnx_session import UNUSABLE_GRAPH, open_session
-from tests.made_imports import PUBLISHED, exported, images, randomise
+from tests.made_imports import PUBLISHED, exported, fitted_state, images, make_probe_folder, randomise
 
 NAMED = Path("theirs.onnx")
 OPSET = helper.make_opsetid("", 18)
@@ -64,18 +66,26 @@ def filled(tensors: dict[str, Tensor]) -> OnnxNetwork:
 
 
 def run(file: Path, out: Path, *more: str) -> int:
-    return main(["import", str(file), "--recipe", "onnx", "--name", "theirs", "--out", str(out), "--unchecked", *more])
+    checked = ("--unchecked", *more) if "--probe" not in more else more
+    return main(["import", str(file), "--recipe", "onnx", "--name", "theirs", "--out", str(out), *checked])
 
 
-def test_an_exported_resnet_has_the_maps_of_the_same_weights_read_by_torchvisions_recipe(tmp_path: Path) -> None:
+def test_an_exported_resnet_is_probed_and_has_the_maps_of_the_same_weights_read_by_torchvisions_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from torchvision.models import resnet18
 
-    network = randomise(resnet18(num_classes=7))
+    pictures, network = make_probe_folder(tmp_path / "probe"), resnet18(num_classes=7).eval()
+    state = fitted_state("torchvision", "resnet18", load_probe_faces(pictures, 1000), 64)
+    network.load_state_dict(state)
     (tmp_path / "a.onnx").write_bytes(exported(network))
-    save_file(network.state_dict(), tmp_path / "a.safetensors")
-    assert run(tmp_path / "a.onnx", tmp_path, "--size", "64") == 0
+    save_file(state, tmp_path / "a.safetensors")
+    arguments = ("--size", "64", "--probe", str(pictures), "--accuracy", "0.95")
+    assert run(tmp_path / "a.onnx", tmp_path, *arguments, "--colour", "bgr") == 2
+    assert "try --colour rgb" in capsys.readouterr().err.splitlines()[-1]
+    assert run(tmp_path / "a.onnx", tmp_path, *arguments) == 0
     weights = ["import", str(tmp_path / "a.safetensors"), "--recipe", "torchvision", "--name", "same", "--out", str(tmp_path)]
-    assert main([*weights, "--unchecked", "--size", "64"]) == 0
+    assert main([*weights, "--unchecked", "--size", "64", "--face-size", "48"]) == 0
     ours, same = load_model(tmp_path / "theirs.safetensors"), load_model(tmp_path / "same.safetensors")
     assert isinstance(ours, ImportedModel)
     assert (ours.metadata.maps, ours.metadata.grid) == ("exact", same.metadata.grid)
@@ -193,6 +203,12 @@ def test_a_graph_that_cannot_be_taken_says_what_to_do(make: Callable[[], ModelPr
 def test_a_damaged_file_says_so(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(InputError, match=r"theirs\.onnx: (is damaged or cut short|must take one float32 input)"):
         onnx_tensors(NAMED, damage(small().SerializeToString()))
+
+
+def test_a_file_larger_than_any_graph_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "LARGEST_GRAPH", 100)
+    with pytest.raises(InputError, match=r"theirs\.onnx: has more than 2 GiB"):
+        onnx_tensors(NAMED, small().SerializeToString())
 
 
 def test_arguments_that_do_not_fit_an_onnx_file_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
