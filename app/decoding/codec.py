@@ -160,4 +160,4 @@ def _in_srgb(image: Image.Image, profile: object) -> tuple[Image.Image, bool]:
                     return converted, True
         except (ImageCms.PyCMSError, *_PILLOW_ERRORS):
             return image.convert("RGB"), False
-    return image.convert("RGB"), True
+    return image if image.mode == "RGB" else image.convert("RGB"), True  # it would copy one that is RGB already
