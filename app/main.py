@@ -57,7 +57,7 @@ LATE_MODULES = (
 # What only figures need, half of it Matplotlib's: imported once uploads are answered, in the thread that draws, by functions it runs.
 DRAWING_MODULES = ("app.drawing.certificate", "app.drawing.figure")
 # Imported with the late ones where the settings name an audit: they need the extra `audit`.
-AUDIT_MODULES = ("app.pages.audit_browser",)
+AUDIT_MODULES = ("app.pages.audit_browser", "model.findings.report")
 
 
 def import_modules(names: Iterable[str]) -> None:
