@@ -13,11 +13,11 @@ from fastapi import Depends, FastAPI
 from app.api import health
 from app.api import openapi as documentation
 from app.api import routes as api
-from app.errors import install_error_handlers
 from app.explaining.loading import have_temporary_folder
 from app.explaining.service import Service
 from app.http.admission import Admission, Places
 from app.http.assets import Assets
+from app.http.error_handlers import install_error_handlers
 from app.http.head_requests import HeadAsGet
 from app.http.limits import Limits
 from app.http.observation import Observation

@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from app import metrics
-from app.errors import ErrorCode, Problem, asks_for_a_page, problem_response
+from app.errors import ErrorCode, Problem, problem_response
+from app.http.error_handlers import asks_for_a_page
 from app.http.limits import UPLOAD_PATHS
 from app.logs import begin_request
 

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.errors import install_error_handlers
 from app.explaining.loading import load_explainer
+from app.http.error_handlers import install_error_handlers
 from app.pages import router as pages
 from app.pages.state import PageState
 from app.pages.templating import problem_page

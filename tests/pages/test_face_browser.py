@@ -13,9 +13,9 @@ import torch
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.errors import install_error_handlers
 from app.explaining.compute import ComputePool
 from app.explaining.loading import load_explainer
+from app.http.error_handlers import install_error_handlers
 from app.pages.dataset_faces import data_router
 from app.pages.face_browser import FaceBrowser, Wanted, WhoIsRight
 from app.pages.state import PageState

@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.drawing.colours import colour_table
-from app.errors import install_error_handlers
 from app.explaining.explainer import Explainer
 from app.explaining.loading import load_explainer
+from app.http.error_handlers import install_error_handlers
 from app.http.security import SecurityHeaders
 from app.main import create_app
 from app.pages import router as pages
