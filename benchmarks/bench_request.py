@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from app.api.schemas import explanation_answer
+from app.api.answers import explanation_answer
 from app.choices import COMPARED
 from app.decoding.decoder import DecodedImage, Decoder
 from app.detection.find import find_faces

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app import metrics
+from app.api.answers import explanation_answer, model_answer
 from app.api.examples import EXPLANATION, MODELS
-from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList, explanation_answer, model_answer
+from app.api.schemas import Encoding, ExplanationResponse, Model, ModelList, Sample, SampleList
 from app.choices import (
     COMPARED,
     FIGURE_INCHES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from app.api.schemas import explanation_answer
+from app.api.answers import explanation_answer
 from app.choices import OURS
 from app.decoding.decoder import Decoder
 from app.errors import CannotStartError, one_line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.schemas import explanation_answer
+from app.api.answers import explanation_answer
 from app.choices import COMPARED
 from app.decoding.decoder import decode_image, decode_limits
 from app.explaining.loading import load_detector, load_explainer
