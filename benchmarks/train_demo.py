@@ -1,7 +1,7 @@
 """A classifier of somebody else's making, to import: ResNet-18 as torchvision or timm defines it, trained on FERPlus from random weights.
 
     python -m benchmarks.train_demo demo.pth --data ferplus.zip
-    unturned import demo.pth --recipe torchvision --name demo --size 64 --probe ferplus.zip --accuracy SHARE --out models
+    unturned import demo.pth --recipe torchvision --name demo --size 97 --probe ferplus.zip --accuracy SHARE --out models
     unturned certify models/demo.safetensors --data ferplus.zip
 
 It is saved as their users save theirs, a dict of tensors from ``torch.save``, its classes in RAF-DB's order. Of this project are the faces
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="file to write")
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
     parser.add_argument("--library", choices=("torchvision", "timm"), default="torchvision", help="whose ResNet-18 [%(default)s]")
-    parser.add_argument("--size", type=int, default=64, help="side of the input, pixels [%(default)s]")
+    parser.add_argument("--size", type=int, default=97, help="side of the input, pixels [%(default)s]")
     parser.add_argument("--epochs", type=int, default=1, help="passes over the training faces [%(default)s]")
     parser.add_argument("--faces", type=int, default=None, help="only so many training faces, drawn at random [all]")
     parser.add_argument("--threads", type=int, default=2, help="torch threads [%(default)s]")

@@ -13,6 +13,7 @@ from model.tables.layout import Table, Value
 
 COMMAND_TITLE = "Not measured yet; DIR is the dataset's folder or zip:"
 LATEX_TEMPLATE = "tables.tex.jinja"
+PER_CENT_DECIMALS = 2  # with so many, the ends of an interval need only one; those of a fraction need its own
 
 
 def format_value(value: Value | None) -> str:
@@ -23,7 +24,8 @@ def format_value(value: Value | None) -> str:
     if value.spread is not None:
         return f"{text} ± {value.spread:.{value.decimals}f}"
     if value.interval is not None:
-        return f"{text} [{value.interval[0]:.1f}, {value.interval[1]:.1f}]"
+        digits = value.decimals if value.decimals > PER_CENT_DECIMALS else 1
+        return f"{text} [{value.interval[0]:.{digits}f}, {value.interval[1]:.{digits}f}]"
     return text
 
 

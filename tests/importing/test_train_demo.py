@@ -23,7 +23,7 @@ def test_what_it_trains_is_imported_with_the_accuracy_that_it_prints(
     (tmp_path / "ferplus").mkdir()
     data = str(write_ferplus(tmp_path / "ferplus", train=70, test=28))
     trained = tmp_path / "demo.pth"
-    monkeypatch.setattr(sys, "argv", ["train_demo", str(trained), "--data", data, "--epochs", "2", "--threads", "1"])
+    monkeypatch.setattr(sys, "argv", ["train_demo", str(trained), "--data", data, "--size", "64", "--epochs", "2", "--threads", "1"])
     train_demo.main()
     printed = re.search(r"(0\.\d+) of the 28 test faces", capsys.readouterr().out)
     assert printed is not None

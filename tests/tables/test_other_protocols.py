@@ -66,6 +66,13 @@ def test_the_frontier_says_how_far_it_lies_above_the_baselines() -> None:
     assert rows["Baseline, one view: mean"][-2:] == ["", ""]
 
 
+def test_the_interval_of_a_fraction_has_the_decimals_of_the_fraction() -> None:
+    mirror = protocol_tables([measured_in_the_mirror("cac", 0.86, 0.02)])[1]
+    row = shown(mirror)["Contrastive consistency"]
+    assert row[mirror.columns.index("own symmetry")] == "0.500 [0.400, 0.600]"
+    assert row[mirror.columns.index("changed answers, %")] == "2.0 [1.0, 20.0]"
+
+
 def test_runs_of_two_lengths_never_share_a_table(tmp_path: Path) -> None:
     save_result(tmp_path, make_result(seed=1))
     save_result(tmp_path / "epochs30", make_result(epochs=30))
