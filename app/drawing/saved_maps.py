@@ -100,7 +100,7 @@ def _unpack(data: bytes) -> dict[str, NDArray[Any]]:
             if unpacked > MAX_FILE_BYTES:
                 raise SavedMapsError(f"{unpacked} bytes when unpacked, at most {MAX_FILE_BYTES} are read")
             return {info.filename.removesuffix(".npy"): _parse(info.filename, archive.read(info)) for info in infos}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:  # the last of a name
         raise SavedMapsError(f"not a readable NPZ file ({error})") from error
 
 

@@ -159,7 +159,7 @@ def _read_zip(path: Path, usage: str, folder: str) -> FaceSet:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_pictures(lambda name: _member(archive, name), usage, folder)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} is damaged, or no zip ({error}): copy or load it again") from error
 
 

@@ -226,6 +226,18 @@ def test_a_file_that_is_no_zip_any_more_is_named(tmp_path: Path, pictures: np.nd
         load_ferplus(tmp_path, "train")
 
 
+def test_a_zip_with_a_name_that_is_no_text_is_named(tmp_path: Path, pictures: np.ndarray) -> None:
+    write_zip_form(tmp_path, pictures)
+    archive = tmp_path / "ferplus.zip"
+    content = bytearray(archive.read_bytes())
+    entry = content.index(b"PK\x03\x04")
+    content[entry + 7] |= 0x08  # its name is UTF-8, it says
+    content[entry + 30] = 0x80  # where no character begins
+    archive.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"ferplus\.zip is damaged"):
+        load_ferplus(archive, "train")
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path, pictures: np.ndarray) -> None:
     write_zip_form(tmp_path, pictures)
     archive = tmp_path / "ferplus.zip"

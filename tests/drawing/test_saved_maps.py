@@ -142,6 +142,15 @@ def test_other_files_are_refused(data: bytes) -> None:
         read_maps(data)
 
 
+def test_a_name_that_is_no_text_is_refused() -> None:
+    content = bytearray(zip_of("a.npy", b"content"))
+    entry = content.index(b"PK\x03\x04")
+    content[entry + 7] |= 0x08  # its name is UTF-8, it says
+    content[entry + 30] = 0x80  # where no character begins
+    with pytest.raises(SavedMapsError, match="not a readable NPZ file"):
+        read_maps(bytes(content))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
