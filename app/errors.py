@@ -210,11 +210,6 @@ def not_installed(error: ModuleNotFoundError) -> Problem:
     return Problem(ErrorCode.NOT_INSTALLED, f"This server is installed without what that needs; its operator can add it: {command}")
 
 
-def one_line(error: Exception) -> str:
-    """An error as one line for the operator."""
-    return " ".join((str(error) or type(error).__name__).split())
-
-
 def unusable_file(error: Exception, folder: Path, told: str, remedy: str) -> Problem:
     """The problem of a page whose file is damaged, logged with its reason; ``error`` is one line, ``file: reason``.
 

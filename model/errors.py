@@ -32,3 +32,8 @@ def make_folder(path: Path) -> None:
         FileError: it cannot be made.
     """
     path.mkdir(parents=True, exist_ok=True)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for the operator."""
+    return " ".join((str(error) or type(error).__name__).split())

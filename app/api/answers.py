@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app.explaining.maps import ModelMaps
     from app.explaining.pipeline import ExplainedPicture
     from model.importing.metadata import AnyCheckpoint
+    from model.networks import Grid
 
 _DIGITS = 9  # of a single-precision number, to read it back exactly
 _LARGEST_EXACT_POWER = 22  # of ten, in double precision
@@ -69,8 +70,8 @@ def _face_answer(face: FaceCrop, explanations: dict[str, Explanation], encoding:
 def model_answer(checkpoint: AnyCheckpoint, floor: float | None) -> Model:
     """A checkpoint as the API lists it, with its :func:`app.explaining.mirror_floor.mirror_floor`."""
     metadata = checkpoint.metadata
-    grid = GridPlace(first=metadata.grid.first, step=metadata.grid.step, input=metadata.grid.input)
-    return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=grid, mirror_floor=floor, metadata=metadata.model_dump(mode="json"))
+    place = _place(metadata.grid)
+    return Model(name=checkpoint.name, sha256=checkpoint.sha256, grid=place, mirror_floor=floor, metadata=metadata.model_dump(mode="json"))
 
 
 def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> ModelExplanation:
@@ -85,7 +86,7 @@ def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> Mo
         total_variation=explanation.total_variation,
         two_views=_two_views(maps),
         bias=decimal_numbers(maps.bias).tolist(),
-        grid=GridPlace(first=maps.grid.first, step=maps.grid.step, input=maps.grid.input),
+        grid=_place(maps.grid),
         logits=_both_views(maps.logits),
         probabilities=_both_views(maps.probabilities.astype(np.float32)),
         map_kind=maps.map_kind,
@@ -107,6 +108,10 @@ def _model_answer(name: str, explanation: Explanation, encoding: Encoding) -> Mo
             for cue in explanation.cues
         ],
     )
+
+
+def _place(grid: Grid) -> GridPlace:
+    return GridPlace(first=grid.first, step=grid.step, input=grid.input)
 
 
 def _two_views(maps: ModelMaps) -> TwoViews:

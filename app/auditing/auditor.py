@@ -22,6 +22,7 @@ from model.auditing.manifest import AuditError, load_audit_manifest
 from model.auditing.parts import part_path, part_schema
 from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
 from model.auditing.sources import READ_ERRORS, Listed, Place, open_source
+from model.errors import one_line
 
 LARGEST_FILE = 64 << 20  # bytes of one picture
 DECODE_SECONDS = 60.0  # of the processor; only what never ends takes so long
@@ -85,7 +86,7 @@ class Auditor:
         except Problem as problem:
             return AuditedPicture(listed, None, None, _told(problem))
         except READ_ERRORS as error:
-            return AuditedPicture(listed, None, None, f"{UNREADABLE}: {' '.join(str(error).split()) or type(error).__name__}")
+            return AuditedPicture(listed, None, None, f"{UNREADABLE}: {one_line(error)}")
         digest = hashlib.sha256(data).hexdigest()
         try:
             return AuditedPicture(listed, digest, self._seen(data), None)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self
 from app.api.answers import explanation_answer
 from app.choices import OURS
 from app.decoding.decoder import Decoder
-from app.errors import CannotStartError, one_line
+from app.errors import CannotStartError
 from app.explaining.compute import ComputePool
 from app.explaining.loading import load_detector, load_explainer
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import Pipeline
 from app.settings import load_settings
-from model.errors import InputError
+from model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from app import metrics
 from app.decoding.decoder import Decoder
-from app.errors import ErrorCode, Problem, one_line
+from app.errors import ErrorCode, Problem
 from app.explaining.compute import ComputePool
 from app.explaining.loading import load_detector, load_explainer, too_little_address_space
 from app.priority import give_way
-from model.errors import InputError
+from model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from model.auditing.manifest import AuditError
+from model.errors import one_line
 
 if TYPE_CHECKING:
     from model.auditing.sources import Listed, Place, Source
@@ -39,7 +40,7 @@ def file_system(address: str) -> tuple[Any, str, bool]:
             files, path = fsspec.url_to_fs(address)
         except (ImportError, ValueError) as error:
             raise AuditError(
-                f"{address}: cannot be read here ({_told(error)}): install what fsspec needs for it, or give a path"
+                f"{address}: cannot be read here ({one_line(error)}): install what fsspec needs for it, or give a path"
             ) from error
     files.dircache.use_listings_cache = False  # a list that is kept holds every name of a bucket for as long as the process lives
     protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
@@ -62,7 +63,7 @@ def reaching(address: str) -> Iterator[None]:
     except Exception as error:
         credentials = _CREDENTIALS.get(address.partition("://")[0])
         told = f"check that its server answers{f', and {credentials}' if credentials else ''}; the same command then goes on"
-        raise AuditError(f"{address}: cannot be reached ({_told(error)}): {told}") from error
+        raise AuditError(f"{address}: cannot be reached ({one_line(error)}): {told}") from error
 
 
 class RemoteSource:
@@ -79,7 +80,3 @@ class RemoteSource:
     def read(self, place: Place) -> bytes:
         with reaching(self._address):
             return self._source.read(place)
-
-
-def _told(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

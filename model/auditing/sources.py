@@ -19,6 +19,7 @@ import pyarrow as pa
 from model.auditing.manifest import AuditError
 from model.auditing.parquet_pictures import PictureTable
 from model.auditing.remote import CONTENT_ERRORS, RemoteSource, file_system, reaching
+from model.errors import one_line
 from model.files.picture_names import is_picture_name
 
 READ_ERRORS = (OSError, *CONTENT_ERRORS)  # what a file system or an archive objects to
@@ -76,7 +77,7 @@ def open_source(address: str) -> Source:
     except AuditError:
         raise
     except READ_ERRORS as error:
-        raise AuditError(f"{address}: cannot be read ({' '.join(str(error).split())})") from error
+        raise AuditError(f"{address}: cannot be read ({one_line(error)})") from error
 
 
 def _found(address: str, files: Any, path: str) -> Source:
@@ -98,7 +99,7 @@ def _kind(files: Any, path: str) -> tuple[str | None, str]:
     try:
         kind = str(files.info(path)["type"])
     except FileNotFoundError as error:
-        return None, f" ({' '.join(str(error.__cause__).split())})" if error.__cause__ else ""
+        return None, f" ({one_line(error.__cause__)})" if error.__cause__ else ""
     if kind == "file" and _suffix(path) not in _ARCHIVES and files.isdir(path):
         return "directory", ""  # over HTTP a folder is a file that names others
     return kind, ""

@@ -13,7 +13,9 @@ import numpy as np
 
 from app.auditing.auditor import Auditor, MadePart
 from app.auditing.job import AskedAudit, BegunAudit, begin
+from app.auditing.local import make_locally
 from app.settings import Settings
+from model.auditing.sources import open_source
 
 PICTURES, SHARD_ROWS = 12, 2
 BAD, CUT = 3, 8  # numbers of the pictures that cannot be read
@@ -45,3 +47,23 @@ def make_here(audit: BegunAudit, numbers: Sequence[int] | None = None) -> list[M
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of an audit."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def check_read_alike(here: str, there: str) -> None:
+    """What stands at both addresses is listed in the same order, listed again alike, and read with the same bytes."""
+    near, far = open_source(here), open_source(there)
+    listed = list(far.pictures())
+    assert [picture.id for picture in listed] == [picture.id for picture in near.pictures()]
+    assert list(open_source(there).pictures()) == listed  # as who goes on lists it again
+    assert [far.read(picture.place) for picture in listed] == [near.read(picture.place) for picture in near.pictures()]
+
+
+def check_audited_alike(here: Path, there: str, out: Path, checkpoints: Path) -> None:
+    """An audit of the one has the bytes of an audit of the other, but for the manifest, which names the source."""
+    make_here(begun(here, out / "here", checkpoints))
+    audit = begun(there, out / "there", checkpoints)
+    for _ in make_locally(audit.job, audit.missing, workers=1):
+        pass
+    near, far = contents(out / "here"), contents(out / "there")
+    assert near.pop("manifest.json") != far.pop("manifest.json")
+    assert far == near

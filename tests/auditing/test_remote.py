@@ -12,12 +12,11 @@ import pytest
 from fsspec import AbstractFileSystem
 
 from app.auditing.auditor import Auditor
-from app.auditing.local import make_locally
 from model.auditing.manifest import AuditError
 from model.auditing.parts import part_path
 from model.auditing.sources import open_source
 from tests.auditing.file_server import FileServer, serving
-from tests.auditing.made_audit import begun, contents, make_here, write_data_set
+from tests.auditing.made_audit import begun, check_audited_alike, check_read_alike, write_data_set
 from tests.auditing.test_sources import OTHERS, PICTURES, write_tables, write_tars, write_zip
 
 
@@ -44,25 +43,14 @@ def write_plain_folder(root: Path) -> str:
 @pytest.mark.parametrize("write", [write_plain_folder, write_zip, write_tars, write_tables])
 def test_pictures_elsewhere_are_listed_and_read_as_those_here(write: Callable[[Path], str], server: FileServer, served: Path) -> None:
     address = write(served)
-    here, name = open_source(address), address.rpartition("/")[2]
-    there = open_source(f"{server.address}/{name}")
-    listed = list(there.pictures())
-    assert [picture.id for picture in listed] == [picture.id for picture in here.pictures()]
-    assert list(open_source(f"{server.address}/{name}").pictures()) == listed  # as who goes on lists it again
-    assert [there.read(picture.place) for picture in listed] == [here.read(picture.place) for picture in here.pictures()]
+    check_read_alike(address, f"{server.address}/{address.rpartition('/')[2]}")
 
 
 def test_an_audit_over_the_network_has_the_rows_of_one_here(
     server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path
 ) -> None:
     write_data_set(served / "faces.zip")
-    make_here(begun(served / "faces.zip", tmp_path / "here", random_checkpoints))
-    audit = begun(f"{server.address}/faces.zip", tmp_path / "there", random_checkpoints)
-    for _ in make_locally(audit.job, audit.missing, workers=1):
-        pass
-    here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
-    assert here.pop("manifest.json") != there.pop("manifest.json")
-    assert there == here
+    check_audited_alike(served / "faces.zip", f"{server.address}/faces.zip", tmp_path, random_checkpoints)
 
 
 def test_an_outage_stops_the_audit_and_makes_no_row(server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path) -> None:

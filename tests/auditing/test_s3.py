@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from app.auditing.auditor import Auditor
-from app.auditing.local import make_locally
 from model.auditing.manifest import AuditError
 from model.auditing.parts import part_path
 from model.auditing.sources import open_source
-from tests.auditing.made_audit import begun, contents, make_here, write_data_set
+from tests.auditing.made_audit import begun, check_audited_alike, check_read_alike, write_data_set
 from tests.auditing.test_remote import write_plain_folder
 from tests.auditing.test_sources import write_tables, write_tars, write_zip
 
@@ -65,25 +64,14 @@ def test_pictures_in_a_bucket_are_listed_and_read_as_those_here(write: Callable[
     (tmp_path / "here").mkdir()
     address = write(tmp_path / "here")
     upload(tmp_path / "here")
-    here, name = open_source(address), address.rpartition("/")[2]
-    there = open_source(f"s3://{BUCKET}/{name}")
-    listed = list(there.pictures())
-    assert [picture.id for picture in listed] == [picture.id for picture in here.pictures()]
-    assert list(open_source(f"s3://{BUCKET}/{name}").pictures()) == listed
-    assert [there.read(picture.place) for picture in listed] == [here.read(picture.place) for picture in here.pictures()]
+    check_read_alike(address, f"s3://{BUCKET}/{address.rpartition('/')[2]}")
 
 
 def test_an_audit_of_a_bucket_has_the_rows_of_one_here(server: Any, random_checkpoints: Path, tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     write_data_set(tmp_path / "faces" / "faces.zip")
     upload(tmp_path / "faces")
-    make_here(begun(tmp_path / "faces" / "faces.zip", tmp_path / "here", random_checkpoints))
-    audit = begun(f"s3://{BUCKET}/faces.zip", tmp_path / "there", random_checkpoints)
-    for _ in make_locally(audit.job, audit.missing, workers=1):
-        pass
-    here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
-    assert here.pop("manifest.json") != there.pop("manifest.json")
-    assert there == here
+    check_audited_alike(tmp_path / "faces" / "faces.zip", f"s3://{BUCKET}/faces.zip", tmp_path, random_checkpoints)
 
 
 def test_a_server_that_goes_away_stops_the_audit(server: Any, random_checkpoints: Path, tmp_path: Path) -> None:
