@@ -47,6 +47,13 @@ def add_train(subparsers: Subparsers) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     add_precision(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="checkpoints to learn from, too, with --set distillation=D (cac)",
+    )
     parser.add_argument("--threads", type=positive, default=1, help="torch threads of this process [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
@@ -131,6 +138,7 @@ def _train(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             precision=native_precision() if arguments.precision == "auto" else arguments.precision,
             settings=tuple(_name_and_value(text) for text in arguments.set),
+            teachers=tuple(arguments.teachers),
             **asdict(_chosen_protocol(arguments)),
         )
         experiment = Experiment(

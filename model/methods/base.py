@@ -32,7 +32,7 @@ class TrainingTask:
     """What a method may know of its training set and run.
 
     ``counts`` are faces a class in this very (possibly thinned) set, as are ``labels`` (T,) and ``votes`` (T, 10), (T, 0) for a dataset
-    that publishes none.
+    that publishes none. ``answers`` are the teachers' log-probabilities (T, L), if there are teachers.
     """
 
     counts: tuple[int, ...]
@@ -41,6 +41,7 @@ class TrainingTask:
     epochs: int
     steps_per_epoch: int
     map_size: int
+    answers: Tensor | None = None
 
     @property
     def classes(self) -> int:

@@ -11,9 +11,10 @@
 ``v`` is proportional to the square root of MEK's class weights. The classifier weight learns from the cross-entropy alone, which is
 logit-adjusted as in the scale-free form (Menon et al., ICLR 2021).
 
-The target of the cross-entropy may hold, beside the label, what the network has answered for that face so far: a moving average over the
-epochs (temporal ensembling; Laine and Aila, ICLR 2017), which knows of a face what one label cannot say. Augmentation draws the mirror
-image half of the time, so the average is over both views.
+Trained networks may teach beside the label, which is one word for what ten people said of a face (distillation; Hinton, Vinyals and
+Dean, 2015): with ``s = z + tau log prior`` and the teachers' probabilities q, averaged over both views of the face, the first term is
+
+``(1 - d) CE(s, y) + d T^2 KL(q^(1/T) / sum q^(1/T) || softmax(s / T))``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
+from model.errors import InputError
 from model.methods.attention_consistency import VARIANCE_FLOOR, minor_class_weights, predict_with_pairs
-from model.methods.base import Batch, Method, TrainingTask, check_one_process, log_prior, ramp_up
+from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.settings import ContrastiveConsistencySettings
 
 
@@ -60,34 +62,36 @@ def answer_divergence(logits: Tensor, mirrored: Tensor) -> Tensor:
     return ((p.exp() * (p - middle)).sum(1) + (q.exp() * (q - middle)).sum(1)) / 2
 
 
-class ContrastiveConsistency(Method):
-    """Logit-adjusted cross-entropy on the faces as seen; concordance, contrast and agreement on the mirror pairs.
+def distillation(logits: Tensor, answers: Tensor, softening: float) -> Tensor:
+    """``T^2 KL(q_T || p_T)`` of logits and a teacher's log-probabilities, both ``(N, L)`` and divided by T: nats, mean over the faces.
 
-    The averaged answers (T, L), which begin as the labels, and the epoch are buffers.
+    The factor keeps the gradient's size where T changes.
+    """
+    p, q = (logits / softening).log_softmax(1), (answers / softening).log_softmax(1)
+    return softening**2 * F.kl_div(p, q, reduction="batchmean", log_target=True)
+
+
+class ContrastiveConsistency(Method):
+    """Logit-adjusted cross-entropy on the faces as seen, by label and teachers; concordance, contrast and agreement on the mirror pairs.
 
     Raises:
-        InputError: several processes train together with ``ensembling``; the answers that one sees would not reach the others.
+        InputError: teachers without ``distillation``, or that without teachers.
     """
 
     name = "cac"
     Settings = ContrastiveConsistencySettings
     shares: Tensor
     log_prior: Tensor
-    answers: Tensor
-    epoch: Tensor
+    answers: Tensor | None
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ContrastiveConsistencySettings) -> None:
-        if settings.ensembling:
-            check_one_process("method cac with ensembling keeps the answers of every face")
+        if bool(settings.distillation) != (task.answers is not None):
+            raise InputError("--set distillation=D, the teachers' part of the loss, and --teachers go together: give both or none")
         super().__init__(classifier, task, settings)
         roots = minor_class_weights(task.counts).sqrt()
         self.register_buffer("shares", roots / roots.sum())
         self.register_buffer("log_prior", log_prior(task.counts))
-        self.register_buffer("answers", F.one_hot(task.labels, task.classes).float())
-        self.register_buffer("epoch", torch.tensor(1))
-
-    def begin_epoch(self, epoch: int) -> None:
-        self.epoch.fill_(epoch)
+        self.register_buffer("answers", task.answers, persistent=False)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)
@@ -100,10 +104,10 @@ class ContrastiveConsistency(Method):
         return {"loss": loss, "labels": labels, "consistency": consistency, "contrast": contrast, "agreement": agreement}
 
     def _label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of the adjusted logits ``(N, L)`` with label and earlier answers; in training, these answers join them."""
-        share = self.settings.ensembling * ramp_up(int(self.epoch) - 1, self.task.epochs / 3)
-        indices = batch.indices.to(self.answers.device)
-        targets = torch.lerp(F.one_hot(batch.labels, logits.shape[1]).float(), self.answers[indices], share)
-        if self.training and self.settings.ensembling:
-            self.answers[indices] = self.answers[indices].lerp(logits.detach().float().softmax(1), 1 - self.settings.momentum)
-        return F.cross_entropy(logits, targets)
+        """Cross-entropy of the adjusted logits ``(N, L)`` with the labels, and their divergence from the teachers' answers."""
+        settings = self.settings
+        by_label = F.cross_entropy(logits, batch.labels)
+        if self.answers is None:
+            return by_label
+        answers = self.answers[batch.indices.to(self.answers.device)]
+        return torch.lerp(by_label, distillation(logits, answers, settings.softening), settings.distillation)

@@ -131,8 +131,8 @@ class MekScaleFreeSettings:
 @dataclass(frozen=True)
 class ContrastiveConsistencySettings:
     """``consistency`` is lambda, ``contrast`` kappa, ``agreement`` mu, ``adjustment`` tau; ``temperature`` divides the cosines of the
-    contrast; ``pair_share`` is the part of a batch seen in the mirror too. ``ensembling`` is the part of a target that the face's earlier
-    answers have from a third of the run on (none at its start), ``momentum`` how much of their average each new answer leaves."""
+    contrast; ``pair_share`` is the part of a batch seen in the mirror too. ``distillation`` is the part that the teachers' answers have in
+    the loss of the labels, ``softening`` the temperature of both sides of it."""
 
     consistency: float = 0.5
     contrast: float = 0.1
@@ -140,13 +140,13 @@ class ContrastiveConsistencySettings:
     agreement: float = 2.0
     adjustment: float = 0.3
     pair_share: float = 0.25
-    ensembling: float = 0.0
-    momentum: float = 0.8
+    distillation: float = 0.0
+    softening: float = 2.0
 
     def __post_init__(self) -> None:
         positive = (0, math.inf)
         check_ranges(self, consistency=positive, contrast=positive, agreement=positive, adjustment=positive)
-        check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf), ensembling=(0, 1), momentum=(0, 1))
+        check_ranges(self, temperature=(SMALLEST_TEMPERATURE, math.inf), softening=(SMALLEST_TEMPERATURE, math.inf), distillation=(0, 1))
         check_pair_share(self.pair_share)
 
 

@@ -18,7 +18,8 @@ class TrainingConfig:
     """Every choice of a run that shapes its weights; the defaults are the protocol of the tables.
 
     ``lr`` is the network's peak learning rate, ``optimizer`` says what it does over the run and what the head's is. A batch is seen in
-    ``parts`` parts a process, their gradients added up; parts are of equal size, so that every face counts alike.
+    ``parts`` parts a process, their gradients added up; parts are of equal size, so that every face counts alike. ``teachers`` are files
+    of checkpoints.
 
     Raises:
         InputError: a choice that cannot be trained with; the message names it and what would do.
@@ -37,6 +38,7 @@ class TrainingConfig:
     augmentation: str = Protocol.augmentation
     optimizer: str = Protocol.optimizer
     settings: tuple[tuple[str, str], ...] = ()
+    teachers: tuple[str, ...] = ()
     resnet18_weights: str | None = None
 
     def __post_init__(self) -> None:
@@ -55,7 +57,12 @@ class TrainingConfig:
         smallest = smallest_input(self.network)
         if not smallest <= self.input_size <= LARGEST_INPUT:
             raise InputError(f"--input-size of {self.network} is {smallest} to {LARGEST_INPUT} pixels, not {self.input_size}")
-        self.method_settings()
+        self._check_method()
+
+    def _check_method(self) -> None:
+        settings = self.method_settings()
+        if self.teachers and not hasattr(settings, "distillation"):
+            raise InputError(f"--teachers are for --method cac; {self.method} learns from labels alone")
         if self.resnet18_weights is not None and self.network != "resnet18":
             raise InputError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
 

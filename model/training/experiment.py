@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from model.checkpoints import CheckpointMetadata
+from model.checkpoints import Checkpoint, CheckpointMetadata
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
 from model.data.imbalance import thin_to_protocol
@@ -33,6 +34,7 @@ from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
 from model.training.shipping import ship_checkpoint
 from model.training.state import Progress, read_log
+from model.training.teachers import TEACHING_FILE, digests, load_teachers, teach
 
 logger = logging.getLogger(__name__)
 
@@ -113,14 +115,17 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
 
 def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
-    _refuse_to_replace_another_run(experiment)
+    teachers = load_teachers(config.teachers)
+    hyperparameters = _hyperparameters(config, teachers)
+    _refuse_to_replace_another_run(experiment, hyperparameters)
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
     test = _measured_faces(experiment, "test")  # what is wrong with it should show before hours of training
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
-    _refuse_to_replace_another_run(experiment, counts)
-    run = prepare_run(config, train)
+    _refuse_to_replace_another_run(experiment, hyperparameters, counts)
+    answers = teach(teachers, train, experiment.directory / TEACHING_FILE, fabric.autocast)
+    run = prepare_run(config, train, answers)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
     prepare = partial(network_input, size=config.input_size)
@@ -140,7 +145,7 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
         versions=installed_versions(),
         machine=this_machine(),
         training_counts=counts,
-        hyperparameters=_hyperparameters(config),
+        hyperparameters=hyperparameters,
         learning_curve=_learning_curve(experiment.directory),
         valid=None if valid is None else split_metrics(split_outputs(classifier, prepare, valid), valid.labels, counts),
         test=split_metrics(outputs, test.labels, counts),
@@ -152,14 +157,14 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     return result
 
 
-def _refuse_to_replace_another_run(experiment: Experiment, counts: dict[str, int] | None = None) -> None:
+def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict[str, Any], counts: dict[str, int] | None = None) -> None:
     """A result is replaced only by the same run done again, on the same training faces where their ``counts`` are known already."""
     config = experiment.config
     path = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
     if not path.is_file():
         return
     there = load_result(path)
-    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | _hyperparameters(config)
+    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | hyperparameters
     if counts is not None:
         wanted["training_counts"] = counts
     found = there.model_dump() | there.hyperparameters
@@ -213,12 +218,12 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
         return fit(run, fabric, experiment.directory, resume, on_step, on_epoch)
 
 
-def _hyperparameters(config: TrainingConfig) -> dict[str, Any]:
+def _hyperparameters(config: TrainingConfig, teachers: Sequence[Checkpoint]) -> dict[str, Any]:
     chosen = asdict(config)
     recorded = {
         name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights", "augmentation", "optimizer")
     }
-    return recorded | {"settings": asdict(config.method_settings())}
+    return recorded | {"teachers": digests(teachers) or None, "settings": asdict(config.method_settings())}
 
 
 def _learning_curve(directory: Path) -> tuple[dict[str, Any], ...]:

@@ -37,6 +37,7 @@ from model.preprocessing import network_input
 from model.training.config import TrainingConfig
 from model.training.optimization import build_optimizer
 from model.training.state import Progress, RunLog, RunParts, load_state, refuse_saved_state, save_state
+from model.training.teachers import digest
 
 CALIBRATION_FACES = 1024
 LOG_EVERY_STEPS = 20
@@ -62,17 +63,20 @@ class Run:
     steps_per_epoch: int
 
     def identity(self) -> dict[str, Any]:
-        """What a saved state must have in common with the run that continues it: every choice, the constants of the method, the faces."""
-        return asdict(self.config) | {"settings": asdict(self.method.settings), "training faces": self.faces.digest()}
+        """What a saved state must have in common with the run that continues it: every choice, the constants of the method, the faces,
+        and what teachers say of them."""
+        constants = {"settings": asdict(self.method.settings)}
+        return asdict(self.config) | constants | {"training faces": self.faces.digest(), "answers": digest(self.method.task.answers)}
 
 
-def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
+def prepare_run(config: TrainingConfig, faces: FaceSet, answers: Tensor | None = None) -> Run:
     """Build network, head, method and optimizer with the same initial weights for every method of a seed.
 
     Except the head and the BatchNorm calibration of BBN, whose second branch takes random numbers before them, and RUL's own head.
 
     Args:
         faces: labelled training faces.
+        answers: what the teachers say of them, log-probabilities ``(T, L)``.
 
     Raises:
         InputError: fewer faces than one batch, or a choice that does not exist.
@@ -83,7 +87,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet) -> Run:
     method_class = find_method(config.method)
     classifier = _pretrained_classifier(config, method_class.tails, faces)
     map_size = network_grid(config.network, config.input_size).cells
-    task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size)
+    task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size, answers)
     method = method_class(classifier, task, config.method_settings()).to(memory_format=torch.channels_last)
     network = list(classifier.network.parameters())
     in_network = {id(parameter) for parameter in network}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 from model.errors import InputError
 from model.methods.base import Batch
 from model.methods.baseline import Baseline
-from model.methods.cac import ContrastiveConsistency, answer_divergence, concordance, face_contrast
+from model.methods.cac import ContrastiveConsistency, answer_divergence, concordance, distillation, face_contrast
 from model.methods.settings import ContrastiveConsistencySettings, NoSettings
 from tests.methods.cases import batch_of, classifier_of, gradient, task_of
 
@@ -115,43 +116,41 @@ def test_without_its_terms_it_is_the_baseline() -> None:
     assert method(batch_of(FACES, [0, 1]))["loss"].item() == pytest.approx(plain.item(), rel=1e-6)
 
 
-def ensembling(share: float, momentum: float = 0.75) -> ContrastiveConsistency:
-    settings = ContrastiveConsistencySettings(
-        consistency=0, contrast=0, agreement=0, adjustment=0, pair_share=1, ensembling=share, momentum=momentum
-    )
-    return method_of(settings)
+def taught(share: float, softening: float, answers: list[list[float]]) -> ContrastiveConsistency:
+    """Only the label's loss and the teachers'; the answers are those of the task's first faces, the others' are even."""
+    settings = ContrastiveConsistencySettings(0, 0, 0.2, 0, 0, 1, distillation=share, softening=softening)
+    task = task_of(COUNTS)
+    said = torch.full((len(task.labels), 2), 0.5)
+    said[: len(answers)] = torch.tensor(answers)
+    return ContrastiveConsistency(classifier_of([[1.0], [2.0]], Weighted()), replace(task, answers=said.log()), settings)
 
 
-def test_earlier_answers_join_the_target_by_hand() -> None:
-    # The faces' mean features are 9/3 and 3/3 (cells weighed 1, 1, 2), the classes' weights 1 and 2: the logits differ by 3 and by 1.
-    method = ensembling(0.5)
-    method.begin_epoch(method.task.epochs)
-    batch = Batch(FACES, torch.tensor([0, 1]), torch.tensor([0, 9]))  # the first face of the task, and its only one of class 1
-    answer = torch.tensor([3.0, 1.0]).sigmoid()  # probability of class 1
-    first = method(batch)["labels"].item()
-    assert first == pytest.approx((-(1 - answer[0]).log() - answer[1].log()).item() / 2, rel=1e-5)  # they begin as the labels
-    expected = torch.stack([0.25 * answer[0], 0.75 + 0.25 * answer[1]])
-    torch.testing.assert_close(method.answers[[0, 9], 1], expected)
-    target = torch.stack([0.5 * expected[0], 0.5 + 0.5 * expected[1]])  # probability of class 1 in the targets
-    by_hand = -(target * answer.log() + (1 - target) * (1 - answer).log()).mean()
-    assert method(batch)["labels"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+def test_teachers_by_hand() -> None:
+    # The face's mean feature is 9/3 (cells weighed 1, 1, 2), the classes' weights 1 and 2: the logits differ by 3, at temperature 2 by 1.5.
+    method = taught(0.25, 2.0, [[0.1, 0.9]])
+    p = 1 / (1 + math.exp(-1.5))
+    q = math.sqrt(0.9) / (math.sqrt(0.1) + math.sqrt(0.9))  # 3/4
+    divergence = q * math.log(q / p) + (1 - q) * math.log((1 - q) / (1 - p))
+    by_label = math.log(1 + math.exp(3))  # the label is class 0
+    loss = method(batch_of(FACES[:1], [0]))["loss"].item()
+    assert loss == pytest.approx(0.75 * by_label + 0.25 * 4 * divergence, rel=1e-5)
 
 
-def test_earlier_answers_come_in_slowly_and_are_part_of_the_state() -> None:
-    method = ensembling(1.0)
-    method.answers[0] = torch.tensor([0.0, 1.0])  # against the label
-    losses = []
-    for epoch in (1, 5, 10):
-        method.begin_epoch(epoch)
-        losses.append(method.eval()(batch_of(FACES[:1], [0]))["labels"].item())
-    assert losses == sorted(losses, reverse=True)
-    assert losses[0] == pytest.approx(-math.log(1 - 1 / (1 + math.exp(-3))), rel=0.01)
-    assert {"answers", "epoch"} <= set(method.state_dict())
+def test_who_agrees_with_the_teachers_has_nothing_to_learn_from_them() -> None:
+    method = taught(1.0, 3.0, [[0.5, 0.5], [1 / (1 + math.exp(1)), 1 / (1 + math.exp(-1))]])
+    batch = Batch(FACES[1:], torch.tensor([0]), torch.tensor([1]))  # its logits differ by 1
+    assert method(batch)["loss"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_answers_of_one_process_do_not_reach_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    method_of(ContrastiveConsistencySettings())
-    with pytest.raises(InputError, match="one process only"):
-        ensembling(0.5)
+def test_softening_keeps_the_size_of_the_gradient() -> None:
+    """For logits near each other the loss is the same at every temperature, but for terms of higher order."""
+    logits, answers = torch.tensor([[0.01, 0.0, -0.02]]), torch.tensor([[0.0, 0.02, 0.01]])
+    values = [distillation(logits, answers, temperature).item() for temperature in (1.0, 2.0, 8.0)]
+    assert values == pytest.approx([values[0]] * 3, rel=0.05)
+
+
+def test_teachers_and_their_part_of_the_loss_go_together() -> None:
+    with pytest.raises(InputError, match="give both or none"):
+        method_of(ContrastiveConsistencySettings(distillation=0.5))
+    with pytest.raises(InputError, match="give both or none"):
+        taught(0.0, 2.0, [])

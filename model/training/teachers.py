@@ -1,0 +1,103 @@
+"""What trained networks say of the training faces: the targets of distillation (Hinton, Vinyals and Dean, 2015).
+
+A face's target is the mean over the teachers of the probabilities each gives the face and its mirror image, so it is the same for both.
+A teacher that was trained with adjusted logits (Menon et al., ICLR 2021) is heard as its own loss heard it: with the prior put back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+from tqdm import tqdm
+
+from model.checkpoints import Checkpoint
+from model.data.ferplus import FaceSet
+from model.errors import InputError
+from model.files.atomic_write import replace_file
+from model.measuring.evaluation import EVALUATION_BATCH
+from model.methods.base import log_prior
+from model.preprocessing import network_input
+from model.reference import ReferenceCheckpoint, load_checkpoint
+
+TEACHING_FILE = "teaching.safetensors"
+
+
+def load_teachers(files: Sequence[str]) -> list[ReferenceCheckpoint]:
+    """The checkpoints that teach.
+
+    Raises:
+        CheckpointError: a file cannot be used.
+        InputError: two have one name, by which a result tells them apart.
+    """
+    teachers = [load_checkpoint(Path(file)) for file in files]
+    names = [teacher.name for teacher in teachers]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two of --teachers are called {name}: a result tells them apart by the file's name, so rename one")
+    return teachers
+
+
+def digests(teachers: Sequence[Checkpoint]) -> dict[str, str]:
+    """Teachers' sha256 by name, as a result records them."""
+    return {teacher.name: teacher.sha256 for teacher in teachers}
+
+
+def teach(
+    teachers: Sequence[ReferenceCheckpoint], faces: FaceSet, kept: Path, autocast: Callable[[], AbstractContextManager[None]]
+) -> Tensor | None:
+    """Log-probabilities ``(T, L)`` of the training faces; None without a teacher.
+
+    Args:
+        kept: file of the answers. A run that goes on takes them from there: computed on another processor they might differ in their
+            last bits. Answers of other teachers or faces are replaced.
+        autocast: the arithmetic that the teachers compute in.
+    """
+    if not teachers:
+        return None
+    of = {"teachers": digests(teachers), "faces": faces.digest()}
+    answers = _read(kept, of)
+    if answers is None:
+        answers = torch.stack([_two_views(teacher, faces, autocast) for teacher in teachers]).mean(0).log()
+        replace_file(kept, save({"answers": answers}, {"of": json.dumps(of)}))
+    return answers
+
+
+def digest(answers: Tensor | None) -> str | None:
+    """sha256 (hex) of a run's answers: what two sittings of it have in common."""
+    return None if answers is None else hashlib.sha256(answers.numpy().tobytes()).hexdigest()
+
+
+@torch.inference_mode()
+def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, autocast: Callable[[], AbstractContextManager[None]]) -> Tensor:
+    """Mean probabilities ``(T, L)`` of every face and its mirror image."""
+    classifier, metadata = teacher.classifier.eval(), teacher.metadata
+    adjustment = metadata.hyperparameters.get("settings", {}).get("adjustment", 0.0)
+    prior = adjustment * log_prior(tuple(metadata.training_counts.values()))
+    parts = []
+    for part in tqdm(torch.split(faces.images, EVALUATION_BATCH), f"what {teacher.name} says", leave=False, disable=None):
+        images = network_input(part, metadata.input_size)
+        with autocast():
+            views = [classifier(view).logits.float() for view in (images, images.flip(-1))]
+        parts.append(torch.stack([(logits + prior).softmax(1) for logits in views]).mean(0))
+    return torch.cat(parts).clone()
+
+
+def _read(path: Path, of: Mapping[str, object]) -> Tensor | None:
+    """The answers kept of these very teachers and faces; None where there are none."""
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    try:
+        length = int.from_bytes(data[:8], "little")
+        found = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["of"])
+        return load(data)["answers"] if found == of else None
+    except (ValueError, KeyError, SafetensorError):
+        return None
