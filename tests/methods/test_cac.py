@@ -153,4 +153,4 @@ def test_teachers_and_their_part_of_the_loss_go_together() -> None:
     with pytest.raises(InputError, match="give both or none"):
         method_of(ContrastiveConsistencySettings(distillation=0.5))
     with pytest.raises(InputError, match="give both or none"):
-        taught(0.0, 2.0, [])
+        taught(0.0, 2.0, [[0.1, 0.9]])
