@@ -26,7 +26,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.errors import InputError
 from model.methods.attention_consistency import VARIANCE_FLOOR, minor_class_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.settings import ContrastiveConsistencySettings
@@ -72,11 +71,8 @@ def distillation(logits: Tensor, answers: Tensor, softening: float) -> Tensor:
 
 
 class ContrastiveConsistency(Method):
-    """Logit-adjusted cross-entropy on the faces as seen, by label and teachers; concordance, contrast and agreement on the mirror pairs.
-
-    Raises:
-        InputError: teachers without ``distillation``, or that without teachers.
-    """
+    """Logit-adjusted cross-entropy on the faces as seen, by label and teachers; concordance, contrast and agreement on the mirror
+    pairs."""
 
     name = "cac"
     Settings = ContrastiveConsistencySettings
@@ -85,8 +81,6 @@ class ContrastiveConsistency(Method):
     answers: Tensor | None
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ContrastiveConsistencySettings) -> None:
-        if bool(settings.distillation) != (task.answers is not None):
-            raise InputError("--set distillation=D, the teachers' part of the loss, and --teachers go together: give both or none")
         super().__init__(classifier, task, settings)
         roots = minor_class_weights(task.counts).sqrt()
         self.register_buffer("shares", roots / roots.sum())
@@ -107,7 +101,8 @@ class ContrastiveConsistency(Method):
         """Cross-entropy of the adjusted logits ``(N, L)`` with the labels, and their divergence from the teachers' answers."""
         settings = self.settings
         by_label = F.cross_entropy(logits, batch.labels)
-        if self.answers is None:
+        if not settings.distillation:
             return by_label
+        assert self.answers is not None  # a config has teachers wherever it has distillation
         answers = self.answers[batch.indices.to(self.answers.device)]
         return torch.lerp(by_label, distillation(logits, answers, settings.softening), settings.distillation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.errors import InputError
@@ -161,6 +161,8 @@ _OF_METHODS: dict[str, type[Any]] = {
     "cac": ContrastiveConsistencySettings,
     "mek_votes": MekSettings,
 }
+# Constants that a method had when some recorded runs were done, and the value that left them out.
+_RETIRED: dict[str, dict[str, Any]] = {"cac": {"ensembling": 0.0, "momentum": 0.8}}
 METHOD_NAMES = ("baseline", "cb", "scn", "bbn", "rul", "soft", "eac", "mek", "mek_sf", "cac", "votes", "mek_votes")
 
 
@@ -173,3 +175,14 @@ def find_settings(method: str) -> type[Any]:
     if method not in METHOD_NAMES:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHOD_NAMES)}")
     return _OF_METHODS.get(method, NoSettings)
+
+
+def usual_settings(method: str) -> dict[str, Any]:
+    """A method's constants by name as they are unless chosen, with those that it no longer has but recorded runs name.
+
+    A run from before a constant was there had the value that leaves it out, which is its default.
+
+    Raises:
+        InputError: unknown name.
+    """
+    return asdict(find_settings(method)()) | _RETIRED.get(method, {})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from model.measuring.results import RunResult, SplitMetrics
-from model.methods.settings import find_settings
+from model.methods.settings import usual_settings
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, over_runs
 from model.training.runs import Protocol
 
@@ -41,7 +41,7 @@ def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
 
 def _label(trial: RunResult, protocol: Protocol) -> str:
     """The method, what is not as in the tables, and the arithmetic where it is float32 or where nothing else differs."""
-    usual = {**asdict(protocol), **asdict(find_settings(trial.method)()), "epochs": trial.epochs}
+    usual = {**asdict(protocol), **usual_settings(trial.method), "epochs": trial.epochs}
     chosen = {**asdict(Protocol.of(trial)), **trial.settings}
     others = [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items() if value != usual[name]

@@ -60,9 +60,11 @@ class TrainingConfig:
         self._check_method()
 
     def _check_method(self) -> None:
-        settings = self.method_settings()
-        if self.teachers and not hasattr(settings, "distillation"):
+        distillation = getattr(self.method_settings(), "distillation", None)
+        if distillation is None and self.teachers:
             raise InputError(f"--teachers are for --method cac; {self.method} learns from labels alone")
+        if bool(distillation) != bool(self.teachers):
+            raise InputError("--teachers and --set distillation=D, their part of the loss, go together: give both or none")
         if self.resnet18_weights is not None and self.network != "resnet18":
             raise InputError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
 

@@ -27,12 +27,14 @@ from model.geometry import FaceGeometry
 from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
+from model.methods.settings import usual_settings
 from model.paper import published_counts
 from model.preprocessing import network_input
 from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
-from model.training.shipping import ship_checkpoint
+from model.training.runs import Protocol
+from model.training.shipping import refuse_to_ship_over, ship_checkpoint
 from model.training.state import Progress, read_log
 from model.training.teachers import TEACHING_FILE, digests, load_teachers, teach
 
@@ -118,13 +120,15 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     teachers = load_teachers(config.teachers)
     hyperparameters = _hyperparameters(config, teachers)
     _refuse_to_replace_another_run(experiment, hyperparameters)
+    if experiment.ship_to is not None:
+        refuse_to_ship_over(experiment.ship_to, config.method, config.epochs, hyperparameters["settings"])
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
     test = _measured_faces(experiment, "test")  # what is wrong with it should show before hours of training
     counts = dict(zip(EXPRESSIONS, train.counts(), strict=True))
     _refuse_to_replace_another_run(experiment, hyperparameters, counts)
-    answers = teach(teachers, train, experiment.directory / TEACHING_FILE, fabric.autocast)
+    answers = teach(teachers, train, experiment.directory / TEACHING_FILE, fabric, config.precision)
     run = prepare_run(config, train, answers)
     progress = _fit(experiment, run, valid, fabric, resume)
     classifier = run.method.inference()
@@ -164,11 +168,14 @@ def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict
     if not path.is_file():
         return
     there = load_result(path)
-    wanted = {name: getattr(config, name) for name in ("network", "input_size", "epochs", "batch")} | hyperparameters
-    if counts is not None:
-        wanted["training_counts"] = counts
-    found = there.model_dump() | there.hyperparameters
-    differing = sorted(name for name, value in wanted.items() if found.get(name) != value)
+    usual, chosen = usual_settings(config.method), there.hyperparameters
+    found = asdict(Protocol.of(there)) | {"precision": chosen["precision"], "teachers": chosen.get("teachers")}
+    found |= {"settings": usual | there.settings, "training faces": there.training_counts}
+    wanted = {name: getattr(config, name) for name in asdict(Protocol())} | {
+        name: hyperparameters[name] for name in ("precision", "teachers")
+    }
+    wanted |= {"settings": usual | hyperparameters["settings"], "training faces": counts or there.training_counts}
+    differing = sorted(name for name, value in wanted.items() if found[name] != value)
     if differing:
         raise InputError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
 

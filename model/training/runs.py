@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from model.data.protocols import ORIGINAL
 from model.errors import InputError
 from model.measuring.results import RunResult, result_path
-from model.methods.settings import find_settings
+from model.methods.settings import usual_settings
 from model.paper import paper_tables, published_counts
 
 # Rows that the paper does not have, by table. Tables 1 and 2 are printed without plain training, from which the others must be told.
@@ -59,11 +59,8 @@ class Protocol:
         )
 
     def matches(self, result: RunResult) -> bool:
-        """Whether a result was measured under this protocol, with the method's own constants and on all of its training faces.
-
-        A constant that the method did not have yet when the run was done had the value that leaves it out, which is its default.
-        """
-        constants = asdict(find_settings(result.method)())
+        """Whether a result was measured under this protocol, with the method's usual constants and on all of its training faces."""
+        constants = usual_settings(result.method)
         published = published_counts(result.dataset, result.imbalance)
         whole = published is None or result.training_counts == published
         return self == Protocol.of(result) and {**constants, **result.settings} == constants and whole
@@ -92,7 +89,7 @@ class TableCell:
 
     @property
     def ships(self) -> bool:
-        """Whether the run's checkpoint is one of those the application serves: Table 3, first seed."""
+        """Whether the run's checkpoint may be one of those the application serves: FERPlus as it is, first seed."""
         return self.dataset == "ferplus" and self.imbalance == ORIGINAL and self.seed == 1
 
     def arguments(self, data: str, protocol: Protocol) -> list[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -50,22 +50,20 @@ def digests(teachers: Sequence[Checkpoint]) -> dict[str, str]:
     return {teacher.name: teacher.sha256 for teacher in teachers}
 
 
-def teach(
-    teachers: Sequence[ReferenceCheckpoint], faces: FaceSet, kept: Path, autocast: Callable[[], AbstractContextManager[None]]
-) -> Tensor | None:
+def teach(teachers: Sequence[ReferenceCheckpoint], faces: FaceSet, kept: Path, fabric: Fabric, precision: str) -> Tensor | None:
     """Log-probabilities ``(T, L)`` of the training faces; None without a teacher.
 
     Args:
         kept: file of the answers. A run that goes on takes them from there: computed on another processor they might differ in their
-            last bits. Answers of other teachers or faces are replaced.
-        autocast: the arithmetic that the teachers compute in.
+            last bits. Answers of other teachers or faces, or in another arithmetic, are replaced.
+        precision: the arithmetic's name, which is ``fabric``'s.
     """
     if not teachers:
         return None
-    of = {"teachers": digests(teachers), "faces": faces.digest()}
+    of = {"teachers": digests(teachers), "faces": faces.digest(), "precision": precision}
     answers = _read(kept, of)
     if answers is None:
-        answers = torch.stack([_two_views(teacher, faces, autocast) for teacher in teachers]).mean(0).log()
+        answers = torch.stack([_two_views(teacher, faces, fabric) for teacher in teachers]).mean(0).log()
         replace_file(kept, save({"answers": answers}, {"of": json.dumps(of)}))
     return answers
 
@@ -76,7 +74,7 @@ def digest(answers: Tensor | None) -> str | None:
 
 
 @torch.inference_mode()
-def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, autocast: Callable[[], AbstractContextManager[None]]) -> Tensor:
+def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, fabric: Fabric) -> Tensor:
     """Mean probabilities ``(T, L)`` of every face and its mirror image."""
     classifier, metadata = teacher.classifier.eval(), teacher.metadata
     adjustment = metadata.hyperparameters.get("settings", {}).get("adjustment", 0.0)
@@ -84,7 +82,7 @@ def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, autocast: Callable[
     parts = []
     for part in tqdm(torch.split(faces.images, EVALUATION_BATCH), f"what {teacher.name} says", leave=False, disable=None):
         images = network_input(part, metadata.input_size)
-        with autocast():
+        with fabric.autocast():
             views = [classifier(view).logits.float() for view in (images, images.flip(-1))]
         parts.append(torch.stack([(logits + prior).softmax(1) for logits in views]).mean(0))
     return torch.cat(parts).clone()

@@ -11,7 +11,6 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch import nn
 
-from model.errors import InputError
 from model.methods.base import Batch
 from model.methods.baseline import Baseline
 from model.methods.cac import ContrastiveConsistency, answer_divergence, concordance, distillation, face_contrast
@@ -147,10 +146,3 @@ def test_softening_keeps_the_size_of_the_gradient() -> None:
     logits, answers = torch.tensor([[0.01, 0.0, -0.02]]), torch.tensor([[0.0, 0.02, 0.01]])
     values = [distillation(logits, answers, temperature).item() for temperature in (1.0, 2.0, 8.0)]
     assert values == pytest.approx([values[0]] * 3, rel=0.05)
-
-
-def test_teachers_and_their_part_of_the_loss_go_together() -> None:
-    with pytest.raises(InputError, match="give both or none"):
-        method_of(ContrastiveConsistencySettings(distillation=0.5))
-    with pytest.raises(InputError, match="give both or none"):
-        taught(0.0, 2.0, [[0.1, 0.9]])

@@ -20,6 +20,7 @@ from model.tables.layout import Group, Row, Table, Value
 from model.tables.tables import build_tables, prevailing_protocol, run_tables
 from model.training.config import TrainingConfig
 from model.training.runs import Protocol, TableCell, table_cells
+from tests.live_server import ROOT
 from tests.made_results import make_result
 
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
@@ -267,10 +268,22 @@ def test_runs_from_other_pretrained_weights_are_of_another_protocol() -> None:
 
 def test_a_run_from_before_a_constant_was_there_has_its_default() -> None:
     early = make_result(method="cac", settings=asdict(find_settings("cac")()))
-    assert early.settings.pop("ensembling") == 0
+    assert early.settings.pop("distillation") == 0
     assert Protocol.of(early).matches(early)
     early.settings["agreement"] = 6.0
     assert not Protocol.of(early).matches(early)
+
+
+def test_a_run_with_a_constant_that_is_gone_is_a_usual_one_where_the_constant_did_nothing() -> None:
+    early = make_result(method="cac", settings=asdict(find_settings("cac")()) | {"ensembling": 0.0, "momentum": 0.8})
+    assert Protocol.of(early).matches(early)
+    early.settings["ensembling"] = 0.6
+    assert not Protocol.of(early).matches(early)
+
+
+def test_every_committed_result_has_its_place_in_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_tables(ROOT / "checkpoints/results") == 0
+    assert "ensembling 0.6" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_there_is_refused_and_the_file_kept(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from model.measuring.results import (
     result_path,
     save_result,
 )
-from model.methods.registry import find_method
+from model.methods.settings import usual_settings
 from model.tables.formats import format_value
 from model.tables.tables import run_tables
 from model.tables.trials import trials_table
@@ -82,7 +81,7 @@ def test_the_file_name_of_a_committed_trial_says_what_was_tried_by_the_names_of_
         said = path.stem.removeprefix(run).removesuffix("-bfloat16")
         pairs = {name: float(value) for name, value in re.findall(r"-([a-z_]+)([\d.]+)", said)}
         tried = {"epochs": trial.epochs, **trial.settings}
-        usual = {"epochs": Protocol.epochs, **asdict(find_method(trial.method).Settings())}
+        usual = {"epochs": Protocol.epochs, **usual_settings(trial.method)}
 
         assert said == "".join(f"-{name}{value:g}" for name, value in pairs.items()), path.name
         assert pairs == {name: tried.get(name) for name in pairs}, path.name

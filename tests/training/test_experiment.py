@@ -124,6 +124,44 @@ def test_a_result_is_not_replaced_by_another_run(
     assert recorded.read_bytes() == before
 
 
+def test_a_run_from_before_a_choice_was_there_may_be_done_again(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder)) == 0
+    recorded = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+    early = json.loads(recorded.read_text())
+    for name in ("augmentation", "optimizer", "teachers"):
+        del early["hyperparameters"][name]
+    del early["hyperparameters"]["settings"]["smoothing"]
+    recorded.write_text(json.dumps(early))
+    assert main(command(ferplus_folder, "--out", str(inside / "again"))) == 0
+    assert "augmentation" in json.loads(recorded.read_text())["hyperparameters"]
+
+
+def test_a_shipped_checkpoint_is_not_replaced_by_a_run_of_another_length(
+    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(ferplus_folder, "--ship")) == 0
+    shipped = inside / "checkpoints/mek_sf.safetensors"
+    before = shipped.read_bytes()
+    longer = command(ferplus_folder, "--ship", "--epochs", "3", "--results", "checkpoints/results/epochs3", "--out", "longer")
+    assert main(longer) == 2
+    assert "is of 2 epochs or other settings: rename it, say to mek_sf_2" in capsys.readouterr().err
+    assert shipped.read_bytes() == before
+    shipped.rename(inside / "checkpoints/mek_sf_2.safetensors")
+    assert main(longer) == 0
+    assert set(load_manifest(inside / "checkpoints").checkpoints) == {"mek_sf", "mek_sf_2"}
+
+
+def test_trained_networks_teach(inside: Path, ferplus_folder: Path) -> None:
+    assert main(command(ferplus_folder)) == 0
+    (inside / "runs/ferplus-original-mek_sf-seed1/checkpoint.safetensors").rename(inside / "teacher.safetensors")
+    taught = command(ferplus_folder, "--teachers", "teacher.safetensors", "--set", "distillation=0.5", method="cac")
+    assert main(taught) == 0
+    result = load_result(inside / "checkpoints/results/ferplus-original-cac-seed1.json")
+    assert result.hyperparameters["teachers"] == {"teacher": load_checkpoint(inside / "teacher.safetensors").sha256}
+    assert main([*taught[:-2], "--set", "distillation=0.6", "--out", "other"]) == 2
+    assert load_checkpoint(inside / "runs/ferplus-original-cac-seed1/checkpoint.safetensors").metadata.method == "cac"
+
+
 @pytest.mark.parametrize("more", [["--seed", "2"], ["--imbalance", "50"], ["--limit", "14"]])
 def test_only_runs_of_table_3_ship(more: list[str], inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(ferplus_folder, "--ship", *more)) == 2
@@ -175,6 +213,7 @@ def test_what_cannot_be_trained_ends_with_one_line(
         (["--set", "consistency=much"], "setting consistency of method mek_sf must be a float"),
         (["--set", "pair_share=0"], "setting pair_share must be above 0 and at most 1, not 0"),
         (["--set", "pair_share"], "--set takes NAME=VALUE"),
+        (["--teachers", "mine.safetensors"], "--teachers are for --method cac; mek_sf learns from labels alone"),
         (["--limit", "6"], "--limit must be at least 7"),
         (["--imbalance", "0.5"], "an imbalance factor is a number from 1 up"),
     ],
