@@ -23,7 +23,6 @@ from model.certifying.perturbation import probability_curves
 from model.certifying.randomisation import BINS, complexity, similarity
 from model.certifying.regions import expression_area, mass_share
 from model.claims.faithfulness import pixel_ranks
-from model.geometry import ferplus_geometry
 from model.measuring.bootstrap import Floats
 
 RESULT = Path(__file__).parent / "results" / "quantus.json"
@@ -88,7 +87,7 @@ def own_values() -> dict[str, Floats]:
         "similarity": similarity(maps, others),
         "complexity": complexity(maps),
         "rise of complexity": (complexity(others) - complexity(maps)) / complexity(maps),
-        "mass in the area of happiness": mass_share(maps, expression_area("happiness", ferplus_geometry())),
+        "mass in the area of happiness": mass_share(maps, expression_area("happiness")),
         "deletion": deletion,
         "imputation of ROAD": np.stack([picture.double().numpy()[0].mean(1) for picture in imputed]),
     }
@@ -101,7 +100,7 @@ def quantus_values() -> dict[str, Floats]:
 
     faces, classes, maps, others = case()
     pictures, labels, attributions = faces.numpy(), classes.numpy(), maps[:, None]
-    area = np.broadcast_to(expression_area("happiness", ferplus_geometry()), attributions.shape)
+    area = np.broadcast_to(expression_area("happiness"), attributions.shape)
 
     def entropies(values: Floats) -> Floats:
         return np.array([complexity_func.discrete_entropy(a, a, n_bins=BINS) for a in values])

@@ -10,7 +10,7 @@ import torch
 from model.checkpoints import CheckpointMetadata, Manifest
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
-from model.geometry import ferplus_geometry
+from model.geometry import FaceGeometry, ferplus_geometry
 from model.networks.build import build_network
 from model.reference import ReferenceCheckpoint, load_checkpoint, save_checkpoint
 from model.training.shipping import renew_manifest
@@ -41,6 +41,14 @@ def make_metadata(method: str, head: Literal["pooled", "positional"] = "pooled")
         metrics={"valid": result["test"], "test": result["test"]},
         revision=result["revision"],
     )
+
+
+def quarter_geometry() -> FaceGeometry:
+    """Faces in the upper left quarter of their crops, where those of FERPlus are not."""
+    known = ferplus_geometry()
+    x, y, width, height = (value / 2 for value in known.ellipse)
+    landmarks = {name: (across / 2, down / 2) for name, (across, down) in known.landmarks.items()}
+    return known.model_copy(update={"landmarks": landmarks, "ellipse": (x, y, width, height)})
 
 
 def random_classifier(seed: int, head: Literal["pooled", "positional"] = "pooled") -> ExpressionClassifier:

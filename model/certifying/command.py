@@ -69,13 +69,12 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
 
 
 def _lines(model: ServedModel, faces: FaceSet, seed: int) -> Iterable[Line]:
-    metadata = model.metadata
-    sample = Sample.of(model.classifier, lambda grey: model_input(model, FaceCrops(grey)), metadata.grid, faces)
+    sample = Sample.of(model.classifier, lambda grey: model_input(model, FaceCrops(grey)), model.metadata.grid, faces)
     yield completeness_line(sample)
     yield from randomisation_lines(sample, attention_maps, seed)
     yield from faithfulness_lines(sample, seed)
     yield from mirror_lines(sample, seed)
-    yield from region_lines(sample, metadata.geometry, seed)
+    yield from region_lines(sample, seed)
 
 
 def _network(model: ServedModel) -> str:

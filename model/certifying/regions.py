@@ -14,7 +14,7 @@ from model.certifying.judging import judged_line
 from model.certifying.report import Line
 from model.certifying.sample import Sample
 from model.expressions import EXPRESSIONS
-from model.geometry import FACE_SIZE, FaceGeometry
+from model.geometry import FACE_SIZE, ferplus_geometry
 from model.maps.face_regions import fit_template
 from model.maps.measures import centred
 from model.measuring.bootstrap import Floats
@@ -49,10 +49,14 @@ RULE = "plausible: more of the map's positive evidence lies there than of a rand
 SOURCE = "action units: Friesen and Ekman, EMFACS, 1983; mass: Arras et al., CLEVR-XAI, Information Fusion 2022"
 
 
-def expression_area(expression: str, geometry: FaceGeometry) -> NDArray[np.bool_]:
-    """The pixels of a FERPlus face ``(48, 48)`` where the expression's action units are, by the mean landmarks."""
+def expression_area(expression: str) -> NDArray[np.bool_]:
+    """The pixels of a FERPlus face ``(48, 48)`` where the expression's action units are, by the mean landmarks.
+
+    Whatever faces a model was trained on, those that it is measured on are FERPlus's.
+    """
     named = {place for unit in PROTOTYPES[expression] for place in ACTION_UNITS[unit]}
-    template = fit_template(geometry.landmarks, geometry.landmarks)
+    landmarks = ferplus_geometry().landmarks
+    template = fit_template(landmarks, landmarks)
     centres = (np.arange(FACE_SIZE) + 0.5) / FACE_SIZE
     places = [[template.place((x, y)) for x in centres] for y in centres]
     return np.array([[_sideless(place) in named for place in row] for row in places])
@@ -70,7 +74,7 @@ def mass_share(maps: Floats, area: NDArray[np.bool_]) -> Floats:
     return share
 
 
-def region_lines(sample: Sample, geometry: FaceGeometry, seed: int) -> Iterator[Line]:
+def region_lines(sample: Sample, seed: int) -> Iterator[Line]:
     """A line for each expression that has action units, on the faces labelled so, of that expression's map."""
     generator, maps = np.random.default_rng(seed), centred(sample.outputs.maps.double().numpy())
     for expression, units in PROTOTYPES.items():
@@ -78,7 +82,7 @@ def region_lines(sample: Sample, geometry: FaceGeometry, seed: int) -> Iterator[
         cells = maps[(sample.faces.labels == index).numpy(), index]
         if not len(cells):
             continue
-        area = expression_area(expression, geometry)
+        area = expression_area(expression)
         own = mass_share(sample.enlarged(cells), area)
         chance = mass_share(sample.enlarged(generator.standard_normal(cells.shape)), area)
         yield judged_line(

@@ -23,6 +23,7 @@ from model.data.ferplus import FaceSet, load_ferplus
 from model.errors import InputError
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision
+from model.geometry import ferplus_geometry
 from model.maps.inner_face import inner_face_cover
 from model.maps.measures import centred, minmax_overlap, overlap, periphery_share
 from model.measuring.bootstrap import DRAWS, draw_counts
@@ -139,10 +140,10 @@ def verdict_lines(report: ClaimsReport) -> str:
 
 
 def model_figures(checkpoint: ReferenceCheckpoint, faces: FaceSet) -> ModelFigures:
-    """All figures of a checkpoint on labelled faces; maps in the gauge they are served in."""
+    """All figures of a checkpoint on labelled FERPlus faces; maps in the gauge they are served in."""
     outputs = split_outputs(checkpoint.classifier, _preparation(checkpoint), faces)
     cells = outputs.maps.shape[-1]
-    area, outside = inner_face_cover(checkpoint.metadata.grid, cells, checkpoint.metadata.geometry.ellipse)
+    area, outside = inner_face_cover(checkpoint.metadata.grid, cells, ferplus_geometry().ellipse)
     return figures_of(outputs, area, outside)
 
 

@@ -234,9 +234,8 @@ def test_mass_is_what_lies_inside() -> None:
 
 
 def test_the_areas_lie_where_the_landmarks_say() -> None:
-    geometry = ferplus_geometry()
-    places = {name: tuple(int(48 * value) for value in point) for name, point in geometry.landmarks.items()}
-    inside = {name: expression_area(name, geometry) for name in PROTOTYPES}
+    places = {name: tuple(int(48 * value) for value in point) for name, point in ferplus_geometry().landmarks.items()}
+    inside = {name: expression_area(name) for name in PROTOTYPES}
     for corner in ("mouth_left", "mouth_right"):
         x, y = places[corner]
         assert inside["happiness"][y, x] and inside["sadness"][y, x] and not inside["anger"][y, x]
@@ -256,7 +255,7 @@ def test_every_area_has_a_name_and_every_unit_an_area() -> None:
 
 
 def test_plausibility_is_never_called_faithfulness() -> None:
-    lines = list(region_lines(sample(small_classifier(), 28), ferplus_geometry(), 1))
+    lines = list(region_lines(sample(small_classifier(), 28), 1))
     assert [line.key for line in lines] == [f"region_{name}" for name in PROTOTYPES]
     assert {line.section for line in lines} == {"plausibility"}
     assert "plausibility only" in lines[0].rule

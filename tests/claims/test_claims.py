@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
 from model.checkpoints import Checkpoint
-from model.claims.command import figures_of, run_claims, verdict_lines, with_shuffled_weights
+from model.claims.command import figures_of, model_figures, run_claims, verdict_lines, with_shuffled_weights
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
@@ -24,7 +24,8 @@ from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import draw_counts
 from model.measuring.mirror import MirrorFigures, SplitOutputs, partners
-from tests.made_checkpoints import random_classifier
+from model.reference import ReferenceCheckpoint
+from tests.made_checkpoints import make_metadata, quarter_geometry, random_classifier
 
 CLASSES = len(EXPRESSIONS)
 NEUTRAL, SURPRISE, ANGER, FEAR, DISGUST = (EXPRESSIONS.index(name) for name in ("neutral", "surprise", "anger", "fear", "disgust"))
@@ -73,6 +74,18 @@ def test_figures_of_two_faces_by_hand() -> None:
     # the outer cell is the left one; a uniform map would have half there
     assert figures.periphery[0, [NEUTRAL, SURPRISE]] == pytest.approx([0.5, -0.5])
     assert figures.periphery[1, [NEUTRAL, ANGER]] == pytest.approx([-0.5, 0.5])
+
+
+def test_the_inner_face_is_that_of_the_faces_measured_whatever_a_model_was_trained_on() -> None:
+    images = torch.randint(0, 256, (3, 48, 48), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    faces = FaceSet(images, torch.arange(3), torch.zeros(3, len(VOTE_COLUMNS), dtype=torch.int64), ("a", "b", "c"))
+    known = make_metadata("baseline")
+    figures = [
+        model_figures(ReferenceCheckpoint("made", metadata, "", random_classifier(1)), faces)
+        for metadata in (known, known.model_copy(update={"geometry": quarter_geometry()}))
+    ]
+    np.testing.assert_array_equal(figures[0].periphery, figures[1].periphery)
+    assert not np.isnan(figures[0].periphery).all()
 
 
 def made_figures(seed: int, faces: int, **fields: Any) -> ModelFigures:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
+from model.certifying.regions import PROTOTYPES, expression_area
 from model.certifying.report import SECTIONS, certificate_path, load_certificate
 from model.expressions import EXPRESSIONS
+from model.reference import save_checkpoint
+from tests.made_checkpoints import make_metadata, quarter_geometry, random_classifier
 from tests.made_ferplus import write_ferplus
 from tests.made_imports import write_random_import
 
@@ -26,17 +28,18 @@ def made_ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_certificate_is_written_where_the_service_looks(
-    made_ferplus: Path, random_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_certificate_is_written_where_the_service_looks(made_ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = tmp_path / "baseline.safetensors"
-    shutil.copy(random_checkpoints / "baseline.safetensors", checkpoint)
+    save_checkpoint(checkpoint, random_classifier(0), make_metadata("baseline").model_copy(update={"geometry": quarter_geometry()}))
     assert main(["certify", str(checkpoint), "--data", str(made_ferplus), "--faces", str(FACES)]) == 0
     path = certificate_path(checkpoint)
     certificate = load_certificate(path)
     assert [file.name for file in sorted(path.parent.iterdir())] == ["baseline.html", "baseline.json", "baseline.pdf"]
     assert (certificate.checkpoint, certificate.maps, certificate.faces) == ("baseline", "exact", FACES)
     assert certificate.faces_by_class == dict.fromkeys(EXPRESSIONS, 2)
+    areas = {line.key: line.note for line in certificate.lines if line.section == "plausibility"}  # of the faces measured
+    for name in PROTOTYPES:
+        assert f": {expression_area(name).mean():.0%} of the crop" in areas[f"region_{name}"]
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == len(certificate.lines) + 1 and printed[-1].startswith(f"Of {sum(certificate.counts().values())} lines")
 
