@@ -18,7 +18,8 @@ from model.expressions import EXPRESSIONS
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-SPLITS = {"test": "Test faces (PrivateTest)", "valid": "Validation faces (PublicTest)"}
+SPLITS = {"test": "Test faces", "valid": "Validation faces"}
+OWN_NAMES = {"ferplus": {"test": "PrivateTest", "valid": "PublicTest"}}  # a data set's own names of its splits
 SHADES = 10
 PLAIN = "baseline"
 
@@ -80,10 +81,7 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         ("Code", metadata.revision),
         ("File", f"sha256 {sha256}"),
         ("Intended use", "Research on what classifiers look at. Not for judging employees, applicants, pupils or anybody else."),
-        (
-            "Limits",
-            "Grey faces of 48 × 48 pixels, labelled from the picture alone; few faces of fear and disgust.",
-        ),
+        ("Limits", _limits(metadata)),
     ]
     present = [split for split in SPLITS if metadata.metrics.get(split)]
     return {
@@ -93,8 +91,19 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
         "minor_classes": metadata.minor_classes,
         "counts": [(expression, metadata.training_counts[expression]) for expression in metadata.classes],
         "hyperparameters": _settings(metadata.hyperparameters),
-        "splits": [_split(metadata.metrics[split]) | {"title": SPLITS[split]} for split in present],
+        "splits": [_split(metadata.metrics[split]) | {"title": _split_title(metadata.dataset, split)} for split in present],
     }
+
+
+def _limits(metadata: Any) -> str:
+    faces = f"{'Grey' if metadata.colour == 'grey' else 'Colour'} faces of {metadata.face_size} × {metadata.face_size} pixels"
+    rarest = sorted(metadata.classes, key=metadata.training_counts.__getitem__)[:2]
+    return f"{faces}, labelled from the picture alone; few faces of {' and '.join(rarest)}."
+
+
+def _split_title(dataset: str, split: str) -> str:
+    own_name = OWN_NAMES.get(dataset, {}).get(split)
+    return SPLITS[split] if own_name is None else f"{SPLITS[split]} ({own_name})"
 
 
 def _strengths(explainer: Any, checkpoint: Any) -> str | None:

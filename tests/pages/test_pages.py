@@ -28,6 +28,7 @@ from app.pages.templating import STATIC, problem_page, static_files, static_fing
 from app.settings import Settings
 from model.checkpoints import Checkpoint
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
+from model.expressions import EXPRESSIONS
 from model.methods.registry import METHODS
 from tests.api_calls import code
 from tests.live_server import ROOT
@@ -264,6 +265,20 @@ def test_model_page_shows_confusion_counts_and_training_counts(client: TestClien
     assert f"{metadata.training_counts['happiness']:,}" in text
     for count in metadata.metrics["test"]["confusion"][0]:
         assert f">{count}</td>" in text
+
+
+def test_a_card_says_what_faces_its_own_model_was_trained_on(client: TestClient) -> None:
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    assert "Grey faces of 48 × 48 pixels" in client.get("/models/baseline").text
+    assert "Test faces (PrivateTest)" in client.get("/models/baseline").text
+    checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
+    counts = dict.fromkeys(EXPRESSIONS, 2000) | {"anger": 705, "fear": 281}
+    metadata = checkpoint.metadata.model_copy(update={"dataset": "rafdb", "colour": "rgb", "training_counts": counts})
+    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
+    text = client.get("/models/baseline").text
+    assert "Colour faces of 100 × 100 pixels, labelled from the picture alone; few faces of fear and anger." in text
+    assert "<h2>Test faces</h2>" in text and "PublicTest" not in text
 
 
 def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
