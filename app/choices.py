@@ -26,7 +26,7 @@ def model_names(text: str) -> tuple[str, ...]:
 
 
 class MapMethod(StrEnum):
-    """How maps are made: ``cam`` is exact for these networks and the only one whose values are parts of the logits."""
+    """How maps are made: ``cam`` is the only one whose values are parts of the logits, exactly so for a linear head."""
 
     CAM = "cam"
     GRADCAM = "gradcam"

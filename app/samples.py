@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.installation import shipped_folder
+from model.errors import InputError
+from model.expressions import EXPRESSIONS
+from model.files.json_file import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 FOLDER = shipped_folder("static") / "samples"
 MEDIA_TYPE = "image/jpeg"
@@ -70,6 +78,48 @@ def sample_pictures() -> dict[str, bytes]:
     return {name: (FOLDER / about["file"]).read_bytes() for name, about in sample_index().items()}
 
 
+def _known_sample(name: str) -> str:
+    if name not in sample_index():
+        raise ValueError("the gallery has no such picture")
+    return name
+
+
+def _known_expression(name: str) -> str:
+    if name not in ("", *EXPRESSIONS):
+        raise ValueError(f"is none of {', '.join(EXPRESSIONS)}")
+    return name
+
+
+class _Told(BaseModel):
+    """What ``unturned stories`` wrote of one card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    caption: str
+    expression: Annotated[str, AfterValidator(_known_expression)]
+    rule: str
+
+
+class _ToldPicture(_Told):
+    sample: Annotated[str, AfterValidator(_known_sample)]
+    crop: str
+
+
+class _ToldFace(_Told):
+    face: int = Field(ge=0)
+
+
+class _Stories(BaseModel):
+    """The stories' file: sha256 of the ``models`` that it tells of, by the names compared, and its cards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: dict[str, str] = Field(min_length=1)
+    stories: tuple[_ToldPicture, ...] = Field(min_length=1)
+    faces: tuple[_ToldFace, ...] = ()
+
+
 def gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, Card]:
     """The cards by id, the one shown first in front: the stories that ``unturned stories`` wrote for these models, else the bare pictures.
 
@@ -77,27 +127,31 @@ def gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, Card]:
         checkpoint_dir: where the stories lie.
         models: sha256 of the checkpoints behind ``baseline`` and ``ours``; a caption tells what these two do, and is wrong of any other.
     """
-    plain = {name: Card(**about, caption=about["title"]) for name, about in sample_index().items()}
-    told = _stories(checkpoint_dir)
-    if not models or told.get("models") != dict(models):
-        return plain
-    return {story["id"]: _card(story) for story in told["stories"]}
+    told = _stories(checkpoint_dir, models)
+    if told is None:
+        return {name: Card(**about, caption=about["title"]) for name, about in sample_index().items()}
+    return {story.id: Card(**sample_index()[story.sample] | story.model_dump(exclude={"sample"})) for story in told.stories}
 
 
 def face_gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, FaceCard]:
     """The cards that take the place of those of the same ids where the server has the data set; none for other models, too."""
-    told = _stories(checkpoint_dir)
-    if not models or told.get("models") != dict(models):
-        return {}
-    fields = ("face", "caption", "expression", "rule")
-    return {story["id"]: FaceCard(**{name: story[name] for name in fields}) for story in told.get("faces", [])}
+    told = _stories(checkpoint_dir, models)
+    return {} if told is None else {story.id: FaceCard(**story.model_dump(exclude={"id"})) for story in told.faces}
 
 
-def _stories(checkpoint_dir: Path) -> dict[str, Any]:
+def _stories(checkpoint_dir: Path, models: Mapping[str, str]) -> _Stories | None:
+    """What was told of these models; None where nothing was."""
     path = checkpoint_dir / STORIES_FILE
-    return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+    told = _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+    return told if told is not None and told.models == dict(models) else None
 
 
-def _card(story: Mapping[str, str]) -> Card:
-    about = sample_index()[story["sample"]] | {"id": story["id"], "crop": story["crop"]}
-    return Card(**about, caption=story["caption"], expression=story["expression"], rule=story["rule"])
+@lru_cache(maxsize=1)
+def _read(path: Path, _changed: int) -> _Stories | None:
+    """A file's stories, read again when the time of its last change is another; a damaged one is logged and tells nothing."""
+    try:
+        return load_json(path, _Stories, InputError)
+    except InputError as error:
+        told = "the gallery shows its pictures without stories; unturned stories writes the file again"
+        logger.warning(told, extra={"fields": {"reason": str(error)}})
+        return None

@@ -82,8 +82,8 @@ class PictureQuery(BaseModel):
     faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained, largest first.")
     method: MapMethod = Field(
         default=MapMethod.CAM,
-        description="How maps are made. `cam` is exact for these networks; maps of every other method are scaled to 0..1 one by one, "
-        "so that only their shapes compare.",
+        description="How maps are made. `cam` shares out the score, exactly where `map_kind` says so; maps of every other method are "
+        "scaled to 0..1 one by one, so that only their shapes compare.",
     )
     crop: str = Field(
         default="detect",
@@ -170,7 +170,7 @@ class FigureQuery(PictureQuery):
 async def explain(request: Request, query: Annotated[ExplanationQuery, Query()]) -> Response:
     """What models look at on each face of a picture and on its mirror image: raw maps, their agreement, and cues of the minor classes.
 
-    With the method `cam`, each map's mean plus the class's bias is its logit. Nothing of the picture is kept.
+    With the method `cam`, each map's mean plus the class's bias is its logit, of approximate maps about so. Nothing of the picture is kept.
     """
     request_id = request.scope["state"]["request_id"]
 

@@ -160,7 +160,7 @@ def _add_export(subparsers: Subparsers) -> None:
         subparsers,
         "export",
         "write a checkpoint as ONNX, with logits and maps as outputs",
-        "unturned export checkpoints/mek_sf.safetensors mek_sf.onnx",
+        "unturned export checkpoints/cac.safetensors cac.onnx",
     )
     parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
     parser.add_argument("out", type=Path, help="ONNX file to write")

@@ -28,7 +28,10 @@ INTERRUPTED = 130
 def add_train(subparsers: Subparsers) -> None:
     """Mount the command."""
     parser = add_parser(
-        subparsers, "train", "train one method and measure it", "unturned train --method mek_sf --data datasets/ferplus.zip --resume --ship"
+        subparsers,
+        "train",
+        "train one method and measure it",
+        "unturned train --method cac --data datasets/ferplus.zip --results mine --resume",
     )
     parser.add_argument("--method", choices=METHOD_NAMES, required=True, help="training method")
     parser.add_argument("--dataset", choices=("ferplus", "rafdb"), default="ferplus", help="which dataset --data holds [%(default)s]")

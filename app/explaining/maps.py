@@ -36,7 +36,7 @@ class ModelMaps:
 
     @property
     def title(self) -> str:
-        """Name for people: ``ours (mek_sf)`` for an alias, else the checkpoint's name; approximate maps are never without that word."""
+        """Name for people: ``ours (cac)`` for an alias, else the checkpoint's name; approximate maps are never without that word."""
         name = self.name if self.name == self.checkpoint else f"{self.name} ({self.checkpoint})"
         return name if self.map_kind == "exact" else f"{name}, approximate maps"
 

@@ -1,8 +1,8 @@
 """Other maps than the exact one, through pytorch-grad-cam, on the features of one forward pass.
 
-Every method here looks at the last feature map, and the head above it is linear, so the networks need no backward pass and no hooks: a
-stand-in model made for each call holds a copy of the head alone, takes the features as its input, and is what pytorch-grad-cam hooks and
-differentiates. Calls share nothing and may run in any number of threads.
+Every method here looks at the last feature map, so the networks below it need no backward pass and no hooks: a stand-in model made for
+each call holds a copy of the head alone, takes the features as its input, and is what pytorch-grad-cam hooks and differentiates. Calls
+share nothing and may run in any number of threads.
 
 pytorch-grad-cam cuts negative values off and scales each map to 0..1 by its own extremes, so these maps show where, never how much: they
 compare neither between classes nor between models nor between a face and its mirror image.

@@ -129,8 +129,9 @@ def _measured_model(checkpoint: ReferenceCheckpoint, comparison: Comparison) -> 
 def verdict_lines(report: ClaimsReport) -> str:
     """A line a claim, with the verdict for ``ours`` and the differences it rests on."""
     lines = []
+    against = report.models[report.ours].against
     for claim in report.claims:
-        lines.append(f"{claim.statement} {report.ours} against {report.baseline}: {claim.verdict_of(report.ours)}")
+        lines.append(f"{claim.statement} {report.ours} against {against}: {claim.verdict_of(report.ours)}")
         for measure in claim.measures:
             difference = measure.differences[report.ours]
             if measure.decides and difference.value is not None and difference.interval is not None:

@@ -98,7 +98,7 @@ class Comparison:
         )
 
     def verdicts(self, measures: tuple[Measure, ...]) -> dict[str, Verdict]:
-        """A claim's verdict for every model but the baseline, from the measures that decide it."""
+        """A claim's verdict for every model that is set against another, from the measures that decide it."""
         return {name: combine([measure.verdicts[name] for measure in measures if measure.decides]) for name in self.others}
 
     def points(

@@ -36,10 +36,11 @@ class Estimate(_ClaimsRecord):
 
 
 class Measure(_ClaimsRecord):
-    """One figure for every model, and its difference from the baseline (model minus baseline on the same draws of faces).
+    """One figure for every model, and its difference from the plain training that it is set against, on the same draws of faces.
 
     ``better`` is the direction the claim expects; ``decides`` tells whether the claim's verdict rests on this measure, or it is
-    only reported. ``reference`` is what needs no classifier, such as a bare rule. ``verdicts`` has every model but the baseline.
+    only reported. ``reference`` is what needs no classifier, such as a bare rule. ``differences`` and ``verdicts`` have every model that is
+    set against another.
     """
 
     key: str
@@ -76,8 +77,8 @@ class PointSet(_ClaimsRecord):
 class Claim(_ClaimsRecord):
     """One conclusion of the paper's section 3: ``statement`` in this project's words, how it is measured, and what came out.
 
-    ``verdicts`` has every model but the baseline, ``qualifications`` what some of them are to be read with; ``samples`` says how many
-    faces each figure rests on.
+    ``verdicts`` has every model that is set against another, ``qualifications`` what some of them are to be read with; ``samples`` says
+    how many faces each figure rests on.
     """
 
     key: str

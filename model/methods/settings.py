@@ -150,20 +150,24 @@ class ContrastiveConsistencySettings:
         check_pair_share(self.pair_share)
 
 
+# Every method by name, in the order of choices, tables and pages.
 _OF_METHODS: dict[str, type[Any]] = {
+    "baseline": NoSettings,
     "cb": CbSettings,
     "scn": ScnSettings,
+    "bbn": NoSettings,
     "rul": RulSettings,
     "soft": SoftSettings,
     "eac": EacSettings,
     "mek": MekSettings,
     "mek_sf": MekScaleFreeSettings,
     "cac": ContrastiveConsistencySettings,
+    "votes": NoSettings,
     "mek_votes": MekSettings,
 }
+METHOD_NAMES = tuple(_OF_METHODS)
 # Constants that a method had when some recorded runs were done, and the value that left them out.
 _RETIRED: dict[str, dict[str, Any]] = {"cac": {"ensembling": 0.0, "momentum": 0.8}}
-METHOD_NAMES = ("baseline", "cb", "scn", "bbn", "rul", "soft", "eac", "mek", "mek_sf", "cac", "votes", "mek_votes")
 
 
 def find_settings(method: str) -> type[Any]:
@@ -174,7 +178,7 @@ def find_settings(method: str) -> type[Any]:
     """
     if method not in METHOD_NAMES:
         raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHOD_NAMES)}")
-    return _OF_METHODS.get(method, NoSettings)
+    return _OF_METHODS[method]
 
 
 def usual_settings(method: str) -> dict[str, Any]:

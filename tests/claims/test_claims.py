@@ -343,6 +343,13 @@ def test_the_command_writes_a_report_that_is_the_same_each_time(
     assert verdict_lines(report) in capsys.readouterr().out
 
 
+def test_a_verdict_is_told_against_the_model_that_it_was_measured_against() -> None:
+    report = load_claims(Path(__file__).parents[2] / "checkpoints")
+    told = {name: verdict_lines(report.model_copy(update={"ours": name})).splitlines()[0] for name in ("cac", "mek")}
+    assert told["cac"].endswith("cac against baseline: holds")
+    assert told["mek"].endswith("mek against baseline_10: holds, mostly through symmetry")
+
+
 @pytest.mark.dataset
 def test_positives_and_bare_rules_of_the_test_split_are_the_known_ones(ferplus_zip: Path) -> None:
     faces = load_ferplus(ferplus_zip, "test").labelled()
