@@ -86,6 +86,30 @@ def test_the_table_of_three_seeds_has_the_numbers_of_the_result_files(label: str
     ]
 
 
+def baseline(folder: Path, seed: int) -> RunResult:
+    return load_result(result_path(folder, "baseline", "ferplus", "original", seed))
+
+
+def points(better: Accuracies, worse: Accuracies) -> tuple[float, float]:
+    """Differences in per cent: overall, mean."""
+    return 100 * (better.overall - worse.overall), 100 * (better.mean - worse.mean)
+
+
+def test_what_length_is_worth_is_the_difference_of_the_same_seeds() -> None:
+    seeds = sorted(run.seed for run in load_results(THIRTY_EPOCHS) if run.method == "baseline")
+    worth = [points(baseline(THIRTY_EPOCHS, seed).test, baseline(TEN_EPOCHS, seed).test) for seed in seeds]
+    overall, mean = (statistics.fmean(values) for values in zip(*worth, strict=True))
+    for page in (README, REPRODUCTION):
+        assert f"worth {overall:+.1f} overall and {mean:+.1f} mean to plain training" in " ".join(page.split())
+
+
+def test_what_ours_is_ahead_by_is_the_difference_of_the_result_files() -> None:
+    ours = load_result(result_path(THIRTY_EPOCHS, "cac", "ferplus", "original", 1)).test
+    (overall, mean), (overall_of_2, mean_of_2) = (points(ours, baseline(THIRTY_EPOCHS, seed).test) for seed in (1, 2))
+    assert f"{overall:+.1f} overall and {mean:+.1f} mean against plain training" in " ".join(README.split())
+    assert f"it is {overall_of_2:+.1f} overall and {mean_of_2:+.1f} mean" in " ".join(README.split())
+
+
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     for folder in ("static", "checkpoints"):  # as in the repository, but that what it writes is not left there

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from model.claims.report import ClaimsReport, load_claims
 from model.expressions import MINOR_CLASSES
 from model.measuring.results import RESULTS_FOLDER, load_result, result_path
 from model.methods.registry import METHODS
@@ -16,6 +17,18 @@ from model.tables.layout import METHOD_TITLES
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reproduction.md"
 RESULTS = ROOT / "checkpoints" / RESULTS_FOLDER
+# The rows of the table of section 3's conclusions: a measure, and its expression.
+CONCLUSIONS = {
+    "1: flip consistency": ("consistency", None),
+    "its floor: other faces of the predicted class": ("floor", None),
+    "2: AUROC of fear": ("auroc", "fear"),
+    "AUROC of disgust": ("auroc", "disgust"),
+    "fear, within labels": ("within", "fear"),
+    "disgust, within labels": ("within", "disgust"),
+    "3: overlap": ("overlap", None),
+    "overlap of scaled maps": ("minmax_overlap", None),
+    "periphery share of absent classes": ("periphery", None),
+}
 
 
 def constants_of(method: str) -> dict[str, str]:
@@ -67,3 +80,47 @@ def test_the_page_has_the_numbers_of_the_result_files(method: str) -> None:
         *(f"{100 * test.per_class[expression]:.1f}" for expression in MINOR_CLASSES),
         f"{flip.mean:.3f}".removeprefix("0"),
     ]
+
+
+def table_below(title: str) -> list[list[str]]:
+    """The cells of the first table of a section, its heading first, without the line below that."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n### {title}\n")[2]
+    rows = re.findall(r"(?:^\|.*\|\n)+", section, re.MULTILINE)[0].splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in (rows[0], *rows[2:])]
+
+
+def decimals(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.3f}".replace("0.", ".", 1)
+
+
+def conclusion(report: ClaimsReport, key: str, expression: str | None, names: list[str]) -> list[str]:
+    """A measure's cells: each model's value, with the interval of its difference where the measure is no floor."""
+    measures = [measure for claim in report.claims for measure in claim.measures]
+    (measure,) = (measure for measure in measures if (measure.key, measure.expression) == (key, expression))
+    cells = []
+    for name in names:
+        value, difference = measure.models[name].value, measure.differences.get(name)
+        assert value is not None
+        interval = None if difference is None or key == "floor" else difference.interval
+        cells.append(decimals(value) if interval is None else f"{decimals(value)} [{', '.join(decimals(end, '+') for end in interval)}]")
+    return cells
+
+
+def test_the_page_has_the_conclusions_of_the_report() -> None:
+    report = load_claims(ROOT / "checkpoints")
+    heading, *rows = table_below("Do the conclusions of section 3 hold?")
+    names = [cell.strip("`") for cell in heading[1:]]
+    assert {row[0]: row[1:] for row in rows} == {
+        label: conclusion(report, key, expression, names) for label, (key, expression) in CONCLUSIONS.items()
+    }
+    assert {report.models[name].against for name in names[1:]} == {names[0]}
+
+
+def test_the_page_has_the_faithfulness_of_the_report() -> None:
+    measured = load_claims(ROOT / "checkpoints").faithfulness
+    assert measured is not None
+    _, *rows = table_below("Do the maps show what the models use?")
+    assert {row[0].strip("`"): row[1:] for row in rows} == {
+        name: [f"{decimals(road.map.mean)} [{', '.join(map(decimals, road.map.interval))}]", decimals(road.random.mean)]
+        for name, road in measured.models.items()
+    }
