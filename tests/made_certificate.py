@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from model.certifying.report import SECTIONS, Certificate, Line, Section, Step, Verdict
-from model.claims.report import Estimate
 from model.expressions import EXPRESSIONS
+from model.measuring.estimate import Estimate
 
 NOTE = "<b>not markup</b>"
 

@@ -21,7 +21,8 @@ from model.claims.report import CLAIMS_FILE, ClaimsError, ClaimsReport, load_cla
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.claims.report import Claim, Estimate, FaceMean, Faithfulness, Measure, PointSet
+    from model.claims.report import Claim, FaceMean, Faithfulness, Measure, PointSet
+    from model.measuring.estimate import Estimate
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 data_router = APIRouter(include_in_schema=False)  # what the page's script fetches: it reads problems as JSON

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from model.certifying.report import Line, Section, Step, Verdict
-from model.claims.report import Estimate
-from model.measuring.bootstrap import Floats, class_mean, draw_counts, percentile_interval, weighted_mean
-
-
-def estimate(values: Floats) -> Estimate:
-    """The mean of values (N,) over the faces, or of (N, L) over faces and then classes, with its interval; NaN marks undefined ones."""
-    statistic = weighted_mean if values.ndim == 1 else class_mean
-    whole = float(statistic(values, np.ones((1, len(values))))[0])
-    drawn = np.concatenate([statistic(values, counts) for counts in draw_counts(len(values))])
-    return Estimate(value=None if np.isnan(whole) else whole, interval=percentile_interval(drawn))
+from model.measuring.bootstrap import Floats, mean_with_interval
+from model.measuring.estimate import Estimate
 
 
 def judge(margin: Estimate) -> Verdict:
@@ -43,8 +33,8 @@ def judged_line(
     note: str = "",
     steps: tuple[Step, ...] = (),
 ) -> Line:
-    """A line of values by face (N,), or by face and class (N, L): see :func:`estimate`."""
-    judged = estimate(margin)
+    """A line of values by face (N,), or by face and class (N, L): see :func:`model.measuring.bootstrap.mean_with_interval`."""
+    judged = mean_with_interval(margin)
     return Line(
         key=key,
         section=section,
@@ -53,11 +43,11 @@ def judged_line(
         source=source,
         rule=rule,
         chance_title=chance_title,
-        figure=estimate(figure),
-        chance=estimate(chance),
+        figure=mean_with_interval(figure),
+        chance=mean_with_interval(chance),
         margin=judged,
         verdict=judge(judged),
-        known_bad=None if known_bad is None else estimate(known_bad),
+        known_bad=None if known_bad is None else mean_with_interval(known_bad),
         note=note,
         steps=steps,
     )

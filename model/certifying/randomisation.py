@@ -20,10 +20,10 @@ from scipy.stats import entropy, rankdata
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.certifying.judging import estimate, judged_line
+from model.certifying.judging import judged_line
 from model.certifying.report import Line, Step
 from model.certifying.sample import Classifier, Sample, told
-from model.measuring.bootstrap import Floats
+from model.measuring.bootstrap import Floats, mean_with_interval
 from model.measuring.shuffling import shuffle
 
 GROUP = 10  # faces that share random weights
@@ -148,7 +148,8 @@ def _similarity_line(own: _Cascade, bad: Floats, chance: Floats) -> Line:
         margin=(bad + chance) / 2 - steps[-1],
         known_bad=bad,
         steps=tuple(
-            Step(layers=count, lowest=name, similarity=estimate(values)) for (count, name), values in zip(own.names, steps, strict=True)
+            Step(layers=count, lowest=name, similarity=mean_with_interval(values))
+            for (count, name), values in zip(own.names, steps, strict=True)
         ),
     )
 

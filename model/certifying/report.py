@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.claims.report import Estimate
 from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
+from model.measuring.estimate import Estimate
 
 FOLDER = "certificates"  # beside the checkpoint
 FACES = 140  # looked at, unless the user says otherwise

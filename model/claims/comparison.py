@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.claims.report import Estimate, Measure, PointSet, Verdict, combine, decide
-from model.measuring.bootstrap import Floats, Labels, percentile_interval
+from model.claims.report import Measure, PointSet, Verdict, combine, decide
+from model.measuring.bootstrap import Floats, Labels, with_interval
 from model.measuring.mirror import MirrorFigures
 
 POINT_DECIMALS = 4
@@ -83,14 +83,14 @@ class Comparison:
         values = {name: float(statistic(figures, whole)[0]) for name, figures in self.figures.items()}
         drawn = {name: np.concatenate([statistic(figures, counts) for counts in self.draws]) for name, figures in self.figures.items()}
         pairs = {name: self.peer(name) for name in self.others}
-        differences = {name: _estimate(values[name] - values[peer], drawn[name] - drawn[peer]) for name, peer in pairs.items()}
+        differences = {name: with_interval(values[name] - values[peer], drawn[name] - drawn[peer]) for name, peer in pairs.items()}
         return Measure(
             key=key,
             title=title,
             expression=expression,
             better=better,
             decides=decides,
-            models={name: _estimate(values[name], drawn[name]) for name in values},
+            models={name: with_interval(values[name], drawn[name]) for name in values},
             differences=differences,
             verdicts={name: decide(difference, better) for name, difference in differences.items()},
             reference=None if np.isnan(reference_value) else reference_value,
@@ -122,7 +122,3 @@ class Comparison:
             marked=None if marked is None else tuple(marked[1][faces].tolist()),
             marked_title=None if marked is None else marked[0],
         )
-
-
-def _estimate(value: float, drawn: Floats) -> Estimate:
-    return Estimate(value=None if np.isnan(value) else value, interval=percentile_interval(drawn))

@@ -6,18 +6,18 @@ Rates and correlations are fractions; faces are numbered as in the labelled face
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
+from model.measuring.estimate import Estimate, Number
 
 CLAIMS_FILE = "claims.json"  # in the folder of the checkpoints
 
 Verdict = Literal["holds", "does not hold", "undecided"]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ClaimsError(InputError):
@@ -26,13 +26,6 @@ class ClaimsError(InputError):
 
 class _ClaimsRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_ClaimsRecord):
-    """A figure and its 95% interval from the bootstrap over the faces; null where it is undefined."""
-
-    value: Number | None
-    interval: tuple[Number, Number] | None
 
 
 class Measure(_ClaimsRecord):

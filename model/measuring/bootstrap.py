@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from model.measuring.estimate import Estimate
+
 DRAWS = 2000
 CHUNK = 250  # draws held at a time
 SEED = 20231030
@@ -78,6 +80,18 @@ def accuracy_intervals(correct: Floats, labels: Labels) -> list[dict[str, Interv
     joined = {name: np.concatenate([each[name] for each in drawn]) for name in drawn[0]}
     columns = [{name: percentile_interval(values[:, column]) for name, values in joined.items()} for column in range(correct.shape[1])]
     return [{name: interval for name, interval in each.items() if interval is not None} for each in columns]
+
+
+def with_interval(value: float, drawn: Floats) -> Estimate:
+    """A statistic of all faces, NaN where undefined, with the interval of its values over the draws ``(R,)``."""
+    return Estimate(value=None if np.isnan(value) else value, interval=percentile_interval(drawn))
+
+
+def mean_with_interval(values: Floats) -> Estimate:
+    """The mean of values (N,) over the faces, or of (N, L) over faces and then classes, with its interval; NaN marks undefined ones."""
+    statistic = weighted_mean if values.ndim == 1 else class_mean
+    drawn = np.concatenate([statistic(values, counts) for counts in draw_counts(len(values))])
+    return with_interval(float(statistic(values, np.ones((1, len(values))))[0]), drawn)
 
 
 def mean_intervals(values: Floats) -> list[Interval | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
@@ -14,15 +13,7 @@ from tqdm import tqdm
 from model.classifier import ExpressionClassifier
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
-from model.measuring.bootstrap import (
-    Floats,
-    accuracy_intervals,
-    class_mean,
-    draw_counts,
-    mean_intervals,
-    percentile_interval,
-    weighted_mean,
-)
+from model.measuring.bootstrap import Floats, accuracy_intervals, mean_intervals, mean_with_interval
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
 from model.measuring.results import (
     Accuracies,
@@ -31,7 +22,6 @@ from model.measuring.results import (
     Intervals,
     MirrorMetrics,
     Predictions,
-    SplitMean,
     SplitMetrics,
     TwoViews,
 )
@@ -168,18 +158,12 @@ def _frontier(logits: Tensor, labels: Tensor, prior: Tensor) -> tuple[FrontierPo
 
 def _mirror_metrics(figures: MirrorFigures) -> MirrorMetrics:
     return MirrorMetrics(
-        own_symmetry=_mean(figures.symmetry, class_mean),
-        other_faces=_mean(figures.floor, class_mean),
-        own_mirror_found=_mean(figures.found, class_mean),
-        changed_answers=_mean(figures.changed, weighted_mean),
-        total_variation=_mean(figures.variation, weighted_mean),
+        own_symmetry=mean_with_interval(figures.symmetry),
+        other_faces=mean_with_interval(figures.floor),
+        own_mirror_found=mean_with_interval(figures.found),
+        changed_answers=mean_with_interval(figures.changed),
+        total_variation=mean_with_interval(figures.variation),
     )
-
-
-def _mean(values: Floats, statistic: Callable[[Floats, Floats], Floats]) -> SplitMean:
-    whole = float(statistic(values, np.ones((1, len(values))))[0])
-    drawn = np.concatenate([statistic(values, counts) for counts in draw_counts(len(values))])
-    return SplitMean(value=None if np.isnan(whole) else whole, interval=percentile_interval(drawn))
 
 
 def _accuracy_intervals(predicted: Tensor, labels: Tensor) -> Intervals:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from model.expressions import EXPRESSIONS
-from model.measuring.results import MirrorMetrics, SplitMean, SplitMetrics
+from model.measuring.estimate import Estimate
+from model.measuring.results import MirrorMetrics, SplitMetrics
 
 
 def metrics_report(name: str, split: str, metrics: SplitMetrics) -> str:
@@ -44,7 +45,7 @@ def _two_view_lines(metrics: SplitMetrics) -> list[str]:
 def _mirror_lines(mirror: MirrorMetrics | None) -> list[str]:
     if mirror is None:
         return []
-    measures: dict[str, SplitMean] = {
+    measures: dict[str, Estimate] = {
         "correlation of a map with its own mirror image": mirror.own_symmetry,
         "with the mirror image's map of another face of the same predicted class": mirror.other_faces,
         "share of maps that find their own mirror image among 100": mirror.own_mirror_found,

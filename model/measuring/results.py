@@ -18,6 +18,7 @@ from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
+from model.measuring.estimate import Estimate
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
 TRIALS_FOLDER = "trials"  # inside the folder of the results
@@ -71,13 +72,6 @@ class Intervals(_ResultRecord):
     flip_consistency: dict[str, tuple[Correlation, Correlation] | None] | None = None
 
 
-class SplitMean(_ResultRecord):
-    """A mean over the faces of a split, of correlations or shares, with its 95% bootstrap interval; null where it is nowhere defined."""
-
-    value: Correlation | None
-    interval: tuple[Correlation, Correlation] | None
-
-
 class MirrorMetrics(_ResultRecord):
     """What is read beside flip consistency, as :class:`model.measuring.mirror.MirrorFigures` defines it.
 
@@ -86,11 +80,11 @@ class MirrorMetrics(_ResultRecord):
     are means over the faces: the share whose prediction changes in the mirror, and the total variation of the two answers.
     """
 
-    own_symmetry: SplitMean
-    other_faces: SplitMean
-    own_mirror_found: SplitMean
-    changed_answers: SplitMean
-    total_variation: SplitMean
+    own_symmetry: Estimate
+    other_faces: Estimate
+    own_mirror_found: Estimate
+    changed_answers: Estimate
+    total_variation: Estimate
 
 
 class FrontierPoint(_ResultRecord):

@@ -14,13 +14,12 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from model.certifying.completeness import completeness_line
-from model.certifying.judging import estimate, judge
+from model.certifying.judging import judge
 from model.certifying.mirror import mirror_lines
 from model.certifying.perturbation import area, faithfulness_lines, probability_curves
 from model.certifying.randomisation import cascade, complexity, edges, randomisation_lines, similarity
 from model.certifying.regions import ACTION_UNITS, PROTOTYPES, expression_area, mass_share, region_lines
 from model.certifying.sample import Classifier, Sample, attention_maps, balanced_sample
-from model.claims.report import Estimate
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.data.ferplus import FaceSet
 from model.expressions import EXPRESSIONS
@@ -28,6 +27,7 @@ from model.geometry import ferplus_geometry
 from model.importing.integrated import ImportedClassifier, IntegratedHead
 from model.maps.face_regions import PERIPHERY, PLACES
 from model.maps.measures import centred
+from model.measuring.estimate import Estimate
 from model.networks import Grid
 from model.preprocessing import network_input
 
@@ -275,9 +275,3 @@ def test_expressions_are_as_frequent_as_they_can_be() -> None:
 )
 def test_the_margin_alone_decides(interval: tuple[float, float] | None, verdict: str) -> None:
     assert judge(Estimate(value=0.1, interval=interval)) == verdict
-
-
-def test_an_estimate_leaves_out_what_is_undefined() -> None:
-    assert estimate(np.array([1.0, 3.0, np.nan])).value == 2.0
-    assert estimate(np.array([[1.0, 5.0], [3.0, np.nan]])).value == 3.5  # class by class, then over the classes
-    assert estimate(np.array([np.nan])) == Estimate(value=None, interval=None)

@@ -19,10 +19,11 @@ from model.checkpoints import Checkpoint
 from model.claims.command import figures_of, model_figures, run_claims, verdict_lines, with_shuffled_weights
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
-from model.claims.report import ClaimsError, Estimate, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
+from model.claims.report import ClaimsError, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
 from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import draw_counts
+from model.measuring.estimate import Estimate
 from model.measuring.mirror import MirrorFigures, SplitOutputs, partners
 from model.reference import ReferenceCheckpoint
 from tests.made_checkpoints import make_metadata, quarter_geometry, random_classifier

@@ -9,8 +9,9 @@ import pytest
 from app.explaining.mirror_floor import mirror_floor
 from app.settings import Settings
 from model.certifying.report import Line, certificate_path, save_certificate
-from model.claims.report import CLAIMS_FILE, Estimate, save_claims
+from model.claims.report import CLAIMS_FILE, save_claims
 from model.importing.metadata import ImportedCheckpoint
+from model.measuring.estimate import Estimate
 from tests.made_certificate import made_certificate, made_line
 from tests.made_imports import PUBLISHED, make_metadata
 from tests.pages.test_pages import make_report

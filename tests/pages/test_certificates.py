@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.pages.certificates import certificate_file
 from model.certifying.report import Certificate, certificate_path, save_certificate
-from model.claims.report import Estimate
+from model.measuring.estimate import Estimate
 from tests.made_certificate import NOTE, made_certificate, made_line
 from tests.made_imports import write_random_import
 from tests.pages.test_pages import make_client

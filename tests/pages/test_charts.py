@@ -7,7 +7,8 @@ import re
 import pytest
 
 from app.pages.charts import ComparedChange, change_plot, interval_plot, scatter_plot, tick_text, tick_values
-from model.claims.report import Estimate, Measure, PointSet
+from model.claims.report import Measure, PointSet
+from model.measuring.estimate import Estimate
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,9 @@ from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
 from model.checkpoints import Checkpoint
-from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Estimate, Measure, MeasuredModel, PointSet, Verdict, save_claims
+from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.expressions import EXPRESSIONS
+from model.measuring.estimate import Estimate
 from model.methods.registry import METHODS
 from tests.api_calls import code
 from tests.live_server import ROOT
