@@ -25,6 +25,7 @@ from model.findings.confident_learning import Floats, Labels, doubt, inverse_mar
 from model.findings.cross_fit import cross_fitted, features_of, folds_of
 from model.findings.duplicates import NEAR, exact_groups, linked_groups, near_pairs
 from model.findings.faces import AuditedFaces, read_audited_faces
+from model.maps.measures import total_variation
 from model.measuring.bootstrap import draw_counts, percentile_interval, weighted_mean
 from model.measuring.ranking import auroc, precision_at
 
@@ -179,7 +180,7 @@ def mirror_table(audited: AuditedFaces, splits: Mapping[str, Faces]) -> str:
     rows = []
     for split, faces in splits.items():
         face, mirror = audited.face[faces.rows], audited.mirror[faces.rows]
-        changed, variation = face.argmax(1) != mirror.argmax(1), np.abs(face - mirror).sum(1) / 2
+        changed, variation = face.argmax(1) != mirror.argmax(1), total_variation(face, mirror)
         wrong = (face.argmax(1) != faces.labels).astype(np.float64)
         values = (np.where(changed, wrong, np.nan), np.where(changed, np.nan, wrong))
         share, of_changed, of_others = (_mean(each) for each in (changed.astype(np.float64), *values))

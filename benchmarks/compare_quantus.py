@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from model.certifying.perturbation import probability_curves
 from model.certifying.randomisation import BINS, complexity, similarity
-from model.certifying.regions import expression_area, mass_share
+from model.certifying.regions import expression_area
 from model.claims.faithfulness import pixel_ranks
+from model.maps.measures import mass_share
 from model.measuring.bootstrap import Floats
 
 RESULT = Path(__file__).parent / "results" / "quantus.json"

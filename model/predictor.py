@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Faces = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+MapKind = Literal["exact", "approximate"]  # exact: each logit is the mean of its map plus the bias
 
 
 class Answer(NamedTuple):

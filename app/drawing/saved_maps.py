@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explaining.maps import ExplainedFaces, FaceMaps, Floats, MapKind, ModelMaps, Picture
+from app.explaining.maps import ExplainedFaces, FaceMaps, Floats, ModelMaps, Picture
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.networks import Grid
+from model.predictor import MapKind
 
 FILE_FORMAT = "unturned-maps-1"
 MAX_FILE_BYTES = 64 << 20  # unpacked; forty faces with nine models take 3 MB

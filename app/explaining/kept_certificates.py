@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from model.certifying.report import certificate_path, load_certificate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.settings import Settings
@@ -36,13 +37,18 @@ def read_certificate(path: Path) -> Certificate:
     return _read(path, path.stat().st_mtime_ns)
 
 
-def kept_certificate(settings: Settings, checkpoint: AnyCheckpoint) -> Certificate | None:
+def kept_certificate(
+    settings: Settings, checkpoint: AnyCheckpoint, read: Callable[[Path], Certificate] = read_certificate
+) -> Certificate | None:
     """That of this very file; None where there is none.
+
+    Args:
+        read: reads a file, and tells one that is damaged in the caller's way.
 
     Raises:
         CertificateError: one of its name cannot be read.
     """
-    kept = map(read_certificate, certificate_files(settings, checkpoint.name))
+    kept = map(read, certificate_files(settings, checkpoint.name))
     return next((certificate for certificate in kept if certificate.sha256 == checkpoint.sha256), None)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.networks import Grid
+from model.predictor import MapKind
 
 ORIGINAL, FLIPPED = 0, 1  # positions on the first axis of logits and maps
 
-MapKind = Literal["exact", "approximate"]
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]  # grey (H, H) or RGB (H, W, 3)
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.pages.results import Files
-    from model.tables.changes import Change, LengthOfRun, MethodChanges
+    from model.tables.by_face import Change
+    from model.tables.changes import LengthOfRun, MethodChanges
 
 MEASURES = {"overall": "Overall accuracy", "mean": "Mean accuracy of the classes"}
 SHORT_TITLES = {"mek": "MEK, the paper's", "cac": "Contrastive"}

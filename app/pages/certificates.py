@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import ErrorCode, Problem, unusable_file
-from app.explaining.kept_certificates import certificate_files, model_folders, read_certificate
+from app.explaining.kept_certificates import certificate_files, kept_certificate, model_folders, read_certificate
 from app.explaining.service import service_of
 from app.numbers import decimal, measured
 from app.pages.charts import step_plot
@@ -70,9 +70,9 @@ def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     Raises:
         Problem: ``internal_error`` for a file that cannot be used.
     """
-    of_this_name = [_read(path) for path in certificate_files(settings, checkpoint.name)]
-    found = next((each for each in of_this_name if each.sha256 == checkpoint.sha256), None)
-    missing = "Its certificate is that of another file with this name; measure it again with" if of_this_name else "Not certified; run"
+    found = kept_certificate(settings, checkpoint, _read)
+    another = bool(certificate_files(settings, checkpoint.name))
+    missing = "Its certificate is that of another file with this name; measure it again with" if another else "Not certified; run"
     file = f"{checkpoint.name}.safetensors"
     its_folder = next((folder.name for folder in model_folders(settings) if (folder / file).is_file()), "checkpoints")
     command = f"unturned certify {its_folder}/{file} --data FERPLUS"

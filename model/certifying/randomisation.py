@@ -23,13 +23,13 @@ from torch.nn import functional as F
 from model.certifying.judging import judged_line
 from model.certifying.report import Line, Step
 from model.certifying.sample import Classifier, Sample, told
+from model.maps.measures import ratio
 from model.measuring.bootstrap import Floats, mean_with_interval
 from model.measuring.shuffling import shuffle
 
 GROUP = 10  # faces that share random weights
 STEPS = 10  # at which the maps are looked at, of however many layers
 BINS = 100  # of the histogram whose entropy is a map's complexity
-FLAT = 1e-6
 SIMILARITY_RULE = "pass: with all layers random, the similarity is nearer to random maps' than to the edge detector's (below their middle)"
 COMPLEXITY_RULE = "pass: the maps of the model of random weights are more complex than its own (the rise is above 0)"
 
@@ -70,7 +70,7 @@ def similarity(maps: Floats, others: Floats) -> Floats:
     first, second = (rankdata(values.reshape(len(values), -1), axis=1) for values in (maps, others))
     first, second = first - first.mean(1, keepdims=True), second - second.mean(1, keepdims=True)
     spread = np.sqrt(np.square(first).sum(1) * np.square(second).sum(1))
-    correlation: Floats = np.divide((first * second).sum(1), spread, out=np.full(len(maps), np.nan), where=spread > FLAT)
+    correlation: Floats = ratio((first * second).sum(1), spread)
     return np.abs(correlation)
 
 

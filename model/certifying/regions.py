@@ -16,8 +16,7 @@ from model.certifying.sample import Sample
 from model.expressions import EXPRESSIONS
 from model.geometry import FACE_SIZE, ferplus_geometry
 from model.maps.face_regions import fit_template
-from model.maps.measures import centred
-from model.measuring.bootstrap import Floats
+from model.maps.measures import centred, mass_share
 
 # Where each action unit moves the skin (Ekman and Friesen, Facial Action Coding System, 1978), in the names of `model.maps.face_regions`,
 # "left" and "right" left out.
@@ -64,14 +63,6 @@ def expression_area(expression: str) -> NDArray[np.bool_]:
 
 def _sideless(place: str) -> str:
     return place.removeprefix("left ").removeprefix("right ")
-
-
-def mass_share(maps: Floats, area: NDArray[np.bool_]) -> Floats:
-    """Part of each map's positive mass ``(N, H, W)`` inside the area ``(H, W)``, (N,), 0 to 1; NaN for a map without any."""
-    mass = np.maximum(maps, 0.0)
-    whole = mass.sum((1, 2))
-    share: Floats = np.divide((mass * area).sum((1, 2)), whole, out=np.full(len(maps), np.nan), where=whole > 0)
-    return share
 
 
 def region_lines(sample: Sample, seed: int) -> Iterator[Line]:

@@ -15,6 +15,7 @@ from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
 from model.measuring.estimate import Estimate
+from model.predictor import MapKind
 
 FOLDER = "certificates"  # beside the checkpoint
 FACES = 140  # looked at, unless the user says otherwise
@@ -84,7 +85,7 @@ class Certificate(_CertificateRecord):
     checkpoint: str
     sha256: str
     network: str
-    maps: Literal["exact", "approximate"]
+    maps: MapKind
     dataset: str
     split: str
     faces: int

@@ -12,6 +12,7 @@ from model.findings.confident_learning import Floats, label_issues
 from model.findings.duplicates import BITS, exact_groups, linked_groups, near_pairs
 from model.findings.faces import UNLABELLED, AuditedFaces
 from model.findings.issues import Issue
+from model.maps.measures import total_variation
 
 KINDS = {
     "label": "The label is probably wrong.",
@@ -73,7 +74,7 @@ def mirror_changes(faces: AuditedFaces) -> Iterator[Issue]:
     rows = np.flatnonzero(faces.usable)
     face, mirror = faces.face[rows], faces.mirror[rows]
     here, there = face.argmax(1), mirror.argmax(1)
-    variation = np.abs(face - mirror).sum(1) / 2
+    variation = total_variation(face, mirror)
     changed = np.flatnonzero(here != there)
     for index in changed[np.argsort(-variation[changed], kind="stable")]:
         one, other = here[index], there[index]

@@ -12,9 +12,9 @@ from model.checkpoints import Checkpoint, Name, Number, Text, metadata_text, rea
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import FaceGeometry
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid
+from model.predictor import MapKind
 
 Colour = Literal["rgb", "bgr", "grey"]
-MapKind = Literal["exact", "approximate"]
 Triple = tuple[float, float, float]
 CONTEMPT = "contempt"  # the eighth class of some data sets; its logit is not served
 

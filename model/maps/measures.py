@@ -150,15 +150,25 @@ def minmax_overlap(maps: Floats) -> Floats:
 
 def _intersections(masses: Floats) -> Floats:
     flat = masses.reshape(*masses.shape[:-2], -1)
-    shares = _ratio(flat, flat.sum(-1, keepdims=True))
+    shares = ratio(flat, flat.sum(-1, keepdims=True))
     # one class against all at a time: the array of all pairs would be L times larger
     rows = [np.minimum(shares[..., [k], :], shares).sum(-1) for k in range(shares.shape[-2])]
     return np.stack(rows, -2)
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    """``part / whole``; NaN where there is no mass."""
+def ratio(part: Floats, whole: Floats) -> NDArray[Any]:
+    """``part / whole``; NaN where the whole is 0."""
     return np.asarray(part / np.where(whole == 0, np.nan, whole))
+
+
+def mass_share(maps: Floats, inside: NDArray[Any]) -> NDArray[Any]:
+    """Part of each map's positive mass ``(..., h, w)`` that lies inside, ``(...)``, 0 to 1; NaN for a map without any.
+
+    Args:
+        inside: ``(h, w)``, the part of each cell that is inside, 0..1.
+    """
+    mass = np.maximum(maps, 0.0)
+    return ratio((mass * inside).sum(CELLS), mass.sum(CELLS))
 
 
 def periphery_share(maps: Floats, area: Floats, outside: Floats) -> Floats:
@@ -171,9 +181,8 @@ def periphery_share(maps: Floats, area: Floats, outside: Floats) -> Floats:
         area: ``(h, w)`` area that each cell stands for.
         outside: ``(h, w)`` part of that area outside the inner face, 0..1 (both from :func:`model.maps.inner_face.inner_face_cover`).
     """
-    mass = np.maximum(maps, 0) * area
     uniform = (area * outside).sum() / area.sum()
-    return np.asarray(_ratio((mass * outside).sum(CELLS), mass.sum(CELLS)) - uniform)
+    return np.asarray(mass_share(maps * area, outside) - uniform)
 
 
 class Cues(NamedTuple):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.maps.measures import ratio
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -26,7 +28,7 @@ def auroc(scores: Floats, positive: Bools, counts: Floats) -> Floats:
     positives, negatives = _by_score(scores, positive, counts)
     below = np.cumsum(negatives, axis=1) - negatives / 2
     pairs = positives.sum(1) * negatives.sum(1)
-    return _ratio((positives * below).sum(1), pairs)
+    return ratio((positives * below).sum(1), pairs)
 
 
 def average_precision(scores: Floats, positive: Bools, counts: Floats) -> Floats:
@@ -37,7 +39,7 @@ def average_precision(scores: Floats, positive: Bools, counts: Floats) -> Floats
     positives, negatives = (part[:, ::-1] for part in _by_score(scores, positive, counts))
     found, passed = np.cumsum(positives, axis=1), np.cumsum(positives + negatives, axis=1)
     precision = np.divide(found, passed, out=np.zeros_like(found), where=passed > 0)
-    return _ratio((positives * precision).sum(1), positives.sum(1))
+    return ratio((positives * precision).sum(1), positives.sum(1))
 
 
 def auroc_within(scores: Floats, positive: Bools, groups: NDArray[np.int64], counts: Floats) -> Floats:
@@ -52,7 +54,7 @@ def auroc_within(scores: Floats, positive: Bools, groups: NDArray[np.int64], cou
         weight = np.where(np.isnan(area), 0.0, counts[:, members & positive].sum(1))
         total += weight * np.nan_to_num(area)
         weights += weight
-    return _ratio(total, weights)
+    return ratio(total, weights)
 
 
 def precision_at(scores: Floats, positive: Bools, counts: Floats, first: int) -> Floats:
@@ -63,7 +65,7 @@ def precision_at(scores: Floats, positive: Bools, counts: Floats, first: int) ->
     order = np.argsort(-scores, kind="stable")
     drawn = counts[:, order]
     taken = np.clip(first - (np.cumsum(drawn, axis=1) - drawn), 0, drawn)
-    return _ratio((taken * positive[order]).sum(1), taken.sum(1))
+    return ratio((taken * positive[order]).sum(1), taken.sum(1))
 
 
 def _by_score(scores: Floats, positive: Bools, counts: Floats) -> tuple[Floats, Floats]:
@@ -75,7 +77,3 @@ def _by_score(scores: Floats, positive: Bools, counts: Floats) -> tuple[Floats, 
         np.add.reduceat(sorted_counts * sorted_positive, starts, axis=1),
         np.add.reduceat(sorted_counts * ~sorted_positive, starts, axis=1),
     )
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

@@ -12,12 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from model.errors import InputError, make_folder
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
+from model.measuring.bootstrap import Floats, Labels
 from model.measuring.estimate import Estimate
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
@@ -143,11 +145,26 @@ class Predictions(_ResultRecord):
             raise ValueError(f"{len(self.labels)} labels and {len(self.predicted)} predictions")
         return self
 
+    @property
+    def label_indices(self) -> Labels:
+        """The labels as integers, (N,)."""
+        return _integers(self.labels)
+
+    @property
+    def right(self) -> Floats:
+        """1 where the prediction is the label, else 0, (N,)."""
+        right: Floats = (self.label_indices == _integers(self.predicted)).astype(np.float64)
+        return right
+
     def counts(self) -> Confusion:
         """The confusion matrix of these predictions."""
         pairs = Counter(zip(self.labels, self.predicted, strict=True))
         digits = [str(index) for index in range(len(EXPRESSIONS))]
         return tuple(tuple(pairs[label, said] for said in digits) for label in digits)
+
+
+def _integers(digits: str) -> Labels:
+    return np.array([int(digit) for digit in digits])
 
 
 class Machine(_ResultRecord):

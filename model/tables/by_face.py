@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.measuring.bootstrap import Floats, Labels, accuracy_intervals, drawn_accuracies
+from model.measuring.bootstrap import Floats, Interval, Labels, accuracy_intervals, drawn_accuracies
 from model.measuring.results import Predictions, RunResult
 from model.tables.layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol, in_per_cent, seeds_text
+
+
+@dataclass(frozen=True)
+class Change:
+    """Points gained or lost, and their 95% interval over the test faces; None for a printed figure, which has none."""
+
+    points: float
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class _Comparison:
 
     def changes(self) -> Floats:
         """(seeds, N): 1 where only the method names a face right, -1 where only plain training does, else 0."""
-        return np.stack([_right(method) - _right(plain) for method, plain in self.pairs])
+        return np.stack([method.right - plain.right for method, plain in self.pairs])
 
 
 def difference_table(results: Sequence[RunResult]) -> Table:
@@ -36,7 +44,7 @@ def difference_table(results: Sequence[RunResult]) -> Table:
     rows: dict[str, list[Row]] = {comparison.protocol: [] for comparison in comparisons}
     for labels in dict.fromkeys(comparison.labels for comparison in comparisons):
         of_split = [comparison for comparison in comparisons if comparison.labels == labels]
-        for comparison, row in zip(of_split, _rows(of_split, _digits(labels)), strict=True):
+        for comparison, row in zip(of_split, _rows(of_split), strict=True):
             rows[comparison.protocol].append(row)
     notes = (
         "Overall and mean accuracy less those of plain training with the same data and seed, in points; with several seeds, their mean.",
@@ -68,27 +76,30 @@ def _comparisons(results: Sequence[RunResult]) -> tuple[list[_Comparison], int]:
     return comparisons, left_out
 
 
-def _rows(comparisons: Sequence[_Comparison], labels: Labels) -> list[Row]:
-    """Rows of comparisons on one test split, all on one set of draws; ``labels`` (N,)."""
-    changes = [comparison.changes() for comparison in comparisons]
-    gains = np.stack([change.mean(0) for change in changes], axis=1)
-    differences = drawn_accuracies(gains, labels, np.ones((1, len(labels))))
+def accuracy_changes(gains: Floats, labels: Labels) -> list[dict[str, Change]]:
+    """Change of overall and mean accuracy for every column of ``gains`` (N, K), all on one set of draws.
+
+    Args:
+        gains: what a method names right, 1 or 0, less what plain training does; with several seeds, their mean.
+        labels: ``(N,)``.
+    """
+    whole = drawn_accuracies(gains, labels, np.ones((1, len(labels))))
+    return [
+        {name: Change(100 * float(whole[name][0, column]), in_per_cent(interval)) for name, interval in intervals.items()}
+        for column, intervals in enumerate(accuracy_intervals(gains, labels))
+    ]
+
+
+def _rows(comparisons: Sequence[_Comparison]) -> list[Row]:
+    """Rows of comparisons on one test split."""
+    of_faces = [comparison.changes() for comparison in comparisons]
+    labels = comparisons[0].pairs[0][0].label_indices
+    found = accuracy_changes(np.stack([of_seeds.mean(0) for of_seeds in of_faces], axis=1), labels)
     rows = []
-    for place, (comparison, intervals) in enumerate(zip(comparisons, accuracy_intervals(gains, labels), strict=True)):
+    for comparison, of_seeds, changes in zip(comparisons, of_faces, found, strict=True):
         seeds = len(comparison.pairs)
-        values = [
-            Value(100 * float(difference[0, place]), interval=in_per_cent(intervals[name])) for name, difference in differences.items()
-        ]
-        counts = [Value(float((changes[place] == sign).sum()) / seeds, decimals=int(seeds > 1)) for sign in (1, -1)]
+        values = [Value(change.points, interval=change.interval) for change in changes.values()]
+        counts = [Value(float((of_seeds == sign).sum()) / seeds, decimals=int(seeds > 1)) for sign in (1, -1)]
         label = f"{METHOD_TITLES[comparison.method]}, {seeds_text(comparison.seeds)}"
         rows.append(Row(label, "here", (*values, *counts)))
     return rows
-
-
-def _right(predictions: Predictions) -> Floats:
-    right: Floats = (_digits(predictions.labels) == _digits(predictions.predicted)).astype(np.float64)
-    return right
-
-
-def _digits(text: str) -> Labels:
-    return np.array([int(digit) for digit in text])

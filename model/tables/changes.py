@@ -9,22 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from model.data.protocols import ORIGINAL
-from model.measuring.bootstrap import SEED, Floats, Interval, Labels, accuracy_intervals
+from model.measuring.bootstrap import SEED, Floats, Labels
 from model.measuring.results import RunResult, load_other_protocols, load_results
 from model.paper import paper_tables
-from model.tables.layout import METHOD_TITLES, PLAIN, in_per_cent
+from model.tables.by_face import Change, accuracy_changes
+from model.tables.layout import METHOD_TITLES, PLAIN
 from model.tables.tables import prevailing_protocol
 
 TABLE = 3  # the one that is printed with plain training
 MEASURES = ("overall", "mean")
-
-
-@dataclass(frozen=True)
-class Change:
-    """Points gained or lost, and their 95% interval over the test faces; None for a printed figure, which has none."""
-
-    points: float
-    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -80,13 +73,10 @@ def changes_from_plain(runs: Sequence[RunResult]) -> LengthOfRun:
     gains = np.stack(
         [np.mean([faces.of(own) - faces.of(plain) for own, plain in of_method], axis=0) for of_method in pairs.values()], axis=1
     )
-    intervals = accuracy_intervals(gains, labels)
+    changes = zip(pairs.items(), accuracy_changes(gains, labels), strict=True)
     return LengthOfRun(
         protocol.epochs,
-        tuple(
-            MethodChanges(method, _changes(of_method, interval), tuple(own.seed for own, _ in of_method))
-            for (method, of_method), interval in zip(pairs.items(), intervals, strict=True)
-        ),
+        tuple(MethodChanges(method, change, tuple(own.seed for own, _ in of_method)) for (method, of_method), change in changes),
     )
 
 
@@ -96,18 +86,11 @@ def _pairs(runs: Sequence[RunResult], method: str) -> list[tuple[RunResult, RunR
     return [(run, plain[run.seed]) for run in runs if run.method == method and run.seed in plain]
 
 
-def _changes(pairs: Sequence[tuple[RunResult, RunResult]], intervals: dict[str, Interval]) -> dict[str, Change]:
-    points = {
-        name: float(np.mean([100 * (getattr(own.test, name) - getattr(plain.test, name)) for own, plain in pairs])) for name in MEASURES
-    }
-    return {name: Change(points[name], in_per_cent(intervals[name])) for name in MEASURES}
-
-
 def _labels(runs: Sequence[RunResult]) -> Labels:
     """Labels (N,) of the test faces: in the data set's order where a run keeps it, else class after class."""
     for run in runs:
         if run.test_predictions is not None:
-            return np.array([int(digit) for digit in run.test_predictions.labels])
+            return run.test_predictions.label_indices
     return np.repeat(np.arange(len(runs[0].test.confusion)), [sum(row) for row in runs[0].test.confusion])
 
 
@@ -123,13 +106,8 @@ class _RightAnswers:
         """(N,): 1 for a face named right."""
         key = (run.method, run.seed)
         if key not in self._known:
-            self._known[key] = self._told(run) if run.test_predictions is not None else self._drawn(run)
+            self._known[key] = self._drawn(run) if run.test_predictions is None else run.test_predictions.right
         return self._known[key]
-
-    def _told(self, run: RunResult) -> Floats:
-        assert run.test_predictions is not None
-        right: Floats = (np.array([int(digit) for digit in run.test_predictions.predicted]) == self._labels).astype(np.float64)
-        return right
 
     def _drawn(self, run: RunResult) -> Floats:
         right = np.zeros(len(self._labels))

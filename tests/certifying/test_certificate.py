@@ -18,7 +18,7 @@ from model.certifying.judging import judge
 from model.certifying.mirror import mirror_lines
 from model.certifying.perturbation import area, faithfulness_lines, probability_curves
 from model.certifying.randomisation import cascade, complexity, edges, randomisation_lines, similarity
-from model.certifying.regions import ACTION_UNITS, PROTOTYPES, expression_area, mass_share, region_lines
+from model.certifying.regions import ACTION_UNITS, PROTOTYPES, expression_area, region_lines
 from model.certifying.sample import Classifier, Sample, attention_maps, balanced_sample
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
 from model.data.ferplus import FaceSet
@@ -226,11 +226,6 @@ def test_the_grid_is_not_blamed_for_layers_of_other_kinds() -> None:
     looked_at = sample(ImportedClassifier(Small(), IntegratedHead(layers, (8, 6, 6))).eval().requires_grad_(False), 14, 48)
     (grid,) = (line for line in mirror_lines(looked_at, 1) if line.key == "grid")
     assert grid.verdict == "undecided" and "Linear stay as they are" in grid.note
-
-
-def test_mass_is_what_lies_inside() -> None:
-    maps = np.array([[[3.0, 1.0], [-5.0, 0.0]], [[-1.0, 0.0], [0.0, -2.0]]])
-    np.testing.assert_array_equal(mass_share(maps, np.array([[True, False], [True, True]])), [0.75, np.nan])
 
 
 def test_the_areas_lie_where_the_landmarks_say() -> None:

@@ -14,6 +14,7 @@ from model.maps.measures import (
     find_cues,
     flip_back,
     flip_consistency,
+    mass_share,
     minmax_overlap,
     overlap,
     own_mirror_found,
@@ -132,6 +133,11 @@ def test_border_cells_reach_to_the_edge() -> None:
     area, _ = inner_face_cover(Grid(17, 16, 99), 5, (0.5, 0.5, 0.3, 0.3))
     sides = area.sum(0)
     np.testing.assert_allclose(sides, np.array([25.5, 16, 16, 16, 25.5]) / 99, atol=2e-3)
+
+
+def test_mass_is_what_lies_inside() -> None:
+    maps = np.array([[[3.0, 1.0], [-5.0, 0.0]], [[-1.0, 0.0], [0.0, -2.0]]])
+    np.testing.assert_array_equal(mass_share(maps, np.array([[True, False], [True, True]])), [0.75, np.nan])
 
 
 def test_periphery_share_of_a_hand_worked_case() -> None:
