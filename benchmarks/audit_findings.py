@@ -21,13 +21,13 @@ from model.auditing.parts import Audit, column_name, numbers
 from model.data.ferplus import SPLITS, VOTE_COLUMNS, load_ferplus
 from model.expressions import EXPRESSIONS, MINOR_CLASSES, expression_index
 from model.findings.command import labelled_pictures
-from model.findings.confident_learning import Floats, Labels, doubt, inverse_margin, label_issues
+from model.findings.confident_learning import Floats, Labels, doubt, label_issues, without_label
 from model.findings.cross_fit import cross_fitted, features_of, folds_of
 from model.findings.duplicates import NEAR, exact_groups, linked_groups, near_pairs
 from model.findings.faces import AuditedFaces, read_audited_faces
-from model.maps.measures import total_variation
+from model.maps.measures import ratio, total_variation
 from model.measuring.bootstrap import draw_counts, percentile_interval, weighted_mean
-from model.measuring.ranking import auroc, precision_at
+from model.measuring.ranking import auroc
 
 RATES = (0.05, 0.1, 0.2)
 ENOUGH_VOTES = 2
@@ -105,6 +105,24 @@ def trials(faces: Faces, seeds: int) -> dict[str, list[Trial]]:
     settings["one annotator's label"] = [one_annotator(faces, seed) for seed in range(seeds)]
     settings[f"at most {DISPUTED} votes"] = [Trial(faces.labels, faces.disputed)]
     return settings
+
+
+def inverse_margin(probabilities: Floats, labels: Labels) -> Floats:
+    """One minus the normalised margin, ``(N,)``: 0 where all probability is on the label, 1 where all is on one other class."""
+    margin = without_label(probabilities, labels).max(1) - probabilities[np.arange(len(labels)), labels]
+    inverse: Floats = (margin + 1) / 2
+    return inverse
+
+
+def precision_at(scores: Floats, positive: Bools, counts: Floats, first: int) -> Floats:
+    """Share of positives among the ``first`` highest scores of every draw, ``(R,)``; equal scores in the order of the faces.
+
+    Arguments as in :func:`model.measuring.ranking.auroc`; a face drawn twice takes two places.
+    """
+    order = np.argsort(-scores, kind="stable")
+    drawn = counts[:, order]
+    taken = np.clip(first - (np.cumsum(drawn, axis=1) - drawn), 0, drawn)
+    return ratio((taken * positive[order]).sum(1), taken.sum(1))
 
 
 Ranking = Callable[[Labels], Floats]  # labels given -> scores

@@ -14,9 +14,9 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
 from app.numbers import decimal
-from benchmarks.audit_findings import Bools, Trial, markdown, read_faces, trials
+from benchmarks.audit_findings import Bools, Trial, inverse_margin, markdown, read_faces, trials
 from model.auditing.parts import Audit
-from model.findings.confident_learning import Floats, doubt, inverse_margin, label_issues
+from model.findings.confident_learning import Floats, doubt, label_issues
 from model.findings.faces import read_audited_faces
 
 

@@ -42,7 +42,7 @@ def label_issues(probabilities: Floats, labels: Labels) -> LabelIssues:
             lead = probabilities[faces, other] - probabilities[faces, label]
             furthest = np.argsort(-lead, kind="stable")[: of_each[other]]
             wrong[faces[furthest[lead[furthest] > 0]]] = True  # of the label itself none has a lead
-    return LabelIssues(wrong, _without_label(probabilities, labels).argmax(1), doubt(probabilities, labels))
+    return LabelIssues(wrong, without_label(probabilities, labels).argmax(1), doubt(probabilities, labels))
 
 
 def confident_joint(probabilities: Floats, labels: Labels) -> Labels:
@@ -70,14 +70,8 @@ def doubt(probabilities: Floats, labels: Labels) -> Floats:
     return 1 - probabilities[np.arange(len(labels)), labels]
 
 
-def inverse_margin(probabilities: Floats, labels: Labels) -> Floats:
-    """One minus the normalised margin, ``(N,)``: 0 where all probability is on the label, 1 where all is on one other class."""
-    margin = _without_label(probabilities, labels).max(1) - probabilities[np.arange(len(labels)), labels]
-    inverse: Floats = (margin + 1) / 2
-    return inverse
-
-
-def _without_label(probabilities: Floats, labels: Labels) -> Floats:
+def without_label(probabilities: Floats, labels: Labels) -> Floats:
+    """The probabilities ``(N, L)`` of the other classes; minus infinity for that of the label."""
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -np.inf
     return others

@@ -57,17 +57,6 @@ def auroc_within(scores: Floats, positive: Bools, groups: NDArray[np.int64], cou
     return ratio(total, weights)
 
 
-def precision_at(scores: Floats, positive: Bools, counts: Floats, first: int) -> Floats:
-    """Share of positives among the ``first`` highest scores of every draw, ``(R,)``; equal scores in the order of the faces.
-
-    Arguments as in :func:`auroc`; a face drawn twice takes two places.
-    """
-    order = np.argsort(-scores, kind="stable")
-    drawn = counts[:, order]
-    taken = np.clip(first - (np.cumsum(drawn, axis=1) - drawn), 0, drawn)
-    return ratio((taken * positive[order]).sum(1), taken.sum(1))
-
-
 def _by_score(scores: Floats, positive: Bools, counts: Floats) -> tuple[Floats, Floats]:
     """Counts of positives and of negatives at each distinct score, ascending; each ``(R, distinct scores)``."""
     order = np.argsort(scores, kind="stable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from model.findings.confident_learning import class_thresholds, confident_classes, confident_joint, inverse_margin, label_issues
+from model.findings.confident_learning import class_thresholds, confident_classes, confident_joint, label_issues
 
 
 def test_a_joint_worked_by_hand() -> None:
@@ -18,9 +18,6 @@ def test_a_joint_worked_by_hand() -> None:
     assert_array_equal(confident_joint(probabilities, labels), [[1, 0, 0], [1, 2, 0], [0, 0, 0]])
     assert_array_equal(issues.wrong, [False, False, False, False, True, False])
     assert_allclose(issues.score, [0.1, 0.3, 0.1, 0.2, 0.85, 0.45])
-    assert_allclose(inverse_margin(probabilities, labels), [0.1, 0.3, 0.1, 0.2, 0.85, 0.45])  # two classes: the same
-    three = np.array([[0.5, 0.3, 0.2]])
-    assert_allclose([inverse_margin(three, np.array([label]))[0] for label in range(3)], [0.4, 0.6, 0.65])
 
 
 def test_the_likeliest_of_several_classes_above_their_thresholds_is_the_confident_one() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from model.measuring.ranking import auroc, auroc_within, average_precision, precision_at
+from model.measuring.ranking import auroc, auroc_within, average_precision
 
 
 def random_ranking(seed: int, faces: int = 60, tied: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,11 +48,3 @@ def test_within_groups_a_score_gains_nothing_by_telling_groups_apart() -> None:
     assert auroc_within(scores, positive, groups, counts)[0] == pytest.approx(2.5 / 4)
     # telling the groups apart alone is worth .5
     assert auroc_within(-groups.astype(float), positive, groups, np.ones((1, 8)))[0] == pytest.approx(0.5)
-
-
-def test_precision_of_the_first_counts_a_face_drawn_twice_twice() -> None:
-    scores, positive = np.array([0.1, 0.9, 0.5, 0.7]), np.array([True, True, False, False])
-    counts = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0], [0.0, 5.0, 1.0, 1.0]])
-
-    assert precision_at(scores, positive, counts, 2).tolist() == [0.5, 1.0, 0.5, 1.0]
-    assert precision_at(scores, positive, counts, 3).tolist() == [1 / 3, 2 / 3, 0.5, 1.0]
