@@ -23,7 +23,7 @@ from model.checkpoints import (
     read_checkpoint,
 )
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
-from model.errors import make_folder
+from model.errors import make_folder, one_line
 from model.files.atomic_write import replace_file
 from model.networks.backbone import prepare_for_inference
 from model.networks.build import build_network
@@ -116,8 +116,7 @@ def build_classifier(stored: StoredCheckpoint) -> ExpressionClassifier:
     try:
         classifier.load_state_dict(tensors | counters, strict=True)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{stored.path}: weights do not fit {metadata.network}: {reason}") from error
+        raise CheckpointError(f"{stored.path}: weights do not fit {metadata.network}: {one_line(error)}") from error
     classifier.eval().requires_grad_(False)
     prepare_for_inference(classifier.network)
     return classifier

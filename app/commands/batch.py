@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ErrorCode, Problem
-from model.errors import InputError, make_folder
+from model.errors import InputError, make_folder, one_line
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.atomic_write import replace_file
 from model.files.picture_names import is_picture_name
@@ -127,7 +127,7 @@ def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Pi
     except Problem:
         raise
     except Exception as error:  # whatever is wrong with one picture, the others must be explained
-        raise Problem(ErrorCode.INTERNAL_ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise Problem(ErrorCode.INTERNAL_ERROR, f"{type(error).__name__}: {one_line(error)}") from error
 
 
 def _reason(error: Problem | OSError) -> tuple[str, str]:

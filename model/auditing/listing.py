@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from model.auditing.labels import Labels, check_label
 from model.auditing.manifest import AuditError, ListedPictures
 from model.auditing.sources import READ_ERRORS, Listed, Place, Source
+from model.errors import one_line
 
 LISTING_FILE = "listing.parquet"
 _SCHEMA = pa.schema(
@@ -83,7 +84,7 @@ def _labelled(source: Source, labels: Labels | None) -> Iterator[Listed]:
     except AuditError:
         raise
     except READ_ERRORS as error:
-        raise AuditError(f"the source cannot be listed: {' '.join(str(error).split())}") from error
+        raise AuditError(f"the source cannot be listed: {one_line(error)}") from error
 
 
 def _printable(name: str) -> str:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.auditing.manifest import MANIFEST_FILE, AuditedModel, AuditError, AuditManifest, load_audit_manifest
+from model.errors import one_line
 from model.expressions import EXPRESSIONS
 
 PICTURE_COLUMNS = (
@@ -109,7 +110,7 @@ class Audit:
                     raise AuditError(f"{path} has other columns than {MANIFEST_FILE} says: delete it and run the audit again")
                 return part.read(list(columns))
         except (pa.ArrowException, OSError) as error:
-            raise AuditError(f"{path}: cannot be read ({' '.join(str(error).split())}): delete it and run the audit again") from error
+            raise AuditError(f"{path}: cannot be read ({one_line(error)}): delete it and run the audit again") from error
 
 
 def numbers(table: pa.Table, column: str) -> NDArray[np.floating[Any]]:
