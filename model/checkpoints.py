@@ -26,6 +26,7 @@ from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.first_error import first_error
 from model.files.json_file import load_json
+from model.files.model_names import MODEL_NAME, MODEL_NAME_RULE
 from model.files.regular_file import read_regular_file
 from model.geometry import FACE_SIZE, RAFDB_FACE_SIZE, FaceGeometry
 from model.measuring.results import Fraction, Intervals, SplitMetrics
@@ -39,8 +40,7 @@ class CheckpointError(InputError):
     """A checkpoint cannot be used; the message is one line, ``file: reason``."""
 
 
-NAME_PATTERN = r"^[A-Za-z0-9_.+-]{1,64}$"  # stands in addresses, pages and file names as it is
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
 Revisions = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+, -]{1,2000}$")]
 Text = Annotated[str, Field(max_length=1000)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -204,8 +204,8 @@ def read_model_file(path: Path) -> bytes:
     Raises:
         CheckpointError: it cannot be read, or its name stands in no address.
     """
-    if re.fullmatch(NAME_PATTERN, path.stem) is None:
-        raise CheckpointError(f"{path}: rename the file: its name is the model's, which has at most 64 letters, digits and _ . + -")
+    if re.fullmatch(MODEL_NAME, path.stem) is None:
+        raise CheckpointError(f"{path}: rename the file: its name is the model's, which has {MODEL_NAME_RULE}")
     try:
         return read_regular_file(path)
     except OSError as error:

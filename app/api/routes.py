@@ -36,6 +36,7 @@ from app.explaining.service import service_of
 from app.http.uploads import IMAGE_FIELD, read_upload
 from app.samples import MEDIA_TYPE, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS
+from model.files.model_names import MODEL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class PictureQuery(BaseModel):
     models: str = Field(
         default=",".join(COMPARED),
         max_length=1024,
-        json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,15}$"},
+        json_schema_extra={"pattern": rf"^{MODEL_NAME}(,{MODEL_NAME}){{0,15}}$"},
         description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
         examples=["baseline,ours"],
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_parser
 from model.errors import InputError
+from model.files.model_names import MODEL_NAME, MODEL_NAME_RULE
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from model.importing.probe import Probe
     from model.importing.reading import Reading
 
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # what a request's parameter `models` takes
 DEFAULT_PROBE_FACES = 300
 
 
@@ -78,8 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if NAME.fullmatch(arguments.name) is None:
-        raise InputError("--name has at most 64 letters, digits and _ . -")
+    if re.fullmatch(MODEL_NAME, arguments.name) is None:
+        raise InputError(f"--name has {MODEL_NAME_RULE}")
     if (arguments.recipe == "onnx") != (arguments.file.suffix == ".onnx"):
         raise InputError("a file FILE.onnx is read with --recipe onnx, and no other file is")
     if arguments.unchecked == (arguments.probe is not None):

@@ -15,8 +15,8 @@ const DEFAULTS = {
 
 /** @type {Record<keyof Settings, RegExp>} what may be believed of an address that anybody may have written */
 const FORMS = {
-  first: /^[\w.-]{1,64}$/,
-  second: /^[\w.-]{1,64}$/,
+  first: /^[A-Za-z0-9_.+-]{1,64}$/,
+  second: /^[A-Za-z0-9_.+-]{1,64}$/,
   method: /^(cam|gradcam|gradcam\+\+|layercam|hirescam)$/,
   colours: /^(signed|discs|viridis|inferno|jet)$/,
   scale: /^(model|all|map)$/,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from starlette.routing import Mount
 from app.errors import ErrorCode
 from app.http.limits import UPLOAD_PATHS
 from app.main import create_app
+from app.pages.templating import STATIC
 from app.settings import Settings
+from model.files.model_names import MODEL_NAME
 from tests.live_server import LiveServer
 
 # A document cannot ask for a picture with a face in it, so a valid form may still be refused for its picture.
@@ -31,6 +34,15 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "415", "422"]
 @pytest.fixture(scope="module")
 def application() -> FastAPI:
     return create_app(Settings())
+
+
+def test_every_name_that_a_model_can_have_may_be_asked_for(application: FastAPI) -> None:
+    paths: dict[str, Any] = application.openapi()["paths"]
+    parameters = [each for path in UPLOAD_PATHS & paths.keys() for each in paths[path]["post"]["parameters"]]
+    patterns = {each["schema"]["pattern"] for each in parameters if each["name"] == "models"}
+    assert [re.fullmatch(pattern, "a+b,Net_1.5-x,ours") is not None for pattern in patterns] == [True]
+    settings = (STATIC / "js" / "settings.js").read_text(encoding="utf-8")  # what the page takes from an address
+    assert [f"  {side}: /^{MODEL_NAME}$/" in settings for side in ("first", "second")] == [True, True]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -280,6 +282,16 @@ def test_a_card_says_what_faces_its_own_model_was_trained_on(client: TestClient)
     text = client.get("/models/baseline").text
     assert "Colour faces of 100 × 100 pixels, labelled from the picture alone; few faces of fear and anger." in text
     assert "<h2>Test faces</h2>" in text and "PublicTest" not in text
+
+
+def test_a_plus_in_a_models_name_survives_the_link_to_the_explorer(client: TestClient) -> None:
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
+    explainer.checkpoints["a+b"] = replace(checkpoint, name="a+b")
+    (address,) = re.findall(r'href="(/models/[^"]*)"[^>]*>a\+b<', client.get("/models").text)
+    (explorer,) = re.findall(r'href="/#([^"]*)"', client.get(address).text)
+    assert parse_qs(html.unescape(explorer)) == {"first": ["baseline"], "second": ["a+b"]}
 
 
 def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
