@@ -48,6 +48,8 @@ def normalised(recipe: str, x: Tensor) -> Tensor:
     x = x / 255
     if known.colour == "grey":
         x = (0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]).expand(-1, 3, -1, -1)
+    if known.colour == "bgr":
+        x = x[:, [2, 1, 0]]
     return (x - torch.tensor(known.mean).view(1, 3, 1, 1)) / torch.tensor(known.std).view(1, 3, 1, 1)
 
 
@@ -135,6 +137,17 @@ def _ddamfn() -> dict[str, Tensor]:
     return state | {"cat_head0.CoordAtt.Linear.conv.weight": torch.ones(512, 1, 7, 7)}
 
 
+def _poster() -> dict[str, Tensor]:
+    """Our build's tensors under the repository's names, with those that it keeps and does not read."""
+    from model.importing.layouts.poster import Poster
+
+    network = Poster("large", 7)
+    nn.init.normal_(network.pyramid_fuse.pos_embed, 0, 0.5)
+    state = {f"head.{name}" if name.startswith("linear.") else name: tensor for name, tensor in randomise(network).state_dict().items()}
+    idle = ("pyramid_fuse.cls_token", "ir_back.output_layer.0.weight", "face_landback.output_layer.linear.weight")
+    return state | {name: torch.ones(1) for name in idle}
+
+
 def exported(network: nn.Module) -> bytes:
     """A network as ``torch.onnx.export`` writes it, for any number of pictures of any size."""
     side = torch.export.Dim("side", min=32, max=512)
@@ -162,6 +175,7 @@ PUBLISHED: dict[str, Callable[[], dict[str, Tensor]]] = {
     "dan": _dan,
     "resemotenet": _resemotenet,
     "ddamfn": _ddamfn,
+    "poster": _poster,
     "onnx": _onnx,
 }
 

@@ -16,6 +16,7 @@ from model.importing.layouts.base import PublishedNetwork
 from model.importing.layouts.dan import Dan
 from model.importing.layouts.ddamfn import Ddamfn
 from model.importing.layouts.onnx_graph import OnnxNetwork
+from model.importing.layouts.poster import DEPTHS, Poster
 from model.importing.layouts.resemotenet import ResEmoteNet
 from model.importing.layouts.residual import TORCHVISION_RESNETS, EacResNet, RulNetwork, TorchvisionResNet
 from model.importing.layouts.swin import MekSwin, torchvision_name
@@ -79,6 +80,10 @@ def _ddamfn_name(name: str) -> str:
     return name.replace(".CA.", ".attention.").replace("Linear_h.", "row.").replace("Linear_w.", "column.").replace("Linear.", "whole.")
 
 
+def _poster_name(name: str) -> str:
+    return name.removeprefix("head.") if name.startswith("head.linear.") else name
+
+
 def _timm_name(name: str) -> str:
     return f"net.{name}"
 
@@ -103,6 +108,7 @@ RECIPES: Mapping[str, Recipe] = {
     "dan": Recipe(Dan, ("resnet18",), _dan_name, "fc.weight", RAF_CLASSES),
     "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
     "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_CLASSES, 112),
+    "poster": Recipe(Poster, tuple(DEPTHS), _poster_name, "linear.weight", RAF_CLASSES, colour="bgr"),
     "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_CLASSES),
 }
 

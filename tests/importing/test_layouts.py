@@ -14,6 +14,7 @@ from model.importing.imported import build_classifier, filled_network
 from model.importing.integrated import IntegratedHead
 from model.importing.metadata import ImportedMetadata
 from model.importing.recipes import RECIPES, network_tensors
+from tests.independent_poster import poster_logits
 from tests.made_imports import PUBLISHED, images, make_metadata, normalised
 
 State = Mapping[str, Tensor]
@@ -196,6 +197,7 @@ INDEPENDENT: dict[str, Callable[[State, Tensor], Tensor]] = {
     "resemotenet": resemotenet_logits,
     "onnx": onnx_logits,
     "ddamfn": ddamfn_logits,
+    "poster": poster_logits,
 }
 EXACT = {"torchvision", "timm", "rul", "eac", "mek", "onnx", "ddamfn"}
 

@@ -12,25 +12,11 @@ from torch.nn import functional as F
 
 from model.classifier import PositionalHead
 from model.importing.layouts.base import PublishedNetwork
+from model.importing.layouts.face_recognition import ConvNorm
 
 Parts = Sequence[tuple[int, int]]  # how many channels, and the side of their kernels
 
 CHANNELS, CELLS, HEADS, REDUCTION = 512, 7, 2, 32
-
-
-class ConvNorm(nn.Module):
-    """A convolution without bias, BatchNorm, and a PReLU where one follows."""
-
-    def __init__(self, conv: nn.Conv2d, prelu: bool = False) -> None:
-        super().__init__()
-        self.conv, self.bn = conv, nn.BatchNorm2d(conv.out_channels)
-        if prelu:
-            self.prelu = nn.PReLU(conv.out_channels)
-        self.activated = prelu
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.bn(self.conv(x))
-        return self.prelu(y) if self.activated else y
 
 
 class MixedKernels(nn.Module):
