@@ -10,11 +10,18 @@ from model.classifier import PooledHead, PositionalHead, Prediction
 
 
 class IntegratedHead(nn.Module):
-    """Any differentiable head; its maps are integrated gradients (Sundararajan et al., ICML 2017) of the logits, from no features at all.
+    """Any differentiable head; its maps are integrated gradients (Sundararajan et al., ICML 2017) of the logits along a straight path.
 
-    ``M[l, h, w] = h w sum_c F[c, h, w] int_0^1 dlogit_l/dF[c, h, w](t F) dt``, with ``NODES`` points of Gauss and Legendre: the mean of a
-    map plus the bias, which is what the layers answer to features that are all zero, is the logit up to the error of that sum. Where the
-    layers are affine, these are the exact maps; where they are not, other ways to share a logit among the cells are as good.
+    ``M[l, h, w] = h w sum_c D[c, h, w] int_0^1 dlogit_l/dF[c, h, w](F0 + t D) dt + logit_l(F0) - b_l``, with ``D = F - F0`` and ``NODES``
+    points of Gauss and Legendre: the mean of a map plus the bias b, which is what the layers answer to features that are all zero, is
+    the logit up to the error of that sum. The path begins at
+
+    * ``F0 = 0``, no features at all; or
+    * ``F0`` the features' mean over the cells, ``from_mean``: then no cell stands out, so what the layers answer is shared out evenly. For
+      layers with a LayerNorm, whose answer turns about within the first steps away from zero, where four points see nothing of it.
+
+    Where the layers are affine and treat cells alike, both are the exact maps; where they are not, other ways to share a logit among the
+    cells are as good.
 
     Args:
         layers: features ``(N, C, h, w)`` -> logits ``(N, L)``, in evaluation mode.
@@ -24,9 +31,10 @@ class IntegratedHead(nn.Module):
     NODES = 4
     bias: Tensor
 
-    def __init__(self, layers: nn.Module, shape: tuple[int, int, int]) -> None:
+    def __init__(self, layers: nn.Module, shape: tuple[int, int, int], from_mean: bool = False) -> None:
         super().__init__()
         self.layers = layers
+        self.from_mean = from_mean
         with torch.no_grad():
             self.register_buffer("bias", layers(torch.zeros(1, *shape))[0], persistent=False)
 
@@ -42,13 +50,19 @@ class IntegratedHead(nn.Module):
         points, weights = (torch.tensor(values, dtype=torch.float32) / 2 for values in np.polynomial.legendre.leggauss(self.NODES))
         # outside inference mode, whose tensors autograd refuses
         with torch.inference_mode(False), torch.enable_grad():
-            given = features.detach().clone()
-            path = torch.einsum("k,nchw->knchw", points + 0.5, given).flatten(0, 1).requires_grad_()
+            given, directions = features.detach().clone(), directions.clone()
+            start = given.mean((2, 3), keepdim=True).expand_as(given) if self.from_mean else torch.zeros_like(given)
+            way = given - start
+            path = (start + torch.einsum("k,nchw->knchw", points + 0.5, way)).flatten(0, 1).requires_grad_()
             logits = self.layers(path).view(self.NODES, len(given), -1)
-            sums = torch.einsum("knl,ndl->d", logits, directions.clone())
+            sums = torch.einsum("knl,ndl->d", logits, directions)
             gradients = [torch.autograd.grad(each, path, retain_graph=True)[0] for each in sums]
-            maps = [torch.einsum("k,knchw,nchw->nhw", weights, gradient.view(self.NODES, *given.shape), given) for gradient in gradients]
-            return given.shape[-2] * given.shape[-1] * torch.stack(maps, 1)
+            maps = [torch.einsum("k,knchw,nchw->nhw", weights, gradient.view(self.NODES, *given.shape), way) for gradient in gradients]
+            shares = given.shape[-2] * given.shape[-1] * torch.stack(maps, 1)
+            if self.from_mean:
+                with torch.no_grad():
+                    shares = shares + torch.einsum("nl,ndl->nd", self.layers(start) - self.bias, directions)[:, :, None, None]
+            return shares
 
 
 Head = PooledHead | PositionalHead | IntegratedHead

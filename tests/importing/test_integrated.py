@@ -24,22 +24,27 @@ def features(channels: int) -> Tensor:
     return torch.rand(3, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
 
 
-def of_captum(layers: nn.Module, given: Tensor, index: int) -> tuple[Tensor, Tensor]:
+def of_captum(layers: nn.Module, given: Tensor, start: Tensor, index: int) -> tuple[Tensor, Tensor]:
     """The class's maps ``(N, h, w)`` at this project's scale, and by how much each misses the logit."""
     attribute = IntegratedGradients(layers).attribute
-    shares, missed = attribute(given, target=index, n_steps=IntegratedHead.NODES, method="gausslegendre", return_convergence_delta=True)
+    settings = {"n_steps": IntegratedHead.NODES, "method": "gausslegendre", "return_convergence_delta": True}
+    shares, missed = attribute(given, start, target=index, **settings)
     return shares.sum(1) * SIDE * SIDE, missed
 
 
+@pytest.mark.parametrize("from_mean", [False, True])
 @pytest.mark.parametrize("name", ["small", "dan"])
-def test_maps_are_those_of_captum_at_as_many_points(name: str) -> None:
+def test_maps_are_those_of_captum_at_as_many_points(name: str, from_mean: bool) -> None:
     channels = CHANNELS if name == "small" else 512
     layers = small_layers() if name == "small" else AnswerLayers(Dan("resnet18", CLASSES), torch.arange(CLASSES)).eval()
     given = features(channels)
-    head = IntegratedHead(layers.requires_grad_(False), (channels, SIDE, SIDE))
+    head = IntegratedHead(layers.requires_grad_(False), (channels, SIDE, SIDE), from_mean)
     logits, maps = head(given)
+    start = given.mean((2, 3), keepdim=True).expand_as(given) if from_mean else torch.zeros_like(given)
+    shared_out = layers(start) - layers(torch.zeros_like(given))
     for index in range(CLASSES):
-        expected, missed = of_captum(layers, given, index)
+        expected, missed = of_captum(layers, given, start, index)
+        expected = expected + shared_out[:, index, None, None]
         scale = expected.abs().max()
         torch.testing.assert_close(maps[:, index] / scale, expected / scale, atol=1e-5, rtol=0)
         gap = maps[:, index].mean((1, 2)) + head.bias[index] - logits[:, index]

@@ -13,7 +13,7 @@ from model.importing.recipes import RECIPES, network_tensors
 from tests.made_imports import PUBLISHED, images, make_metadata, normalised, randomise
 
 
-@pytest.mark.parametrize(("name", "reason"), [("no_such_net", "list_models"), ("test_vit", "class token"), ("test_vit3", "global average")])
+@pytest.mark.parametrize(("name", "reason"), [("no_such_net", "list_models"), ("test_vit3", "class token"), ("test_vit4", "class token")])
 def test_a_timm_model_without_a_pooled_linear_head_is_refused(name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         RECIPES["timm"].network(name, 7)
@@ -40,6 +40,27 @@ def test_maps_of_timms_transformers_that_average_their_cells_add_up(name: str, s
     assert maps.shape[2:] == (grid.cells, grid.cells) and maps.std((2, 3)).min() > 0
     error = (maps.mean((2, 3)) + classifier.head.bias - expected).abs().max() / expected.abs().max()
     assert error < 1e-5 and not isinstance(classifier.head, IntegratedHead)
+
+
+@pytest.mark.parametrize("name", ["test_vit", "deit_tiny_distilled_patch16_224"])
+def test_maps_of_timms_class_token_vits_add_up_about(name: str) -> None:
+    """One token that is no cell, and two."""
+    import timm
+
+    size = 160 if name == "test_vit" else 224
+    theirs = randomise(timm.create_model(name, pretrained=False, num_classes=7))
+    grid = RECIPES["timm"].network(name, 7).grid(size)
+    changes = {"architecture": name, "input_size": size, "grid_first": grid.first, "grid_step": grid.step}
+    metadata = make_metadata("timm", PUBLISHED["timm"]()).model_copy(update=changes)
+    classifier = build_classifier(metadata, network_tensors(RECIPES["timm"], theirs.state_dict()))
+    x = images(2, size)
+    with torch.no_grad():
+        expected = theirs(normalised("timm", x))[:, list(metadata.order)]
+        prediction = classifier(x)
+    torch.testing.assert_close(prediction.logits, expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
+    assert prediction.maps.shape[2:] == (grid.cells, grid.cells) and prediction.maps.std((2, 3)).min() > 0
+    error = (prediction.maps.mean((2, 3)) + classifier.head.bias - expected).abs().max() / expected.abs().max()
+    assert error < 0.1 and isinstance(classifier.head, IntegratedHead)
 
 
 def test_a_timm_model_of_one_input_size_says_so() -> None:

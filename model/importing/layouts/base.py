@@ -94,8 +94,8 @@ def pooled_head(linear: nn.Linear, order: Tensor) -> PooledHead:
     return head
 
 
-def integrated_head(published: PublishedNetwork, order: Tensor, input_size: int) -> IntegratedHead:
-    """The network's own head, whatever it is, with approximate maps."""
+def integrated_head(published: PublishedNetwork, order: Tensor, input_size: int, from_mean: bool = False) -> IntegratedHead:
+    """The network's own head, whatever it is, with approximate maps; ``from_mean``: see :class:`IntegratedHead`."""
     with torch.no_grad():
         _, channels, rows, columns = published.eval().features(torch.zeros(1, 3, input_size, input_size)).shape
-    return IntegratedHead(AnswerLayers(published, order), (channels, rows, columns))
+    return IntegratedHead(AnswerLayers(published, order), (channels, rows, columns), from_mean)

@@ -133,7 +133,7 @@ class Poster(PublishedNetwork):
         return Grid(step // 8, step, input_size)
 
     def head(self, order: Tensor, input_size: int) -> IntegratedHead:
-        return integrated_head(self, order, input_size)
+        return integrated_head(self, order, input_size, from_mean=True)
 
     @classmethod
     def dropped(cls, name: str) -> bool:

@@ -67,4 +67,4 @@ class ResEmoteNet(PublishedNetwork):
         return logits
 
     def head(self, order: Tensor, input_size: int) -> IntegratedHead:
-        return integrated_head(self, order, input_size)
+        return integrated_head(self, order, input_size, from_mean=True)

@@ -1,8 +1,10 @@
-"""Any network of the library timm whose logits are linear in its cells: what ends in global average pooling, maybe a norm of the mean, and
-one linear layer. Those are its CNNs, Swin, and the ViTs that average their tokens."""
+"""Networks of the library timm. Of those that end in global average pooling, maybe a norm of the mean, and one linear layer the logits are
+linear in the cells: its CNNs, Swin, and the ViTs that average their tokens. A ViT that reads its class token has approximate maps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isqrt
 from typing import Any, ClassVar, cast
 
@@ -10,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.classifier import PooledHead, PositionalHead, linear_head
+from model.classifier import linear_head
 from model.errors import InputError
-from model.importing.layouts.base import PublishedNetwork
+from model.importing.integrated import Head
+from model.importing.layouts.base import PublishedNetwork, integrated_head
 from model.networks import Grid
 
 
@@ -21,6 +24,9 @@ class TimmNetwork(PublishedNetwork):
 
     Where a LayerNorm of the pooled cells stands before the linear layer, the features are the cells over the deviation that it divides by:
     that depends on the face, and is what it is there; all above is linear in them.
+
+    A class token hears of the cells through attention alone. The features then are the tokens as the last block gets them, beside each
+    cell's those that stand for no cell: what these had heard before belongs to no cell, and is shared out evenly.
 
     Raises:
         InputError: timm is not installed or has no such model, or its head is another.
@@ -33,17 +39,18 @@ class TimmNetwork(PublishedNetwork):
         self.net = _created(architecture, classes)
         self._architecture = architecture
         self._channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+        self._reads_token = getattr(self.net, "global_pool", None) == "token"
         self._check()
 
     def features(self, images: Tensor) -> Tensor:
-        return self._normed(self._cells(self._last(images)))
+        return self._before_last_block(images) if self._reads_token else self._normed(self._cells(self._last(images)))
 
     def logits(self, images: Tensor) -> Tensor:
         logits: Tensor = self.net.forward_head(self._last(images))
         return logits
 
     def answer(self, features: Tensor) -> Tensor:
-        return F.linear(features.mean((2, 3)), *self._affine())
+        return self._last_block(features) if self._reads_token else F.linear(features.mean((2, 3)), *self._affine())
 
     def grid(self, input_size: int) -> Grid:
         """Padded convolutions keep cell 0 at the first pixel; patches have it in their middle."""
@@ -51,17 +58,41 @@ class TimmNetwork(PublishedNetwork):
         stem = next(module for module in self.net.modules() if isinstance(module, nn.Conv2d))
         return Grid(step // 2 - 1 if stem.kernel_size == stem.stride else 0, step, input_size)
 
-    def head(self, order: Tensor, input_size: int) -> PooledHead | PositionalHead:
+    def head(self, order: Tensor, input_size: int) -> Head:
+        if self._reads_token:
+            return integrated_head(self, order, input_size, from_mean=True)
         weight, bias = self._affine()
         return linear_head(weight.detach()[order], bias.detach()[order])
 
     def _last(self, images: Tensor) -> Tensor:
         """What timm's head reads, in its own layout."""
-        try:
+        with self._size_refused(images):
             last: Tensor = self.net.forward_features(images)
+        return last
+
+    @contextmanager
+    def _size_refused(self, images: Tensor) -> Iterator[None]:
+        try:
+            yield
         except AssertionError as error:
             raise InputError(f"timm's {self._architecture} takes no input of {images.shape[-1]} pixels ({error}): give --size") from error
-        return last
+
+    def _before_last_block(self, images: Tensor) -> Tensor:
+        """Tokens of the cells ``(N, C, h, w)``, and at each cell the others: ``(N, (1 + prefix) C, h, w)``."""
+        with self._size_refused(images):
+            ((cells, others),) = self.net.forward_intermediates(
+                images, indices=[len(self.net.blocks) - 2], return_prefix_tokens=True, stop_early=True, intermediates_only=True
+            )
+        everywhere = others.flatten(1)[:, :, None, None].expand(-1, -1, *cells.shape[2:])
+        return torch.cat((cells, everywhere), 1)
+
+    def _last_block(self, features: Tensor) -> Tensor:
+        """Logits ``(N, K)`` of what :meth:`_before_last_block` gives."""
+        width = self.net.embed_dim
+        cells, others = features[:, :width], features[:, width:].mean((2, 3)).view(len(features), -1, width)
+        tokens = torch.cat((others, cells.flatten(2).transpose(1, 2)), 1)
+        logits: Tensor = self.net.forward_head(self.net.norm(self.net.blocks[-1](tokens)))
+        return logits
 
     def _cells(self, last: Tensor) -> Tensor:
         """``(N, C, h, w)`` of channels in the last place, of tokens after those that stand for no cell, or as it is."""
@@ -97,10 +128,12 @@ class TimmNetwork(PublishedNetwork):
     def _check(self) -> None:
         """Holds timm's head against ours, on random features."""
         refusal = (
-            f"timm's {self._architecture} does not end in global average pooling and one linear layer, of which exact maps can be made"
+            f"timm's {self._architecture} does not end in global average pooling and one linear layer, of which exact maps can be made, "
+            "nor is it one of timm's VisionTransformers that read a class token"
         )
-        if getattr(self.net, "global_pool", None) == "token":
-            raise InputError(f"{refusal}: it reads its class token; take one that averages its tokens")
+        if self._reads_token:
+            self._check_token(refusal)
+            return
         linear, channels = self.net.get_classifier(), self.net.num_features
         if not isinstance(linear, nn.Linear) or linear.in_features != channels:
             raise InputError(refusal)
@@ -115,6 +148,18 @@ class TimmNetwork(PublishedNetwork):
         except (RuntimeError, ValueError, IndexError) as error:  # a head of something else
             raise InputError(refusal) from error
         if not alike:
+            raise InputError(refusal)
+
+    def _check_token(self, refusal: str) -> None:
+        """Holds the last block and what is above it against the whole network, on noise."""
+        from timm.models.vision_transformer import VisionTransformer
+
+        if not (isinstance(self.net, VisionTransformer) and len(self.net.blocks) > 1):
+            raise InputError(refusal)
+        size = int(cast("Any", self.net).pretrained_cfg["input_size"][-1])
+        given = torch.rand(1, 3, size, size)
+        self.eval()
+        if not torch.allclose(self.net(given), self.answer(self.features(given)), atol=1e-4):
             raise InputError(refusal)
 
 
