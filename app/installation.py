@@ -11,9 +11,14 @@ _WHEEL_FOLDERS = _PACKAGE / "shipped"  # where pyproject.toml has a wheel put th
 _FROM_WHEEL = _WHEEL_FOLDERS.is_dir()
 
 # packages that serving does without, by the name they are imported under, and the extra that installs them
-_EXTRAS = {"torch": "torch", "torchvision": "torch", "pytorch_grad_cam": "torch", "scipy": "torch"} | dict.fromkeys(
-    ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich", "sklearn"), "train"
-)
+_PACKAGES = {
+    "torch": ("torch", "torchvision", "pytorch_grad_cam", "scipy"),
+    "train": ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich", "sklearn"),
+    "audit": ("fsspec", "pyarrow"),
+    "ray": ("ray",),
+    "timm": ("timm",),
+}
+_EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages}
 
 
 def shipped_folder(name: str) -> Path:
@@ -23,7 +28,7 @@ def shipped_folder(name: str) -> Path:
 
 def is_installed(extra: str) -> bool:
     """Whether all packages of an extra can be imported; none is."""
-    return all(find_spec(package) is not None for package, of in _EXTRAS.items() if of == extra)
+    return all(find_spec(package) is not None for package in _PACKAGES[extra])
 
 
 def extra_command(extra: str) -> str:

@@ -136,11 +136,16 @@ def _versions() -> dict[str, str]:
 def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, Path, ManifestEntry | None], ...]:
     shipped = load_manifest(settings.checkpoint_dir)
     extra = {path.stem: path for path in settings.extra_checkpoints}
+    imported = () if settings.models is None else {path.stem for path in settings.models.glob("*.safetensors")}
 
     def found(name: str) -> tuple[str, Path, ManifestEntry | None]:
         entry = shipped.checkpoints.get(shipped.ours if name == OURS else name)
         if entry is not None:
             return name, (settings.checkpoint_dir / entry.file).absolute(), entry
+        if name in imported:
+            raise AuditError(
+                f"--models: {name} is imported; an audit keeps grey faces of 48x48 pixels, which do a model trained on others no justice"
+            )
         if name not in extra:
             raise AuditError(f"--models: there is no model {name}; there are {', '.join([*shipped.checkpoints, OURS, *extra])}")
         return name, extra[name].absolute(), None

@@ -21,6 +21,7 @@ LARGEST_FILE = 4 << 30
 OPEN_SECONDS = 600.0
 ENVELOPES = ("state_dict_model", "model_state_dict", "state_dict", "model")  # keys under which the weights stand, in this order
 SEPARATOR = "/"
+SHOWN_GROUPS = 6
 ONNX_SUFFIX = ".onnx"
 HOW_TO_SAVE = "where you trust the file, load it and save its weights alone: torch.save(model.state_dict(), FILE)"
 
@@ -43,9 +44,11 @@ def published_tensors(path: Path) -> tuple[bytes, dict[str, Tensor]]:
         from model.importing.onnx_file import onnx_tensors
 
         return data, onnx_tensors(path, data)
-    if path.suffix == ".safetensors":
-        return data, unwrapped(_loaded(path, data))
-    return data, unwrapped(_loaded(path, _opened(path, data)))
+    loaded = _loaded(path, data if path.suffix == ".safetensors" else _opened(path, data))
+    try:
+        return data, unwrapped(loaded)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _loaded(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -92,13 +95,27 @@ def _refusal(code: str, detail: str) -> str:
 def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights out of what training scripts wrap them in, by the names of the network.
 
-    RUL keeps its last layer in a second dict, ``fc_state_dict``, whose names have no prefix; here they begin with ``fc.``.
+    Under a key that is not known they are the one group with names of layers, which have dots; an optimizer's state has none. RUL keeps its
+    last layer in a second dict, ``fc_state_dict``, whose names have no prefix; here they begin with ``fc.``.
+
+    Raises:
+        InputError: there are several such groups, or none; the message names what there is.
     """
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         outer, _, inner = name.rpartition(SEPARATOR)
         groups.setdefault(outer, {})[inner] = tensor
-    chosen = next((groups[key] for key in ENVELOPES if key in groups), groups.get("", {}))
+    chosen = next((groups[key] for key in ENVELOPES if key in groups), None) or _layers(groups)
     found = {name.removeprefix("module."): tensor for name, tensor in chosen.items()}
     last = {f"fc.{name.removeprefix('module.')}": tensor for name, tensor in groups.get("fc_state_dict", {}).items()}
     return {**found, **last}
+
+
+def _layers(groups: Mapping[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    layers = [name for name, group in groups.items() if any("." in inner for inner in group)]
+    if "" in layers:
+        return groups[""]
+    if len(layers) != 1:
+        there = ", ".join(f"{name} ({len(groups[name])} tensors)" for name in sorted(layers or groups)[:SHOWN_GROUPS])
+        raise InputError(f"holds weights under {there}, of which none is known: {HOW_TO_SAVE}")
+    return groups[layers[0]]

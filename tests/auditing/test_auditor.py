@@ -167,6 +167,13 @@ def test_a_model_of_colour_is_refused(data_set: Path, random_checkpoints: Path, 
         begin(asked, Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
 
 
+def test_an_imported_model_is_refused_for_what_it_is(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").touch()
+    asked = AskedAudit(str(data_set), None, ("mine",), tmp_path / "out", SHARD_ROWS, "whole")
+    with pytest.raises(AuditError, match="mine is imported; an audit keeps grey faces"):
+        begin(asked, Settings(checkpoint_dir=random_checkpoints, models=tmp_path))
+
+
 def test_a_checkpoint_that_changed_since_is_refused(data_set: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     make_checkpoint_folder(tmp_path / "checkpoints")

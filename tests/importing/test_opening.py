@@ -53,6 +53,19 @@ def test_every_envelope_is_known(envelope: str) -> None:
     assert list(unwrapped({f"{prefix}a.b": ONE, "optimizer/x": ONE})) == ["a.b"]
 
 
+@pytest.mark.parametrize("key", ["net", "state/state_dict"])
+def test_weights_under_a_key_of_ones_own_are_found_by_their_names(key: str) -> None:
+    assert list(unwrapped({f"{key}/module.a.b": ONE, "optimizer/state/0/exp_avg": ONE, "epoch": ONE})) == ["a.b"]
+
+
+def test_two_networks_in_a_file_are_named(tmp_path: Path) -> None:
+    torch.save({"student": {"a.b": ONE}, "teacher": {"a.b": ONE, "c.d": ONE}}, tmp_path / "a.pth")
+    with pytest.raises(
+        InputError, match=r"a\.pth: holds weights under student \(1 tensors\), teacher \(2 tensors\), of which none is known"
+    ):
+        published_tensors(tmp_path / "a.pth")
+
+
 def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     torch.save({"state_dict": Hostile(mark)}, tmp_path / "a.pth")
