@@ -25,7 +25,7 @@ from model.data.ferplus import FaceSet
 from model.geometry import FACE_SIZE
 from model.maps.measures import centred
 from model.maps.picture import place_cells
-from model.measuring.bootstrap import mean_intervals
+from model.measuring.bootstrap import mean_with_interval
 from model.preprocessing import network_input
 from model.reference import ReferenceCheckpoint
 
@@ -165,6 +165,6 @@ def _scores(checkpoint: ReferenceCheckpoint, sample: FaceSet) -> tuple[RoadScore
 
 def _summary(values: Floats) -> FaceMean:
     """Mean over the faces ``(N,)`` and its 95 % interval."""
-    (interval,) = mean_intervals(values[:, None])
-    assert interval is not None
-    return FaceMean(mean=float(values.mean()), interval=interval)
+    found = mean_with_interval(values)
+    assert found.value is not None and found.interval is not None
+    return FaceMean(mean=found.value, interval=found.interval)

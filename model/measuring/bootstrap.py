@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from model.maps.measures import ratio
 from model.measuring.estimate import Estimate
 
 DRAWS = 2000
@@ -46,17 +47,13 @@ def weighted_mean(values: Floats, counts: Floats) -> Floats:
         (R,) or (R, K).
     """
     defined = ~np.isnan(values)
-    total = counts @ defined.astype(np.float64)
-    summed = counts @ np.where(defined, values, 0.0)
-    return np.divide(summed, total, out=np.full_like(total, np.nan), where=total > 0)
+    return ratio(counts @ np.where(defined, values, 0.0), counts @ defined.astype(np.float64))
 
 
 def row_mean(values: Floats) -> Floats:
     """Mean of each row over its defined values; NaN for a row without any."""
     defined = ~np.isnan(values)
-    count = defined.sum(1)
-    mean: Floats = np.divide(np.where(defined, values, 0.0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
+    return ratio(np.where(defined, values, 0.0).sum(1), defined.sum(1))
 
 
 def class_mean(values: Floats, counts: Floats) -> Floats:

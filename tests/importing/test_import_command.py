@@ -58,6 +58,13 @@ def test_a_file_that_is_what_it_is_said_to_be_is_imported(
     assert torch.equal(predicted, faces.labels)  # in the project's order of classes, from RGB
 
 
+@pytest.mark.parametrize(("name", "said"), [("a/b", "--name has at most 64 letters, digits and _ . + -"), ("a+b", "missing.pth")])
+def test_a_name_is_one_that_a_served_model_can_have(name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "missing.pth")
+    assert main(["import", missing, "--recipe", "rul", "--name", name, "--unchecked", "--out", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
