@@ -1,4 +1,4 @@
-"""Explanations from Python: ``from app.notebook import figure, load, show``.
+"""Explanations from Python, under the name ``unturned``: ``import unturned``.
 
 ``load(file)`` is one model, whose ``explain(picture)`` gives logits, maps and their agreement as arrays; ``figure(picture, models)`` is the
 paper-style figure as bytes; ``show(picture)`` as the last line of a notebook's cell draws the maps there.

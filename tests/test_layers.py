@@ -25,7 +25,7 @@ LAYERS = {
         {"api", "pages"},
         {"commands"},  # what `unturned explain` writes is the API's JSON
         {"main", "notebook"},
-        {"server"},
+        {"server", "library"},
         {"cli"},
     ),
     "model": (

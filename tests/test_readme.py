@@ -114,7 +114,7 @@ def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     for folder in ("static", "checkpoints"):  # as in the repository, but that what it writes is not left there
         (tmp_path / folder).symlink_to(ROOT / folder)
-    paths = os.environ | {"PYTHONPATH": str(ROOT)}
+    paths = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'app' / 'library'}"}
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=paths, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "hopper.pdf").read_bytes().startswith(b"%PDF")

@@ -63,6 +63,12 @@ def test_its_code_and_folders_are_those_of_the_wheel(installed: Installed) -> No
     assert all(Path(place).is_relative_to(installed.packages) for place in installed.run("-c", program).split())
 
 
+def test_its_one_name_in_python_is_the_project_s(installed: Installed) -> None:
+    program = "import unturned; print(unturned.__file__, unturned.load, unturned.figure, unturned.show)"
+    place = Path(installed.run("-c", program).split()[0])
+    assert place == installed.packages / "unturned.py"
+
+
 def test_pages_samples_and_static_files_are_served(server: LiveServer) -> None:
     page = server.get("/")
     assert page.status == 200
