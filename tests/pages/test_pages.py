@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -18,21 +14,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.drawing.colours import colour_table
-from app.explaining.explainer import Explainer
 from app.explaining.loading import load_explainer
 from app.http.error_handlers import install_error_handlers
 from app.http.security import SecurityHeaders
 from app.main import create_app
 from app.pages import router as pages
-from app.pages.models import SUMMARIES
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
 from app.settings import Settings
-from model.checkpoints import Checkpoint
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Measure, MeasuredModel, PointSet, Verdict, save_claims
-from model.expressions import EXPRESSIONS
 from model.measuring.estimate import Estimate
-from model.methods.registry import METHODS
 from tests.api_calls import code
 from tests.live_server import ROOT
 from tests.made_service import loaded_service
@@ -256,55 +247,6 @@ def test_a_plots_faces_are_served_for_the_browser(client: TestClient, tmp_path: 
 @pytest.mark.parametrize("kind", ["", ".png", ".json"])
 def test_numbers_of_thousands_of_digits_are_no_faces(client: TestClient, kind: str) -> None:
     assert code(client.get(f"/faces/{'1' * 5000}{kind}")) == (404, "not_found")
-
-
-def test_every_method_is_described() -> None:
-    assert set(SUMMARIES) == set(METHODS)
-
-
-def test_model_page_shows_confusion_counts_and_training_counts(client: TestClient) -> None:
-    metadata: Any = client.app.state.service.pipeline.explainer.checkpoints["baseline"].metadata  # type: ignore[attr-defined]
-    text = client.get("/models/baseline").text
-    assert f"{metadata.training_counts['happiness']:,}" in text
-    for count in metadata.metrics["test"]["confusion"][0]:
-        assert f">{count}</td>" in text
-
-
-def test_a_card_says_what_faces_its_own_model_was_trained_on(client: TestClient) -> None:
-    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
-    assert "Grey faces of 48 × 48 pixels" in client.get("/models/baseline").text
-    assert "Test faces (PrivateTest)" in client.get("/models/baseline").text
-    checkpoint = explainer.checkpoints["baseline"]
-    assert isinstance(checkpoint, Checkpoint)
-    counts = dict.fromkeys(EXPRESSIONS, 2000) | {"anger": 705, "fear": 281}
-    metadata = checkpoint.metadata.model_copy(update={"dataset": "rafdb", "colour": "rgb", "training_counts": counts})
-    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
-    text = client.get("/models/baseline").text
-    assert "Colour faces of 100 × 100 pixels, labelled from the picture alone; few faces of fear and anger." in text
-    assert "<h2>Test faces</h2>" in text and "PublicTest" not in text
-
-
-def test_a_plus_in_a_models_name_survives_the_link_to_the_explorer(client: TestClient) -> None:
-    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
-    checkpoint = explainer.checkpoints["baseline"]
-    assert isinstance(checkpoint, Checkpoint)
-    explainer.checkpoints["a+b"] = replace(checkpoint, name="a+b")
-    (address,) = re.findall(r'href="(/models/[^"]*)"[^>]*>a\+b<', client.get("/models").text)
-    (explorer,) = re.findall(r'href="/#([^"]*)"', client.get(address).text)
-    assert parse_qs(html.unescape(explorer)) == {"first": ["baseline"], "second": ["a+b"]}
-
-
-def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
-    """Its names may not hold any; a constant of the run may, such as the path of a file."""
-    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
-    markup = "<img src=x onerror=alert(1)>"
-    checkpoint = explainer.checkpoints["baseline"]
-    assert isinstance(checkpoint, Checkpoint)
-    metadata = checkpoint.metadata.model_copy(update={"hyperparameters": {"resnet18_weights": markup}})
-    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
-    text = client.get("/models/baseline").text
-    assert "&lt;img src=x onerror=alert(1)&gt;" in text
-    assert markup not in text
 
 
 def test_no_script_makes_markup_of_text() -> None:
