@@ -18,7 +18,7 @@ from docs.write_huggingface import CHECKPOINTS, ROOT, SPACE_SETTINGS, model_card
 from model.checkpoints import load_manifest, read_checkpoint
 
 MANIFEST = load_manifest(CHECKPOINTS)
-LONG_RUNS = ("baseline", "cac")  # of thirty epochs, whose results have a folder of their own
+RESULTS = CHECKPOINTS / "results"
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}  # what the Hub takes for colorFrom and colorTo
 
 
@@ -47,8 +47,9 @@ def test_the_hub_reads_a_cards_header_and_gives_it_back_whole(card: tuple[str, s
 
 def test_a_cards_accuracies_are_those_of_the_run(card: tuple[str, str]) -> None:
     name, text = card
-    run = f"ferplus-original-{name.removesuffix('_10')}-seed1.json"
-    result = json.loads((CHECKPOINTS / "results" / ("epochs30" if name in LONG_RUNS else "") / run).read_bytes())
+    metadata = read_checkpoint(CHECKPOINTS / MANIFEST.checkpoints[name].file).metadata
+    runs = [json.loads(path.read_bytes()) for path in RESULTS.rglob(f"ferplus-original-{metadata.method}-seed{metadata.seed}*.json")]
+    (result,) = [run for run in runs if (run["revision"], run["epochs"]) == (metadata.revision, metadata.epochs)]
     data: Any = ModelCard(text).data
     assert data.model_name == f"unturned-{name}"
     results = {found.metric_type: found for found in data.eval_results}

@@ -115,9 +115,11 @@ def _strengths(explainer: Any, checkpoint: Any) -> str | None:
 
 
 def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Hyperparameters by name, the method's own after the shared ones."""
-    own = hyperparameters.get("settings")
-    shared = sorted((name, value) for name, value in hyperparameters.items() if name != "settings")
+    """Hyperparameters by name, the method's own after the shared ones; teachers by their names, and nothing of what a run did without."""
+    own, teachers = hyperparameters.get("settings"), hyperparameters.get("teachers")
+    shared = sorted((name, value) for name, value in hyperparameters.items() if name not in {"settings", "teachers"} and value is not None)
+    if teachers:
+        shared.append(("teachers", ", ".join(teachers)))
     return shared + (sorted(own.items()) if isinstance(own, dict) else [])
 
 

@@ -17,7 +17,7 @@ from model.reference import golden_logits, load_checkpoint, save_checkpoint
 
 MANIFEST_FILE = "manifest.json"
 README_FILE = "README.md"
-OURS = ("mek", "mek_sf", "cac")  # the forms of the paper's method; `ours` is the best one on the validation split
+OURS = ("mek", "mek_sf", "cac")  # methods that are forms of the paper's; `ours` is their best checkpoint on the validation split
 
 
 def shipping_folder(results: Path) -> Path:
@@ -64,7 +64,7 @@ def refuse_to_ship_over(directory: Path, method: str, epochs: int, settings: Map
 
 
 def renew_manifest(directory: Path) -> Manifest | None:
-    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the best form of MEK, write manifest and README.
+    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the best form, write manifest and README.
 
     Best means the highest average of overall and mean accuracy on the validation split, as the metadata has them. While no form of MEK
     is there, nothing can be served: then no manifest is written and None returned.
@@ -82,7 +82,7 @@ def renew_manifest(directory: Path) -> Manifest | None:
         for checkpoint in loaded
     }
     metadata = {checkpoint.name: checkpoint.metadata for checkpoint in loaded}
-    forms = {name: _valid_score(metadata[name]) for name in OURS if name in metadata}
+    forms = {name: _valid_score(data) for name, data in metadata.items() if data.method in OURS}
     if not forms:
         return None
     manifest = Manifest(ours=max(forms, key=lambda name: forms[name]), checkpoints=entries)
@@ -114,6 +114,8 @@ def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
         valid, test = data.metrics["valid"], data.metrics["test"]
         side = data.grid.cells
         settings = ", ".join(f"{key} {value}" for key, value in data.hyperparameters["settings"].items()) or "none"
+        if teachers := data.hyperparameters.get("teachers"):
+            settings += f"; teachers {', '.join(teachers)}"
         accuracies = " | ".join(f"{100 * split['overall']:.2f} / {100 * split['mean']:.2f}" for split in (valid, test))
         lines.append(
             f"| {name} | {data.network} | {data.input_size} px | {side}x{side} | {data.epochs} | {data.seed} | {accuracies} "

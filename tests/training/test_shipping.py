@@ -12,12 +12,12 @@ from model.training.shipping import renew_manifest, shipping_folder
 from tests.made_checkpoints import make_metadata, random_classifier
 
 
-def ship(folder: Path, method: str, overall: float, mean: float) -> None:
-    """A checkpoint with these accuracies on the validation split, and the reverse on the test split."""
+def ship(folder: Path, method: str, overall: float, mean: float, name: str | None = None) -> None:
+    """A checkpoint with these accuracies on the validation split, and the reverse on the test split; its name is its method's."""
     made = make_metadata(method)
     splits = {"valid": made.metrics["valid"] | {"overall": overall, "mean": mean}}
     splits["test"] = made.metrics["test"] | {"overall": 1 - overall, "mean": 1 - mean}
-    save_checkpoint(folder / f"{method}.safetensors", random_classifier(1), made.model_copy(update={"metrics": splits}))
+    save_checkpoint(folder / f"{name or method}.safetensors", random_classifier(1), made.model_copy(update={"metrics": splits}))
 
 
 @pytest.mark.parametrize(("mean_of_mek", "ours"), [(0.75, "cac"), (0.80, "mek")])
@@ -30,6 +30,14 @@ def test_ours_is_the_form_with_the_highest_average_of_both_accuracies_on_validat
     assert manifest == load_manifest(tmp_path)
     assert manifest.ours == ours
     assert set(manifest.checkpoints) == {"baseline", "mek", "mek_sf", "cac"}
+
+
+def test_a_second_checkpoint_of_a_form_may_be_ours(tmp_path: Path) -> None:
+    ship(tmp_path, "cac", 0.86, 0.79)
+    ship(tmp_path, "cac", 0.87, 0.79, name="cac_taught")
+    ship(tmp_path, "baseline", 0.99, 0.99, name="mek_of_the_name_alone")
+    manifest = renew_manifest(tmp_path)
+    assert manifest is not None and manifest.ours == "cac_taught"
 
 
 def test_nobodys_readme_is_replaced(tmp_path: Path) -> None:
