@@ -61,6 +61,18 @@ def test_a_plus_in_a_models_name_survives_the_link_to_the_explorer(client: TestC
     assert parse_qs(html.unescape(explorer)) == {"first": ["baseline"], "second": ["a+b"]}
 
 
+def test_a_card_names_the_teachers_and_nothing_that_was_done_without(client: TestClient) -> None:
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
+    told = {"resnet18_weights": None, "teachers": {"first": "0" * 64, "second": "1" * 64}}
+    metadata = checkpoint.metadata.model_copy(update={"hyperparameters": told})
+    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=metadata)
+    text = client.get("/models/baseline").text
+    assert "<dt>teachers</dt><dd><code>first, second</code></dd>" in text
+    assert "resnet18_weights" not in text
+
+
 def test_markup_in_a_checkpoint_stays_text(client: TestClient) -> None:
     """Its names may not hold any; a constant of the run may, such as the path of a file."""
     explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
