@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.errors import InputError
+from model.errors import InputError, one_line
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.imported import (
@@ -94,7 +94,7 @@ def _answers(network: PublishedNetwork, reading: Reading) -> Tensor:
     try:
         logits = published_logits(network, reading, checked_faces(reading.face_size))
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise InputError(f"{reading.architecture} takes no input of {reading.input_size} pixels ({reason}): give --size") from error
     if not logits.isfinite().all():
         raise InputError("the network answers numbers that are not finite: the training that wrote the file had failed")

@@ -24,7 +24,7 @@ from model.checkpoints import (
     metadata_text,
     read_model_file,
 )
-from model.errors import InputError, make_folder
+from model.errors import InputError, make_folder, one_line
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 from model.importing.integrated import ImportedClassifier, IntegratedHead
@@ -130,7 +130,7 @@ def filled_network(recipe: str, architecture: str, classes: int, tensors: Mappin
     try:
         network.load_state_dict({**tensors, **kept}, strict=True)
     except RuntimeError as error:
-        raise InputError(f"the tensors do not fit {architecture} of the recipe {recipe}: {' '.join(str(error).split())[:600]}") from error
+        raise InputError(f"the tensors do not fit {architecture} of the recipe {recipe}: {one_line(error)[:600]}") from error
     return network.eval().requires_grad_(False)
 
 

@@ -14,6 +14,8 @@ from numpy._core.multiarray import scalar
 from safetensors.torch import save
 from torch import Tensor
 
+from model.errors import one_line
+
 MOST_TENSORS = 10_000
 DEEPEST = 8
 SEPARATOR = "/"  # between the names of nested dicts; tensors' own names have dots
@@ -27,7 +29,7 @@ def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
         with torch.serialization.safe_globals(HARMLESS):
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        return {"code": "not_allowed", "detail": " ".join(str(error).split())[:2000]}, b""
+        return {"code": "not_allowed", "detail": one_line(error)[:2000]}, b""
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes PyTorch raise is the answer
         return {"code": "damaged", "detail": " ".join(f"{type(error).__name__}: {error}".split())[:500]}, b""
     found: dict[str, Tensor] = {}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from model.classifier import PooledHead, PositionalHead, linear_head
-from model.errors import InputError
+from model.errors import InputError, one_line
 from model.importing.layouts.base import PublishedNetwork
 from model.networks import Grid
 from model.onnx_session import UNUSABLE_GRAPH, InferenceSession, open_session
@@ -91,4 +91,4 @@ class OnnxNetwork(PublishedNetwork):
 
 
 def _reason(what: str, error: Exception) -> str:
-    return f"the graph {what} ({' '.join(str(error).split())[:300]}): export it again"
+    return f"the graph {what} ({one_line(error)[:300]}): export it again"
