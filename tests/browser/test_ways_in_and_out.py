@@ -193,7 +193,10 @@ def test_a_refused_picture_takes_the_maps_of_the_one_before_away(open_page: Call
     assert page.locator("#result:visible, #details:visible").count() == 0
     page.locator("#picture-note", has_text="No face was found here").wait_for()
     page.click("#crop-open")  # on the picture itself
-    assert page.locator("#crop-canvas").evaluate("canvas => [canvas.width, canvas.height]") == [300, 300]
+    # drawn as soon as the picture is decoded; until then a canvas has 300 x 150
+    page.wait_for_function(
+        "() => { const { width, height } = document.querySelector('#crop-canvas'); return width === 300 && height === 300; }"
+    )
     page.keyboard.press("Escape")
     choose(page, HOPPER)
     assert page.locator("#picture-panel:visible").count() == 1
