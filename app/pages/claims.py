@@ -96,17 +96,17 @@ def _claim(claim: Claim, report: ClaimsReport) -> dict[str, Any]:
         "claim": claim,
         "verdict": claim.verdict_of(report.ours) if report.ours in claim.verdicts else verdict,
         "badge": VERDICTS[verdict],
-        "qualified": [_qualification(measure, report.ours) for measure in claim.measures if measure.key == QUALIFYING],
+        "qualified": [_qualification(measure, report) for measure in claim.measures if measure.key == QUALIFYING],
         "others": "; ".join(f"{name} {claim.verdict_of(name)}" for name in claim.verdicts if name != report.ours),
         "measures": [_measure(measure, report) for measure in claim.measures],
         "points": [_points(point_set) for point_set in claim.points],
     }
 
 
-def _qualification(measure: Measure, ours: str) -> str:
+def _qualification(measure: Measure, report: ClaimsReport) -> str:
     """What a verdict is to be read with, in a few words."""
-    difference = _difference(measure.differences[ours]) if ours in measure.differences else "not measured"
-    return f"{measure.title.lower()}, against the baseline: {difference}"
+    difference = _difference(measure.differences[report.ours]) if report.ours in measure.differences else "not measured"
+    return f"{measure.title.lower()}, against {report.models[report.ours].against or report.baseline}: {difference}"
 
 
 def _measure(measure: Measure, report: ClaimsReport) -> dict[str, Any]:
