@@ -25,7 +25,6 @@ _FROM_STATUS = {
     422: ErrorCode.INVALID_PARAMETER,
 }
 
-
 # kinds of failure whose message is made of the declaration alone: bounds, choices, types
 _DECLARATIONS = frozenset(
     {"enum", "missing", "int_parsing", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal", "string_too_long"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -184,9 +185,16 @@ def find_settings(method: str) -> type[Any]:
 def usual_settings(method: str) -> dict[str, Any]:
     """A method's constants by name as they are unless chosen, with those that it no longer has but recorded runs name.
 
-    A run from before a constant was there had the value that leaves it out, which is its default.
-
     Raises:
         InputError: unknown name.
     """
     return asdict(find_settings(method)()) | _RETIRED.get(method, {})
+
+
+def whole_settings(method: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """All constants of a recorded run: where it is from before a constant was there, it had the value that leaves it out, the default.
+
+    Raises:
+        InputError: unknown name.
+    """
+    return usual_settings(method) | dict(recorded)

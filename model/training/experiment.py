@@ -27,7 +27,7 @@ from model.geometry import FaceGeometry
 from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
-from model.methods.settings import usual_settings
+from model.methods.settings import whole_settings
 from model.paper import published_counts
 from model.preprocessing import network_input
 from model.reference import save_checkpoint
@@ -168,13 +168,13 @@ def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict
     if not path.is_file():
         return
     there = load_result(path)
-    usual, chosen = usual_settings(config.method), there.hyperparameters
+    chosen = there.hyperparameters
     found = asdict(Protocol.of(there)) | {"precision": chosen["precision"], "teachers": chosen.get("teachers")}
-    found |= {"settings": usual | there.settings, "training faces": there.training_counts}
+    found |= {"settings": whole_settings(config.method, there.settings), "training faces": there.training_counts}
     wanted = {name: getattr(config, name) for name in asdict(Protocol())} | {
         name: hyperparameters[name] for name in ("precision", "teachers")
     }
-    wanted |= {"settings": usual | hyperparameters["settings"], "training faces": counts or there.training_counts}
+    wanted |= {"settings": whole_settings(config.method, hyperparameters["settings"]), "training faces": counts or there.training_counts}
     differing = sorted(name for name, value in wanted.items() if found[name] != value)
     if differing:
         raise InputError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")

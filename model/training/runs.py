@@ -11,7 +11,7 @@ from typing import Self
 from model.data.protocols import ORIGINAL
 from model.errors import InputError
 from model.measuring.results import RunResult, result_path
-from model.methods.settings import usual_settings
+from model.methods.settings import usual_settings, whole_settings
 from model.paper import paper_tables, published_counts
 
 # Rows that the paper does not have, by table. Tables 1 and 2 are printed without plain training, from which the others must be told.
@@ -60,10 +60,10 @@ class Protocol:
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's usual constants and on all of its training faces."""
-        constants = usual_settings(result.method)
         published = published_counts(result.dataset, result.imbalance)
+        usual = whole_settings(result.method, result.settings) == usual_settings(result.method)
         whole = published is None or result.training_counts == published
-        return self == Protocol.of(result) and {**constants, **result.settings} == constants and whole
+        return self == Protocol.of(result) and usual and whole
 
 
 # "paper": MEK's code is published for a Swin only, so its ResNet runs are taken to be those of EAC's and RUL's code for ResNet-18.

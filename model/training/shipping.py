@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.folder_lock import folder_lock
 from model.measuring.results import RESULTS_FOLDER
-from model.methods.settings import usual_settings
+from model.methods.settings import whole_settings
 from model.reference import golden_logits, load_checkpoint, save_checkpoint
 
 MANIFEST_FILE = "manifest.json"
@@ -58,8 +58,8 @@ def refuse_to_ship_over(directory: Path, method: str, epochs: int, settings: Map
     path = directory / f"{method}.safetensors"
     if not path.is_file():
         return
-    there, usual = read_checkpoint(path).metadata, usual_settings(method)
-    if there.epochs != epochs or usual | there.hyperparameters["settings"] != usual | dict(settings):
+    there = read_checkpoint(path).metadata
+    if there.epochs != epochs or whole_settings(method, there.hyperparameters["settings"]) != whole_settings(method, settings):
         raise InputError(f"{path} is of {there.epochs} epochs or other settings: rename it, say to {method}_{there.epochs}, to keep both")
 
 

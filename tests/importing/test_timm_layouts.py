@@ -8,7 +8,7 @@ from torch import nn
 
 from model.errors import InputError
 from model.importing.imported import build_classifier
-from model.importing.integrated import IntegratedHead
+from model.importing.integrated import Head, IntegratedHead
 from model.importing.recipes import RECIPES, network_tensors
 from tests.made_imports import PUBLISHED, images, make_metadata, normalised, randomise
 
@@ -17,6 +17,22 @@ from tests.made_imports import PUBLISHED, images, make_metadata, normalised, ran
 def test_a_timm_model_without_a_pooled_linear_head_is_refused(name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         RECIPES["timm"].network(name, 7)
+
+
+def held_together(theirs: nn.Module, name: str, size: int) -> tuple[Head, float]:
+    """The head of timm's network imported, and by how much the maps miss timm's own logits, as a share of the largest."""
+    grid = RECIPES["timm"].network(name, 7).grid(size)
+    changes = {"architecture": name, "input_size": size, "grid_first": grid.first, "grid_step": grid.step}
+    metadata = make_metadata("timm", PUBLISHED["timm"]()).model_copy(update=changes)
+    classifier = build_classifier(metadata, network_tensors(RECIPES["timm"], theirs.state_dict()))
+    x = images(2, size)
+    with torch.no_grad():
+        expected = theirs(normalised("timm", x))[:, list(metadata.order)]
+        logits, maps = classifier(x)
+    largest = expected.abs().max().item()
+    torch.testing.assert_close(logits, expected, atol=1e-4 * largest, rtol=0)
+    assert maps.shape[2:] == (grid.cells, grid.cells) and maps.std((2, 3)).min() > 0
+    return classifier.head, (maps.mean((2, 3)) + classifier.head.bias - expected).abs().max().item() / largest
 
 
 # swin_t: a norm of each cell; test_vit2: tokens, one of which is no cell, and a norm of their mean; test_convnext: such a norm, of cells
@@ -29,38 +45,17 @@ def test_maps_of_timms_transformers_that_average_their_cells_add_up(name: str, s
         if isinstance(module, nn.LayerNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.2)
-    grid = RECIPES["timm"].network(name, 7).grid(size)
-    changes = {"architecture": name, "input_size": size, "grid_first": grid.first, "grid_step": grid.step}
-    metadata = make_metadata("timm", PUBLISHED["timm"]()).model_copy(update=changes)
-    classifier = build_classifier(metadata, network_tensors(RECIPES["timm"], theirs.state_dict()))
-    x = images(2, size)
-    with torch.no_grad():
-        expected = theirs(normalised("timm", x))[:, list(metadata.order)]
-        maps = classifier(x).maps
-    assert maps.shape[2:] == (grid.cells, grid.cells) and maps.std((2, 3)).min() > 0
-    error = (maps.mean((2, 3)) + classifier.head.bias - expected).abs().max() / expected.abs().max()
-    assert error < 1e-5 and not isinstance(classifier.head, IntegratedHead)
+    head, error = held_together(theirs, name, size)
+    assert error < 1e-5 and not isinstance(head, IntegratedHead)
 
 
-@pytest.mark.parametrize("name", ["test_vit", "deit_tiny_distilled_patch16_224"])
-def test_maps_of_timms_class_token_vits_add_up_about(name: str) -> None:
-    """One token that is no cell, and two."""
+# one token that is no cell, and two
+@pytest.mark.parametrize(("name", "size"), [("test_vit", 160), ("deit_tiny_distilled_patch16_224", 224)])
+def test_maps_of_timms_class_token_vits_add_up_about(name: str, size: int) -> None:
     import timm
 
-    size = 160 if name == "test_vit" else 224
-    theirs = randomise(timm.create_model(name, pretrained=False, num_classes=7))
-    grid = RECIPES["timm"].network(name, 7).grid(size)
-    changes = {"architecture": name, "input_size": size, "grid_first": grid.first, "grid_step": grid.step}
-    metadata = make_metadata("timm", PUBLISHED["timm"]()).model_copy(update=changes)
-    classifier = build_classifier(metadata, network_tensors(RECIPES["timm"], theirs.state_dict()))
-    x = images(2, size)
-    with torch.no_grad():
-        expected = theirs(normalised("timm", x))[:, list(metadata.order)]
-        prediction = classifier(x)
-    torch.testing.assert_close(prediction.logits, expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
-    assert prediction.maps.shape[2:] == (grid.cells, grid.cells) and prediction.maps.std((2, 3)).min() > 0
-    error = (prediction.maps.mean((2, 3)) + classifier.head.bias - expected).abs().max() / expected.abs().max()
-    assert error < 0.1 and isinstance(classifier.head, IntegratedHead)
+    head, error = held_together(randomise(timm.create_model(name, pretrained=False, num_classes=7)), name, size)
+    assert error < 0.1 and isinstance(head, IntegratedHead)
 
 
 def test_a_timm_model_of_one_input_size_says_so() -> None:
