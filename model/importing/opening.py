@@ -115,6 +115,8 @@ def _layers(groups: Mapping[str, dict[str, Tensor]]) -> dict[str, Tensor]:
     layers = [name for name, group in groups.items() if any("." in inner for inner in group)]
     if "" in layers:
         return groups[""]
+    if not groups:
+        raise InputError(f"holds no tensor: {HOW_TO_SAVE}")
     if len(layers) != 1:
         there = ", ".join(f"{name} ({len(groups[name])} tensors)" for name in sorted(layers or groups)[:SHOWN_GROUPS])
         raise InputError(f"holds weights under {there}, of which none is known: {HOW_TO_SAVE}")

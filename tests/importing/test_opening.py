@@ -66,6 +66,12 @@ def test_two_networks_in_a_file_are_named(tmp_path: Path) -> None:
         published_tensors(tmp_path / "a.pth")
 
 
+def test_a_file_without_a_tensor_says_so(tmp_path: Path) -> None:
+    save_file({}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"a\.safetensors: holds no tensor: .*save its weights alone"):
+        published_tensors(tmp_path / "a.safetensors")
+
+
 def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     torch.save({"state_dict": Hostile(mark)}, tmp_path / "a.pth")
