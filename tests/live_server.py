@@ -230,6 +230,15 @@ def patiently() -> Any:
         time.sleep(0.05)
 
 
+def stand_still(process: int) -> None:
+    """Stop a process, and wait until it has: one that has yet to notice may still take what is then written to it."""
+    os.kill(process, signal.SIGSTOP)
+    for _ in patiently():
+        if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            return
+    raise AssertionError("it goes on")
+
+
 def wait_for_bytes(process: int) -> None:
     """Wait until something is in the pipe that is a process's standard input."""
     with Path(f"/proc/{process}/fd/0").open("rb", buffering=0) as pipe:

@@ -23,7 +23,7 @@ from app.decoding.process import DecoderProcess
 from app.errors import Problem
 from app.settings import Settings
 from tests import pictures
-from tests.live_server import wait_for_bytes
+from tests.live_server import stand_still, wait_for_bytes
 from tests.pictures import UPLOADS, encoded, portrait
 
 LIMITS = DecodeLimits()
@@ -98,7 +98,7 @@ def test_a_crash_harms_one_picture(fatal: signal.Signals) -> None:
     async def use(decoder: Decoder) -> None:
         picture = encoded(portrait(), "PNG")
         (before,) = children()
-        os.kill(before, signal.SIGSTOP)  # so that the picture waits in the process that then dies
+        stand_still(before)  # so that the picture waits in the process that then dies
         waiting = asyncio.create_task(code_of(decoder, picture))
         await asyncio.to_thread(wait_for_bytes, before)
         os.kill(before, fatal)
@@ -155,7 +155,7 @@ def test_a_hanging_process_is_killed(monkeypatch: pytest.MonkeyPatch, padding_by
 
     async def use(decoder: Decoder) -> None:
         (before,) = children()
-        os.kill(before, signal.SIGSTOP)
+        stand_still(before)
         assert await code_of(decoder, encoded(portrait(), "JPEG") + bytes(padding_bytes)) == "decoder_failed"
         assert before not in children()
 
@@ -176,7 +176,7 @@ def test_other_pictures_are_decoded_while_one_takes_long() -> None:
         await decoder.start()
         try:
             stopped = min(children())
-            os.kill(stopped, signal.SIGSTOP)
+            stand_still(stopped)
             tasks = [asyncio.create_task(decoder.decode(encoded(portrait(), "JPEG"))) for _ in range(6)]
             for finished in itertools.islice(asyncio.as_completed(tasks), 5):
                 await finished
@@ -196,7 +196,7 @@ def test_stopping_waits_for_no_picture_that_is_not_begun(monkeypatch: pytest.Mon
         decoder = Decoder(LIMITS, processes=1, timeout_seconds=0.25)
         await decoder.start()
         (stopped,) = children()
-        os.kill(stopped, signal.SIGSTOP)
+        stand_still(stopped)
         tasks = [asyncio.create_task(code_of(decoder, encoded(portrait(), "JPEG"))) for _ in range(3)]
         await asyncio.to_thread(wait_for_bytes, stopped)
         await decoder.stop()

@@ -18,7 +18,7 @@ from app.explaining.service import Drawer
 from app.http.admission import STAGES
 from app.http.limits import Body
 from app.http.time_limit import TimeLimit
-from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, upload_request
+from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, stand_still, upload_request
 
 Work = Callable[[], Awaitable[object]]
 
@@ -93,7 +93,7 @@ def test_a_decoder_that_stands_still_holds_neither_its_picture_nor_the_next() ->
     with LiveServer(SLOW_SERVICE, decoder_processes=1, decode_timeout_seconds=3600, work_timeout_seconds=0.5) as server:
         server.wait_until_ready()
         (decoder,) = server.decoders()
-        os.kill(decoder, signal.SIGSTOP)
+        stand_still(decoder)
         waiting = [server.connect().send(upload_request(GOOD_UPLOAD)) for _ in range(2)]
         answers = [connection.answer() for connection in waiting]
         assert [(answer.status, answer.code) for answer in answers] == [(504, "inference_timeout")] * 2

@@ -17,7 +17,7 @@ import torch
 from app.errors import CannotStartError
 from app.explaining import loading
 from model.reference import save_checkpoint
-from tests.live_server import GOOD_UPLOAD, LiveServer, form, part, png, upload_request, wait_for_bytes
+from tests.live_server import GOOD_UPLOAD, LiveServer, form, part, png, stand_still, upload_request, wait_for_bytes
 from tests.made_checkpoints import make_metadata, random_classifier
 from tests.pictures import encoded, portrait
 
@@ -36,7 +36,7 @@ def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal
     with service(random_checkpoints, decoder_processes=1) as server:
         before = server.post(GOOD_UPLOAD, TARGET).json["faces"]
         (decoder,) = server.decoders()
-        os.kill(decoder, signal.SIGSTOP)  # so that the picture waits in the process that then dies
+        stand_still(decoder)  # so that the picture waits in the process that then dies
         waiting = server.connect().send(upload_request(GOOD_UPLOAD, TARGET))
         wait_for_bytes(decoder)
         os.kill(decoder, fatal)
