@@ -12,15 +12,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fsspec
 
 from model.auditing.manifest import AuditError
 from model.errors import one_line
-
-if TYPE_CHECKING:
-    from model.auditing.sources import Listed, Place, Source
 
 # what archives and tables object to in their own contents
 CONTENT_ERRORS = (EOFError, LookupError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
@@ -64,19 +61,3 @@ def reaching(address: str) -> Iterator[None]:
         credentials = _CREDENTIALS.get(address.partition("://")[0])
         told = f"check that its server answers{f', and {credentials}' if credentials else ''}; the same command then goes on"
         raise AuditError(f"{address}: cannot be reached ({one_line(error)}): {told}") from error
-
-
-class RemoteSource:
-    """A source on another machine; see :func:`reaching`."""
-
-    def __init__(self, source: Source, address: str) -> None:
-        self._source = source
-        self._address = address
-
-    def pictures(self) -> Iterator[Listed]:
-        with reaching(self._address):
-            yield from self._source.pictures()
-
-    def read(self, place: Place) -> bytes:
-        with reaching(self._address):
-            return self._source.read(place)

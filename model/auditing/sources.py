@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from model.auditing.manifest import AuditError
 from model.auditing.parquet_pictures import PictureTable
-from model.auditing.remote import CONTENT_ERRORS, RemoteSource, file_system, reaching
+from model.auditing.remote import CONTENT_ERRORS, file_system, reaching
 from model.errors import one_line
 from model.files.picture_names import is_picture_name
 
@@ -73,7 +73,7 @@ def open_source(address: str) -> Source:
         if not remote:
             return _found(address, files, path)
         with reaching(address):
-            return RemoteSource(_found(address, files, path), address)
+            return _Remote(_found(address, files, path), address)
     except AuditError:
         raise
     except READ_ERRORS as error:
@@ -234,3 +234,19 @@ class _Tables:
             except pa.ArrowException as error:
                 raise ValueError(f"{name}: {error}") from error
         return self._open[1]
+
+
+class _Remote:
+    """A source on another machine; see :func:`reaching`."""
+
+    def __init__(self, source: Source, address: str) -> None:
+        self._source = source
+        self._address = address
+
+    def pictures(self) -> Iterator[Listed]:
+        with reaching(self._address):
+            yield from self._source.pictures()
+
+    def read(self, place: Place) -> bytes:
+        with reaching(self._address):
+            return self._source.read(place)
