@@ -112,6 +112,11 @@ class CheckpointMetadata(BaseModel):
         return FACE_SIZE if self.colour == "grey" else RAFDB_FACE_SIZE
 
     @property
+    def batch(self) -> int:
+        """Faces of a training step."""
+        return int(self.hyperparameters["batch"])
+
+    @property
     def grid(self) -> Grid:
         """Where the cells of this checkpoint's maps lie on its input."""
         return network_grid(self.network, self.input_size)

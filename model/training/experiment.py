@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from model.checkpoints import Checkpoint, CheckpointMetadata
+from model.checkpoints import Checkpoint, CheckpointMetadata, read_checkpoint
 from model.classifier import ExpressionClassifier, PositionalHead
 from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
 from model.data.imbalance import thin_to_protocol
@@ -27,14 +27,13 @@ from model.geometry import FaceGeometry
 from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
 from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
 from model.methods.base import Method
-from model.methods.settings import whole_settings
 from model.paper import published_counts
 from model.preprocessing import network_input
 from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
 from model.training.loop import Run, fit, launched_fabric, prepare_run
-from model.training.runs import Protocol
-from model.training.shipping import refuse_to_ship_over, ship_checkpoint
+from model.training.replacing import planned_choices, refuse_to_replace
+from model.training.shipping import checkpoint_path, ship_checkpoint
 from model.training.state import Progress, read_log
 from model.training.teachers import TEACHING_FILE, digests, load_teachers, teach
 
@@ -120,8 +119,6 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     teachers = load_teachers(config.teachers)
     hyperparameters = _hyperparameters(config, teachers)
     _refuse_to_replace_another_run(experiment, hyperparameters)
-    if experiment.ship_to is not None:
-        refuse_to_ship_over(experiment.ship_to, config.method, config.epochs, hyperparameters["settings"])
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
     valid = None if valid_split is None else _measured_faces(experiment, valid_split)
@@ -162,22 +159,15 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
 
 
 def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict[str, Any], counts: dict[str, int] | None = None) -> None:
-    """A result is replaced only by the same run done again, on the same training faces where their ``counts`` are known already."""
+    """A result, and a shipped checkpoint, are replaced only by the same run done again."""
     config = experiment.config
-    path = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
-    if not path.is_file():
-        return
-    there = load_result(path)
-    chosen = there.hyperparameters
-    found = asdict(Protocol.of(there)) | {"precision": chosen["precision"], "teachers": chosen.get("teachers")}
-    found |= {"settings": whole_settings(config.method, there.settings), "training faces": there.training_counts}
-    wanted = {name: getattr(config, name) for name in asdict(Protocol())} | {
-        name: hyperparameters[name] for name in ("precision", "teachers")
-    }
-    wanted |= {"settings": whole_settings(config.method, hyperparameters["settings"]), "training faces": counts or there.training_counts}
-    differing = sorted(name for name, value in wanted.items() if found[name] != value)
-    if differing:
-        raise InputError(f"{path} holds a run that differs in {', '.join(differing)}: choose another --results, or move that file away")
+    planned = planned_choices(config, hyperparameters, counts)
+    result = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
+    if result.is_file():
+        refuse_to_replace(result, load_result(result), planned, "choose another --results, or move that file away")
+    if experiment.ship_to is not None and (shipped := checkpoint_path(experiment.ship_to, config.method)).is_file():
+        there = read_checkpoint(shipped).metadata
+        refuse_to_replace(shipped, there, planned, f"rename it, say to {config.method}_{there.epochs}, to keep both")
 
 
 def _training_faces(experiment: Experiment) -> FaceSet:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from model.checkpoints import CheckpointMetadata
 from model.data.protocols import ORIGINAL
 from model.errors import InputError
 from model.measuring.results import RunResult, result_path
@@ -40,16 +41,16 @@ class Protocol:
     optimizer: str = "adamw-onecycle"
 
     @classmethod
-    def of(cls, result: RunResult) -> Self:
-        """The protocol a result was measured under; runs from before augmentation and optimizer could be chosen had the defaults."""
-        chosen = result.hyperparameters
+    def of(cls, run: RunResult | CheckpointMetadata) -> Self:
+        """The protocol of a run that was made; one from before augmentation and optimizer could be chosen had the defaults."""
+        chosen = run.hyperparameters
         lr, weight_decay = (float(str(chosen[name])) for name in ("lr", "weight_decay"))
         weights = chosen.get("resnet18_weights")
         return cls(
-            result.network,
-            result.input_size,
-            result.epochs,
-            result.batch,
+            run.network,
+            run.input_size,
+            run.epochs,
+            run.batch,
             lr,
             weight_decay,
             int(str(chosen["parts"])),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, read_checkpoint
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry
 from model.classifier import ExpressionClassifier
 from model.errors import InputError
 from model.files.atomic_write import replace_file
 from model.files.folder_lock import folder_lock
 from model.measuring.results import RESULTS_FOLDER
-from model.methods.settings import whole_settings
 from model.reference import golden_logits, load_checkpoint, save_checkpoint
 
 MANIFEST_FILE = "manifest.json"
@@ -37,6 +34,11 @@ def shipping_folder(results: Path) -> Path:
     return found.parent
 
 
+def checkpoint_path(directory: Path, method: str) -> Path:
+    """Where a method's checkpoint ships."""
+    return directory / f"{method}.safetensors"
+
+
 def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:
     """Put a checkpoint under its method's name into a directory and renew the manifest; waits for another run that does so.
 
@@ -44,23 +46,8 @@ def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata:
         CheckpointError: a file of the directory is damaged.
     """
     with folder_lock(directory, wait=True):
-        save_checkpoint(directory / f"{metadata.method}.safetensors", classifier, metadata)
+        save_checkpoint(checkpoint_path(directory, metadata.method), classifier, metadata)
         renew_manifest(directory)
-
-
-def refuse_to_ship_over(directory: Path, method: str, epochs: int, settings: Mapping[str, Any]) -> None:
-    """A shipped checkpoint is replaced only by a run of its length and its constants: another is another model.
-
-    Raises:
-        InputError: the file of the method's name is of another run; the message says how to keep both.
-        CheckpointError: it is damaged.
-    """
-    path = directory / f"{method}.safetensors"
-    if not path.is_file():
-        return
-    there = read_checkpoint(path).metadata
-    if there.epochs != epochs or whole_settings(method, there.hyperparameters["settings"]) != whole_settings(method, settings):
-        raise InputError(f"{path} is of {there.epochs} epochs or other settings: rename it, say to {method}_{there.epochs}, to keep both")
 
 
 def renew_manifest(directory: Path) -> Manifest | None:

@@ -136,16 +136,19 @@ def test_a_run_from_before_a_choice_was_there_may_be_done_again(inside: Path, fe
     assert "augmentation" in json.loads(recorded.read_text())["hyperparameters"]
 
 
-def test_a_shipped_checkpoint_is_not_replaced_by_a_run_of_another_length(
+def test_a_shipped_checkpoint_is_not_replaced_by_another_run(
     inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(ferplus_folder, "--ship")) == 0
     shipped = inside / "checkpoints/mek_sf.safetensors"
     before = shipped.read_bytes()
-    longer = command(ferplus_folder, "--ship", "--epochs", "3", "--results", "checkpoints/results/epochs3", "--out", "longer")
-    assert main(longer) == 2
-    assert "is of 2 epochs or other settings: rename it, say to mek_sf_2" in capsys.readouterr().err
+    other = ["--ship", "--results", "checkpoints/results/epochs3", "--out", "longer"]
+    for more, named in ((["--lr", "0.1"], "lr"), (["--set", "consistency=5"], "settings"), (["--epochs", "3"], "epochs")):
+        assert main(command(ferplus_folder, *other, *more)) == 2
+        told = f"{shipped.relative_to(inside)} holds a run that differs in {named}: rename it, say to mek_sf_2, to keep both"
+        assert told in capsys.readouterr().err
     assert shipped.read_bytes() == before
+    longer = command(ferplus_folder, *other, "--epochs", "3")
     shipped.rename(inside / "checkpoints/mek_sf_2.safetensors")
     assert main(longer) == 0
     assert set(load_manifest(inside / "checkpoints").checkpoints) == {"mek_sf", "mek_sf_2"}
