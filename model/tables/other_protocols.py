@@ -1,14 +1,17 @@
-"""Runs under another protocol than the paper's tables, longer ones say: accuracy, what the mirror shows, what rebalancing trades."""
+"""Runs under another protocol than the paper's tables, longer ones say: accuracy, distance from plain training, mirror, frontier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.measuring.frontier import FrontierGain, frontier_gain
 from model.measuring.results import FrontierPoint, MirrorMetrics, RunResult, SplitMetrics
+from model.tables.by_face import difference_table
+from model.tables.by_seed import seeds_table
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
 from model.training.runs import Protocol
 
@@ -22,7 +25,7 @@ OF_ANSWERS = ("changed_answers", "total_variation")
 
 
 def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
-    """Three tables of runs that share one protocol; none where there is no run.
+    """Tables of runs that share one protocol, those without a row left out; none where there is no run.
 
     Raises:
         InputError: the runs are of several protocols.
@@ -30,10 +33,16 @@ def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
     protocols = {Protocol.of(run) for run in runs}
     if len(protocols) > 1:
         raise InputError("runs of several protocols stand in one folder: each needs a folder of its own")
-    tables = [_accuracy_table(runs, protocol.epochs) for protocol in protocols]
-    tables += [_mirror_table(runs, protocol.epochs) for protocol in protocols]
-    tables += [_frontier_table(runs, protocol.epochs) for protocol in protocols]
+    tables = [table for protocol in protocols for table in _tables(runs, protocol.epochs)]
     return [table for table in tables if any(group.rows for group in table.groups)]
+
+
+def _tables(runs: Sequence[RunResult], epochs: int) -> list[Table]:
+    distances = [
+        replace(table, name=f"{epochs} epochs: {table.name[0].lower()}{table.name[1:]}")
+        for table in (difference_table(runs), seeds_table(runs))
+    ]
+    return [_accuracy_table(runs, epochs), *distances, _mirror_table(runs, epochs), _frontier_table(runs, epochs)]
 
 
 def _accuracy_table(runs: Sequence[RunResult], epochs: int) -> Table:

@@ -36,6 +36,10 @@ def measured_in_the_mirror(method: str, overall: float, changed: float, seed: in
     return RunResult(**fields)
 
 
+def with_overall(run: RunResult, overall: float) -> RunResult:
+    return run.model_copy(update={"test": run.test.model_copy(update={"overall": overall})})
+
+
 def shown(table: Table) -> dict[str, list[str]]:
     texts = {}
     for group in table.groups:
@@ -54,6 +58,14 @@ def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> Non
     assert rows["Contrastive consistency"][mirror.columns.index("two views: overall")] == "87.00 ± 1.41"
     assert frontier.columns == ("tau 0", "tau 0.5", "above the baseline", "at least")
     assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", ""]
+
+
+def test_the_distance_from_plain_training_is_that_of_the_same_seeds() -> None:
+    overall = {"baseline": (0.80, 0.84), "cac": (0.83, 0.86)}
+    runs = [with_overall(measured_in_the_mirror(method, 0.9, 0.02, 1 + i), overall[method][i]) for method in overall for i in range(2)]
+    by_seed = next(table for table in protocol_tables(runs) if table.name == "30 epochs: distance from plain training by seed")
+    (row,) = (row for row in by_seed.groups[0].rows if row.label == "Contrastive consistency")
+    assert [format_value(value) for value in row.values if value] == ["3.00", "2.00", "2.50 ± 0.71"]
 
 
 def test_the_frontier_says_how_far_it_lies_above_the_baselines() -> None:
