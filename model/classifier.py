@@ -54,7 +54,8 @@ class PositionalHead(nn.Module):
 
     def forward(self, features: Tensor) -> Prediction:
         cells = self.weight.shape[-2] * self.weight.shape[-1]
-        maps = cells * torch.einsum("lchw,nchw->nlhw", self.weight, features.float())
+        with torch.autocast(features.device.type, enabled=False):
+            maps = cells * torch.einsum("lchw,nchw->nlhw", self.weight, features.float())
         return Prediction(maps.mean((2, 3)) + self.bias, maps)
 
 

@@ -58,7 +58,7 @@ def add_train(subparsers: Subparsers) -> None:
         help="checkpoints to learn from, too, with --set distillation=D (cac)",
     )
     parser.add_argument("--threads", type=positive, default=1, help="torch threads of this process [%(default)s]")
-    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [runs/DATASET-IMBALANCE-METHOD-seedSEED]")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [in runs/, by the choices of the run]")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     parser.add_argument("--ship", action="store_true", help="put the checkpoint into the folder above the results, in the method's place")
     parser.add_argument("--results", type=Path, default=CHECKPOINTS / "results", help="folder of the result files [%(default)s]")
@@ -86,7 +86,9 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help=f"passes over the training faces [{Protocol.epochs}; paper: {paper.epochs}]")
     parser.add_argument("--batch", type=int, help=f"faces a step, over all processes [{Protocol.batch}]")
     parser.add_argument(
-        "--parts", type=int, help=f"equal parts a process splits its faces of a step into, to save memory [{Protocol.parts}]"
+        "--parts",
+        type=int,
+        help=f"equal parts a process splits its faces of a step into, to save memory; cac contrasts within one [{Protocol.parts}]",
     )
     parser.add_argument("--lr", type=float, help=f"peak, or first, learning rate of the network [{Protocol.lr:g}]")
     parser.add_argument("--weight-decay", type=float, help=f"weight decay [{Protocol.weight_decay:g}; paper: {paper.weight_decay:g}]")
@@ -134,7 +136,8 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.ship and (dry or not cell.ships):
         raise InputError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
-    directory = arguments.out or Path("runs") / (f"{cell.name}-limit{arguments.limit}" if dry else cell.name)
+    protocol = _chosen_protocol(arguments)
+    directory = arguments.out or Path("runs") / _folder_name(cell, protocol, arguments)
     try:
         config = TrainingConfig(
             method=arguments.method,
@@ -142,7 +145,7 @@ def _train(arguments: argparse.Namespace) -> int:
             precision=native_precision() if arguments.precision == "auto" else arguments.precision,
             settings=tuple(_name_and_value(text) for text in arguments.set),
             teachers=tuple(arguments.teachers),
-            **asdict(_chosen_protocol(arguments)),
+            **asdict(protocol),
         )
         experiment = Experiment(
             config=config,
@@ -164,6 +167,14 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"stopped; continue with the same command and --resume ({experiment.directory} holds the state)", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _folder_name(cell: TableCell, protocol: Protocol, arguments: argparse.Namespace) -> str:
+    """The run's name with what is not as in the tables, so that runs one compares do not share a folder."""
+    others = [f"{name}{Path(str(value)).name}" for name, value in protocol.deviations().items()]
+    settings = [text.replace("=", "") for text in arguments.set]
+    limit = [f"limit{arguments.limit}"] if arguments.limit is not None else []
+    return "-".join([cell.name, *others, *settings, *limit])
 
 
 def _geometry(arguments: argparse.Namespace) -> FaceGeometry:

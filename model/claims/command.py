@@ -102,7 +102,7 @@ def _preparation(checkpoint: ReferenceCheckpoint) -> Callable[[Tensor], Tensor]:
 
 
 def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassifier:
-    """A copy whose every filter and matrix holds its own weights in a random order: as strong, and nothing learnt is left in it."""
+    """A copy whose every filter and matrix holds its own weights in a random order, as strong as before; biases stay."""
     shuffled = deepcopy(classifier)
     generator = torch.Generator().manual_seed(SHUFFLE_SEED)
     shuffle((parameter for parameter in shuffled.parameters() if parameter.dim() > 1), generator)

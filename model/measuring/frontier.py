@@ -11,7 +11,7 @@ from model.measuring.results import FrontierPoint
 
 class FrontierGain(NamedTuple):
     """Difference of the mean accuracies that two models reach at the same overall accuracy or better: its average over the overall
-    accuracies that both reach, and its smallest value there. A model whose smallest gain is above 0 is ahead everywhere."""
+    accuracies that both reach, and its smallest value there. A model whose smallest gain is above 0 is ahead wherever both reach."""
 
     average: float
     smallest: float

@@ -1,4 +1,4 @@
-"""Attention maps of faces and of their mirror images, and how far apart they are: shared by EAC, MEK and the scale-free MEK."""
+"""Attention maps of faces and of their mirror images, and how far apart they are: shared by EAC, MEK and its other forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from model.classifier import PooledHead, Prediction
+from model.classifier import Prediction
 from model.methods.base import Method
 
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of a correlation finite where a map is flat
@@ -29,8 +29,7 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
     """
     pairs = math.ceil(share * len(images))
     features = method.classifier.network(torch.cat([images, images[:pairs].flip(-1)]))
-    head = method.classifier.head
-    assert isinstance(head, PooledHead)
+    head = method.pooled_head
     maps = head.maps(features[:pairs], detach=True)
     mirrored = head.maps(features[len(images) :], detach=True).flip(-1)
     return head(features[: len(images)]), maps, mirrored

@@ -3,14 +3,13 @@ serves."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
 from model.errors import InputError
@@ -96,21 +95,6 @@ class Method(nn.Module, ABC):
     def inference(self) -> ExpressionClassifier:
         """The classifier that predicts, with exact attention maps."""
         return self.classifier
-
-
-def ramp_up(epoch: int, length: float) -> float:
-    """``exp(-5 (1 - min(epoch, length) / length)^2)``: from 0.007 at epoch 0 to 1 at epoch ``length``."""
-    return math.exp(-5 * (1 - min(epoch, length) / length) ** 2)
-
-
-def check_one_process(keeps: str) -> None:
-    """For a method whose state is changed by the faces a process sees: ``keeps`` says what it keeps of them.
-
-    Raises:
-        InputError: several processes train together; what one keeps would not reach the others.
-    """
-    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-        raise InputError(f"{keeps} and runs in one process only: start it without torchrun")
 
 
 def parse_settings(method: type[Method], values: dict[str, str]) -> Any:

@@ -12,12 +12,13 @@ compares faces (average precision, AUROC) is without it.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
-from model.methods.base import Batch, Method, TrainingTask, check_one_process
+from model.methods.base import Batch, Method, TrainingTask
 from model.methods.settings import ScnSettings
 
 
@@ -36,7 +37,8 @@ class SelfCure(Method):
     epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ScnSettings) -> None:
-        check_one_process("method scn changes labels as it trains")
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+            raise InputError("method scn changes labels as it trains and runs in one process only: start it without torchrun")
         super().__init__(classifier, task, settings)
         self.confidence = nn.Linear(self.pooled_head.weight.shape[1], 1)
         self.register_buffer("labels", task.labels.clone())

@@ -13,18 +13,24 @@ which the slower teacher would not follow.
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask, ramp_up
+from model.methods.base import Batch, Method, TrainingTask
 from model.methods.settings import SoftSettings
 
 DECAY = 0.999
 SHORT_RUN_DECAY = 0.99
 SHORT_RUN_STEPS = 2000
+
+
+def ramp_up(epoch: int, length: float) -> float:
+    """``exp(-5 (1 - min(epoch, length) / length)^2)``: from 0.007 at epoch 0 to 1 at epoch ``length``."""
+    return math.exp(-5 * (1 - min(epoch, length) / length) ** 2)
 
 
 class SoftLabelSmoothing(Method):

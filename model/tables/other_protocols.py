@@ -33,19 +33,20 @@ def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
     protocols = {Protocol.of(run) for run in runs}
     if len(protocols) > 1:
         raise InputError("runs of several protocols stand in one folder: each needs a folder of its own")
-    tables = [table for protocol in protocols for table in _tables(runs, protocol.epochs)]
+    tables = [table for protocol in protocols for table in _tables(runs, protocol)]
     return [table for table in tables if any(group.rows for group in table.groups)]
 
 
-def _tables(runs: Sequence[RunResult], epochs: int) -> list[Table]:
+def _tables(runs: Sequence[RunResult], protocol: Protocol) -> list[Table]:
+    others = [f"{name.replace('_', ' ')} {value}" for name, value in protocol.deviations().items() if name != "epochs"]
+    title = ", ".join([f"{protocol.epochs} epochs", *others])
     distances = [
-        replace(table, name=f"{epochs} epochs: {table.name[0].lower()}{table.name[1:]}")
-        for table in (difference_table(runs), seeds_table(runs))
+        replace(table, name=f"{title}: {table.name[0].lower()}{table.name[1:]}") for table in (difference_table(runs), seeds_table(runs))
     ]
-    return [_accuracy_table(runs, epochs), *distances, _mirror_table(runs, epochs), _frontier_table(runs, epochs)]
+    return [_accuracy_table(runs, title), *distances, _mirror_table(runs, title), _frontier_table(runs, title)]
 
 
-def _accuracy_table(runs: Sequence[RunResult], epochs: int) -> Table:
+def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
     def row(title: str, splits: Sequence[SplitMetrics]) -> Row:
         single = splits[0].intervals if len(splits) == 1 else None
         values = (
@@ -58,18 +59,18 @@ def _accuracy_table(runs: Sequence[RunResult], epochs: int) -> Table:
         return Row(title, "here", values)
 
     return Table(
-        name=f"{epochs} epochs",
+        name=protocol,
         title="accuracy in per cent",
         columns=(*EXPRESSIONS, "overall", "mean", "macro AP", "seeds"),
         groups=_groups(runs, row),
         notes=(
-            f"As in Table 3, but {epochs} epochs long: not to be compared with rows of another length.",
+            f"As in Table 3, but {protocol}: not to be compared with rows of another protocol.",
             "Brackets: 95% bootstrap interval over the faces of a single run; ±: standard deviation over seeds.",
         ),
     )
 
 
-def _mirror_table(runs: Sequence[RunResult], epochs: int) -> Table:
+def _mirror_table(runs: Sequence[RunResult], protocol: str) -> Table:
     def row(title: str, splits: Sequence[SplitMetrics]) -> Row | None:
         mirrors = [split.mirror for split in splits if split.mirror is not None]
         doubles = [split.two_views for split in splits if split.two_views is not None]
@@ -86,7 +87,7 @@ def _mirror_table(runs: Sequence[RunResult], epochs: int) -> Table:
         return Row(title, "here", values)
 
     return Table(
-        name=f"{epochs} epochs: the mirror",
+        name=f"{protocol}: the mirror",
         title="what flip consistency is to be read with",
         columns=(
             "flip consistency",
@@ -108,7 +109,7 @@ def _mirror_table(runs: Sequence[RunResult], epochs: int) -> Table:
     )
 
 
-def _frontier_table(runs: Sequence[RunResult], epochs: int) -> Table:
+def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
     taus = sorted({point.tau for run in runs for point in run.test.frontier})
 
     def rows(method: str, splits: Sequence[SplitMetrics], plain: Sequence[SplitMetrics]) -> list[Row]:
@@ -129,7 +130,7 @@ def _frontier_table(runs: Sequence[RunResult], epochs: int) -> Table:
         plain = next((splits for method, splits in of_method if method == METHOD_TITLES["baseline"]), [])
         groups.append(Group(title, tuple(row for method, splits in of_method for row in rows(method, splits, plain))))
     return Table(
-        name=f"{epochs} epochs: the frontier",
+        name=f"{protocol}: the frontier",
         title="overall against mean accuracy, per cent, with tau times the log prior taken out of the logits",
         columns=(*(f"tau {tau:g}" for tau in taus), "above the baseline", "at least"),
         groups=tuple(group for group in groups if group.rows),

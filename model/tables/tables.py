@@ -155,7 +155,7 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
         *_precision_notes(used),
     ]
     if left_out:
-        notes.append(f"{left_out} recorded runs of another network, input size, length, batch or constants are not shown.")
+        notes.append(f"{left_out} recorded runs of another protocol, length say, or other constants are not shown.")
     return tuple(notes)
 
 

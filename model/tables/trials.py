@@ -28,7 +28,7 @@ def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
             groups.append(Group(f"{title}: {epochs} epochs", tuple(_row(label, alike) for label, alike in rows.items())))
     return Table(
         name="Trials",
-        title="Runs with other constants or arithmetic, or shorter, accuracy in per cent. Not in the paper's tables",
+        title="Runs with other constants or arithmetic, or of another length, accuracy in per cent. Not in the paper's tables",
         columns=("valid overall", "valid mean", "valid macro AP", "test overall", "test mean", "test flip consistency", "seeds"),
         groups=tuple(groups),
         notes=(

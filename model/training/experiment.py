@@ -116,7 +116,7 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
 
 def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
-    teachers = load_teachers(config.teachers)
+    teachers = load_teachers(config.teachers, experiment.dataset, experiment.imbalance)
     hyperparameters = _hyperparameters(config, teachers)
     _refuse_to_replace_another_run(experiment, hyperparameters)
     train = _training_faces(experiment)

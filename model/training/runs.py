@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -58,6 +58,11 @@ class Protocol:
             str(chosen.get("augmentation", cls.augmentation)),
             str(chosen.get("optimizer", cls.optimizer)),
         )
+
+    def deviations(self) -> dict[str, object]:
+        """What is not as in the tables' protocol, by name."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in chosen.items() if value != getattr(Protocol, name)}
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's usual constants and on all of its training faces."""

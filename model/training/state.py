@@ -110,7 +110,7 @@ def load_state(directory: Path, parts: RunParts) -> Progress:
     wanted = json.loads(json.dumps(dict(parts.identity)))
     if metadata.identity != wanted:
         differing = ", ".join(sorted(name for name in wanted | metadata.identity if metadata.identity.get(name) != wanted.get(name)))
-        raise StateError(f"{path} is of a run that differs in {differing}: delete {directory} to start again, or choose another --out")
+        raise StateError(f"{path} is of a run that differs in {differing}: choose another --out, or delete {directory} to start again")
     _check_position(path, metadata.progress, parts)
     try:
         tensors = load(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,17 +22,20 @@ from tqdm import tqdm
 from model.checkpoints import Checkpoint
 from model.data.ferplus import FaceSet
 from model.errors import InputError
+from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file
 from model.measuring.evaluation import EVALUATION_BATCH
 from model.methods.base import log_prior
 from model.preprocessing import network_input
 from model.reference import ReferenceCheckpoint, load_checkpoint
 
+logger = logging.getLogger(__name__)
+
 TEACHING_FILE = "teaching.safetensors"
 
 
-def load_teachers(files: Sequence[str]) -> list[ReferenceCheckpoint]:
-    """The checkpoints that teach.
+def load_teachers(files: Sequence[str], dataset: str, imbalance: str) -> list[ReferenceCheckpoint]:
+    """The checkpoints that teach a run on a dataset under an imbalance protocol; one that was shown other faces is warned of.
 
     Raises:
         CheckpointError: a file cannot be used.
@@ -42,6 +46,9 @@ def load_teachers(files: Sequence[str]) -> list[ReferenceCheckpoint]:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two of --teachers are called {name}: a result tells them apart by the file's name, so rename one")
+    for name, known in ((teacher.name, teacher.metadata) for teacher in teachers):
+        if (known.dataset, known.imbalance) != (dataset, imbalance):
+            logger.warning("teacher %s learnt from other faces (%s, imbalance %s): so will the run", name, known.dataset, known.imbalance)
     return teachers
 
 
@@ -61,11 +68,11 @@ def teach(teachers: Sequence[ReferenceCheckpoint], faces: FaceSet, kept: Path, f
     if not teachers:
         return None
     of = {"teachers": digests(teachers), "faces": faces.digest(), "precision": precision}
-    answers = _read(kept, of)
-    if answers is None:
+    if fabric.is_global_zero and _read(kept, of) is None:
         answers = torch.stack([_two_views(teacher, faces, fabric) for teacher in teachers]).mean(0).log()
         replace_file(kept, save({"answers": answers}, {"of": json.dumps(of)}))
-    return answers
+    fabric.barrier()  # other processes read what the first has written
+    return _read(kept, of)
 
 
 def digest(answers: Tensor | None) -> str | None:
@@ -76,14 +83,14 @@ def digest(answers: Tensor | None) -> str | None:
 @torch.inference_mode()
 def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, fabric: Fabric) -> Tensor:
     """Mean probabilities ``(T, L)`` of every face and its mirror image."""
-    classifier, metadata = teacher.classifier.eval(), teacher.metadata
+    classifier, metadata = fabric.to_device(teacher.classifier.eval()), teacher.metadata
     adjustment = metadata.hyperparameters.get("settings", {}).get("adjustment", 0.0)
-    prior = adjustment * log_prior(tuple(metadata.training_counts.values()))
+    prior = adjustment * log_prior(tuple(metadata.training_counts[name] for name in EXPRESSIONS))
     parts = []
     for part in tqdm(torch.split(faces.images, EVALUATION_BATCH), f"what {teacher.name} says", leave=False, disable=None):
-        images = network_input(part, metadata.input_size)
+        images = fabric.to_device(network_input(part, metadata.input_size))
         with fabric.autocast():
-            views = [classifier(view).logits.float() for view in (images, images.flip(-1))]
+            views = [classifier(view).logits.float().cpu() for view in (images, images.flip(-1))]
         parts.append(torch.stack([(logits + prior).softmax(1) for logits in views]).mean(0))
     return torch.cat(parts).clone()
 

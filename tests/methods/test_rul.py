@@ -60,6 +60,8 @@ def test_the_served_head_computes_what_the_trained_one_does() -> None:
     served = method.inference()
     assert isinstance(served.head, PositionalHead)
     prediction = served(features)
+    with torch.autocast("cpu", torch.bfloat16):  # as where it teaches: the network's features are rounded, the head is not
+        assert served.head(features).maps.equal(prediction.maps)
     torch.testing.assert_close(prediction.logits, method.fc(method.feature(features)), rtol=0, atol=1e-5)
     # A cell's part of a logit: the logit falls by map / 9 when that cell's features become 0.
     erased = features.clone()

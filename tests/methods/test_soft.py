@@ -7,9 +7,8 @@ import math
 import pytest
 import torch
 
-from model.methods.base import ramp_up
 from model.methods.settings import SoftSettings
-from model.methods.soft import SoftLabelSmoothing, soft_targets
+from model.methods.soft import SoftLabelSmoothing, ramp_up, soft_targets
 from tests.methods.cases import batch_of, classifier_of, pixels, task_of
 
 

@@ -60,6 +60,15 @@ def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> Non
     assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", ""]
 
 
+def test_the_title_names_what_else_is_not_as_in_the_tables() -> None:
+    fields = make_result_fields(epochs=60)
+    fields["hyperparameters"] |= {"optimizer": "adam-exponential", "weight_decay": 1e-4}
+    title = "60 epochs, weight decay 0.0001, optimizer adam-exponential"
+    table = protocol_tables([RunResult(**fields)])[0]
+    assert table.name == title
+    assert table.notes[0] == f"As in Table 3, but {title}: not to be compared with rows of another protocol."
+
+
 def test_the_distance_from_plain_training_is_that_of_the_same_seeds() -> None:
     overall = {"baseline": (0.80, 0.84), "cac": (0.83, 0.86)}
     runs = [with_overall(measured_in_the_mirror(method, 0.9, 0.02, 1 + i), overall[method][i]) for method in overall for i in range(2)]

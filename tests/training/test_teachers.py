@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
 from model.data.ferplus import FaceSet
+from model.data.protocols import ORIGINAL
 from model.errors import InputError
+from model.expressions import EXPRESSIONS
 from model.reference import ReferenceCheckpoint, load_checkpoint
 from model.training import teachers
 from model.training.teachers import TEACHING_FILE, digest, load_teachers, teach
@@ -44,7 +46,7 @@ def teacher(name: str, seed: int, adjustment: float) -> ReferenceCheckpoint:
     metadata = there.metadata.model_copy(
         update={
             "hyperparameters": {"settings": {"adjustment": adjustment}},
-            "training_counts": dict(zip(there.metadata.training_counts, COUNTS, strict=True)),
+            "training_counts": dict(reversed([*zip(EXPRESSIONS, COUNTS, strict=True)])),  # in whatever order a file has them
         }
     )
     return replace(there, name=name, sha256=name * 2, metadata=metadata, classifier=ExpressionClassifier(LeftHalf(), head))
@@ -95,4 +97,10 @@ def test_a_run_without_teachers_keeps_nothing(tmp_path: Path) -> None:
 
 def test_two_teachers_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="two of --teachers are called baseline"):
-        load_teachers([str(ROOT / "checkpoints/baseline.safetensors")] * 2)
+        load_teachers([str(ROOT / "checkpoints/baseline.safetensors")] * 2, "ferplus", ORIGINAL)
+
+
+@pytest.mark.parametrize(("imbalance", "warned"), [(ORIGINAL, False), ("150", True)])
+def test_a_teacher_that_was_shown_other_faces_is_warned_of(imbalance: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    load_teachers([str(ROOT / "checkpoints/baseline.safetensors")], "ferplus", imbalance)
+    assert ("teacher baseline learnt from other faces (ferplus, imbalance original)" in caplog.text) == warned
