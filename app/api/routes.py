@@ -17,7 +17,6 @@ from app.choices import (
     FIGURE_INCHES,
     FIGURE_MEDIA_TYPES,
     MAX_FACES,
-    OURS,
     ColourMap,
     FigureFormat,
     Gauge,
@@ -236,8 +235,7 @@ async def models(request: Request) -> ModelList:
 @router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
 async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
     """One checkpoint."""
-    explainer = service_of(request).loaded_pipeline().explainer
-    checkpoint = explainer.checkpoints.get(explainer.ours if name == OURS else name)
+    checkpoint = service_of(request).loaded_pipeline().explainer.find(name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND)
     return _listed(request, checkpoint)

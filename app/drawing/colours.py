@@ -102,6 +102,7 @@ def overlay(face: Picture, cells: Floats, grid: Grid, limit: float, style: Style
     Returns:
         ``(side, side, 3)`` uint8 RGB.
     """
+    cells = np.clip(cells, -limit, limit)  # the difference of two maps may be twice their limit
     if style.colour_map is ColourMap.DISCS:
         placed, limit = disc_cover(cells, grid, limit, side), 1.0
     else:

@@ -123,13 +123,17 @@ class Explainer:
         self.ours = ours
         self.predictors = predictors
 
+    def find(self, name: str) -> AnyCheckpoint | None:
+        """The checkpoint that a name stands for."""
+        return self.checkpoints.get(self.ours if name == OURS else name)
+
     def checkpoint(self, name: str) -> AnyCheckpoint:
         """The checkpoint that a name asked for stands for.
 
         Raises:
             Problem: ``invalid_parameter``.
         """
-        found = self.checkpoints.get(self.ours if name == OURS else name)
+        found = self.find(name)
         if found is None:
             raise Problem(ErrorCode.INVALID_PARAMETER, "There is no such model: GET /api/v1/models lists them.", "/query/models")
         return found

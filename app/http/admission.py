@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 # Pages that are computed when they are fetched: they take places as uploads do.
-COMPUTED_PAGES = re.compile(r"/samples/[^/]+|/faces/[0-9]+|/audit/[0-9]+|/supplement/[^/]+")
+COMPUTED_PAGES = re.compile(r"/samples/[^/]+|/faces/[0-9]+|/audit/[0-9]+|/supplement/[^/]+|/models/[^/]+/certificate\.pdf")
 
 # An upload that has had this long and is slower than this may be dropped, when its place is wanted.
 PATIENCE_SECONDS = 2.0

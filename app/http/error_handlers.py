@@ -49,11 +49,12 @@ def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Resp
             return page(request, problem)
         return problem_response(problem, request.scope)
 
-    async def on_validation(request: Request, error: Exception) -> JSONResponse:
+    async def on_validation(request: Request, error: Exception) -> Response:
         # what failed is in the exception together with what the client sent; only what we declared ourselves is repeated
         assert isinstance(error, RequestValidationError)
         pointer = _declared_place(error)
-        return problem_response(Problem(ErrorCode.INVALID_PARAMETER, _declared_rule(error, pointer), pointer), request.scope)
+        problem = Problem(ErrorCode.INVALID_PARAMETER, _declared_rule(error, pointer), pointer)
+        return page(request, problem) if asks_for_a_page(request) else problem_response(problem, request.scope)
 
     async def on_missing_package(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ModuleNotFoundError)

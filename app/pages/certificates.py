@@ -108,8 +108,7 @@ def _read(path: Path) -> Certificate:
 
 
 def _checkpoint(request: Request, name: str) -> AnyCheckpoint:
-    explainer = service_of(request).loaded_pipeline().explainer
-    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    checkpoint = service_of(request).loaded_pipeline().explainer.find(name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
     return checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -83,7 +84,8 @@ async def explain_hand_crop(request: Request) -> Response:
     service_of(request).loaded_pipeline()
     from app.pages.hand_crop import read_crop_form
 
-    return await _still(request, *read_crop_form(await request.body()))
+    body = await request.body()
+    return await _still(request, *await asyncio.to_thread(read_crop_form, body))
 
 
 @router.get("/samples/{sample}")

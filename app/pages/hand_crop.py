@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.explaining.maps import Picture
 
 KEPT_SIDE = 800  # pixels of the picture that is sent back: the networks see 48 of a face
+MOST_BYTES = 4 << 20  # of the form: noise of the kept side, lossless, in base64 and escaped, is 2.8 million
 SHOWN_SIDE = 280  # pixels: no browser scales it, so that a click's place is a place of the picture
 PROPOSED = 0.6  # side of the square proposed, of the picture's shorter side
 _NUMBERS = ("left", "top", "side", "unit")
@@ -63,8 +64,10 @@ def read_crop_form(body: bytes) -> tuple[bytes, Crop]:
     """The picture and the square that the form was sent with; a click on the picture is the square's middle.
 
     Raises:
-        Problem: ``malformed_request`` for what the form cannot send, ``invalid_parameter`` for a square that is none.
+        Problem: ``body_too_large`` or ``malformed_request`` for what the form cannot send, ``invalid_parameter`` for no square.
     """
+    if len(body) > MOST_BYTES:  # a form takes long to take apart, and holds no thread for what no page has made
+        raise Problem(ErrorCode.BODY_TOO_LARGE)
     try:
         fields = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=len(_NUMBERS) + len(_CLICK) + 2)
         (picture,) = fields["picture"]

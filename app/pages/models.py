@@ -51,7 +51,7 @@ async def models(request: Request) -> Response:
 async def model_card(request: Request, name: str) -> Response:
     """One checkpoint's card, training counts, metrics and confusion matrices."""
     explainer = service_of(request).loaded_pipeline().explainer
-    checkpoint = explainer.checkpoints.get(explainer.ours if name == "ours" else name)
+    checkpoint = explainer.find(name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
     if is_imported(checkpoint.metadata):

@@ -108,6 +108,14 @@ def test_a_signed_map_leaves_the_face_as_it_is_where_nothing_is_found(colour_map
     np.testing.assert_array_equal(overlay(face, np.zeros((2, 2)), GRID, 0.0, style, 7), enlarged(face, 7))
 
 
+@pytest.mark.parametrize("colour_map", [ColourMap.SIGNED, ColourMap.DISCS, ColourMap.VIRIDIS])
+def test_a_value_beyond_the_limit_is_drawn_as_the_limit(colour_map: ColourMap) -> None:
+    """The difference of two maps is drawn with their limit, which it may pass twofold."""
+    face, style = np.full((7, 7), 230, np.uint8), Style(colour_map, opacity=0.8)
+    beyond, at_the_limit = (overlay(face, np.array([[value, -value]] * 2), GRID, 4.0, style, 7) for value in (8.0, 4.0))
+    np.testing.assert_array_equal(beyond, at_the_limit)
+
+
 def test_cells_are_cut_at_zero_before_they_are_placed() -> None:
     """Cut after placing, the slope from a positive to a negative cell would end in an edge half way, which no cell has."""
     black = np.zeros((7, 7), np.uint8)

@@ -62,6 +62,9 @@ def test_findings_are_filtered_and_sorted(client: TestClient) -> None:
     assert listed(client.get("/audit?kind=label&page=2").text) == []
     for wrong in ("kind=dog", "order=up", "page=0"):
         assert client.get(f"/audit?{wrong}").status_code == 422
+    told = client.get("/audit?page=0", headers={"accept": "text/html"})
+    assert (told.status_code, told.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "/css/base.css" in told.text and "/css/base.css" in everything and "/css/reports.css" in everything
 
 
 def test_a_face_and_its_facts_are_those_of_the_row(client: TestClient) -> None:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.decoding.decoder import DecodedImage
 from app.errors import Problem
-from app.pages.hand_crop import crop_form, read_crop_form
+from app.pages.hand_crop import KEPT_SIDE, MOST_BYTES, crop_form, read_crop_form
 from tests.api_calls import made_face, png
 
 SQUARE = {"left": 10, "top": 20, "side": 50, "unit": 2.5}
@@ -49,6 +49,14 @@ def test_a_click_is_the_middle_of_the_square() -> None:
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(Problem):
         read_crop_form(body)
+
+
+def test_a_form_larger_than_any_page_makes_is_not_taken_apart() -> None:
+    with pytest.raises(Problem) as refused:
+        read_crop_form(sent(picture="A" * MOST_BYTES))
+    assert refused.value.code == "body_too_large"
+    noise = np.random.default_rng(0).integers(0, 256, (KEPT_SIDE, KEPT_SIDE, 3), dtype=np.uint8)
+    assert len(urlencode({"picture": crop_form(DecodedImage(noise, KEPT_SIDE, KEPT_SIDE)).kept})) < 0.9 * MOST_BYTES
 
 
 def test_the_square_is_explained(client: TestClient) -> None:
