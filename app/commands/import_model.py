@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import add_parser
+from app.choices import OURS
+from app.commands.arguments import add_parser, positive
+from app.installation import shipped_folder
 from model.errors import InputError
 from model.files.model_names import MODEL_NAME, MODEL_NAME_RULE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.commands.arguments import Subparsers
     from model.importing.metadata import ProbeRecord, Triple
     from model.importing.probe import Probe
@@ -31,7 +35,7 @@ def add_import(subparsers: Subparsers) -> None:
     )
     parser.add_argument("file", type=Path, help="a file of torch.save with the weights, safetensors, or ONNX")
     parser.add_argument("--recipe", required=True, help="whose: torchvision, timm, rul, eac, mek, dan, ddamfn, poster, resemotenet or onnx")
-    parser.add_argument("--architecture", default=None, help="for torchvision and timm: which network, as named there")
+    parser.add_argument("--architecture", default=None, help="for torchvision, timm and poster: which network, as named there")
     parser.add_argument("--name", required=True, help="the model's name in the explorer")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to, for UNTURNED_MODELS [%(default)s]")
     parser.add_argument("--probe", type=Path, default=None, help="labelled faces: DIR/EXPRESSION/PICTURE, FERPlus, or RAF-DB")
@@ -41,8 +45,8 @@ def add_import(subparsers: Subparsers) -> None:
     reading = parser.add_argument_group("how the file is read, where its recipe is wrong for it")
     reading.add_argument("--classes", type=_words, default=None, help="the file's expressions in its order, separated by commas")
     reading.add_argument("--colour", choices=("rgb", "bgr", "grey"), default=None, help="what the network was fed")
-    reading.add_argument("--size", type=int, default=None, help="side of its input, pixels")
-    reading.add_argument("--face-size", type=int, default=None, help="side of its training faces, pixels [the probe's, else --size]")
+    reading.add_argument("--size", type=positive, default=None, help="side of its input, pixels")
+    reading.add_argument("--face-size", type=positive, default=None, help="side of its training faces, pixels [the probe's, else --size]")
     reading.add_argument("--mean", type=_triple, default=None, help="of the channels in 0..1, as a,b,c")
     reading.add_argument("--std", type=_triple, default=None, help="likewise")
     parser.set_defaults(run=_run)
@@ -80,14 +84,24 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if re.fullmatch(MODEL_NAME, arguments.name) is None:
         raise InputError(f"--name has {MODEL_NAME_RULE}")
+    if arguments.name in (OURS, *_shipped_names()):
+        raise InputError(f"--name {arguments.name} is that of a shipped model, beside which the file is to be served: choose another")
     if (arguments.recipe == "onnx") != (arguments.file.suffix == ".onnx"):
         raise InputError("a file FILE.onnx is read with --recipe onnx, and no other file is")
-    if arguments.unchecked == (arguments.probe is not None):
+    if arguments.unchecked and (arguments.probe is not None or arguments.accuracy is not None):
+        raise InputError("--unchecked tries the file on no faces: leave out --probe and --accuracy, or --unchecked")
+    if not arguments.unchecked and arguments.probe is None:
         raise InputError(
             "give --probe with labelled faces and --accuracy, since a file that loads proves nothing about how it is read; or --unchecked"
         )
     if arguments.probe is not None and (arguments.accuracy is None or not 0 < arguments.accuracy <= 1):
         raise InputError("--accuracy says what the file is said to reach on the faces of --probe, more than 0 and at most 1")
+
+
+def _shipped_names() -> Iterable[str]:
+    from model.checkpoints import load_manifest
+
+    return load_manifest(shipped_folder("checkpoints")).checkpoints
 
 
 def _reading(arguments: argparse.Namespace, face_size: int | None) -> Reading:

@@ -17,9 +17,12 @@ from model.predictor import MapKind
 Colour = Literal["rgb", "bgr", "grey"]
 Triple = tuple[float, float, float]
 CONTEMPT = "contempt"  # the eighth class of some data sets; its logit is not served
+SMALLEST_FACE = 16  # pixels a side
+LARGEST_MEAN = 10.0
+SMALLEST_DEVIATION, LARGEST_DEVIATION = 1e-3, 10.0
 
-_Mean = Annotated[float, Field(ge=-10, le=10)]
-_Deviation = Annotated[float, Field(ge=1e-3, le=10)]
+_Mean = Annotated[float, Field(ge=-LARGEST_MEAN, le=LARGEST_MEAN)]
+_Deviation = Annotated[float, Field(ge=SMALLEST_DEVIATION, le=LARGEST_DEVIATION)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -51,7 +54,7 @@ class ImportedMetadata(BaseModel):
     published_classes: tuple[Text, ...]
     colour: Colour
     input_size: int = Field(ge=SMALLEST_INPUT, le=LARGEST_INPUT)
-    face_size: int = Field(ge=16, le=LARGEST_INPUT)
+    face_size: int = Field(ge=SMALLEST_FACE, le=LARGEST_INPUT)
     mean: tuple[_Mean, _Mean, _Mean]
     std: tuple[_Deviation, _Deviation, _Deviation]
     maps: MapKind

@@ -56,6 +56,8 @@ def load_probe_faces(path: Path, most: int) -> ProbeFaces:
     Raises:
         InputError: nothing readable there, or too few faces; the message says what is expected.
     """
+    if most < LEAST_FACES:
+        raise InputError(f"--probe-faces is {LEAST_FACES} or more, not {most}: fewer faces tell no reading from another")
     if path.is_file() or (path / "ferplus.zip").is_file() or (path / "fer2013new.csv").is_file():
         faces = load_ferplus(path, "test").labelled()
         chosen = _drawn(len(faces), most)

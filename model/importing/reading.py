@@ -12,7 +12,15 @@ from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.importing.imported import InputLayer, filled_network
 from model.importing.layouts.base import PublishedNetwork
-from model.importing.metadata import CONTEMPT, Colour, Triple
+from model.importing.metadata import (
+    CONTEMPT,
+    LARGEST_DEVIATION,
+    LARGEST_MEAN,
+    SMALLEST_DEVIATION,
+    SMALLEST_FACE,
+    Colour,
+    Triple,
+)
 from model.importing.recipes import RECIPES, find_recipe, network_tensors
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT
 from model.preprocessing import resized
@@ -26,6 +34,9 @@ class Reading:
 
     ``classes`` are the file's, in its order; ``face_size`` the side of its training faces in pixels; ``mean`` and ``std`` of channels in
     0..1, in the network's order of them.
+
+    Raises:
+        InputError: one of them is nothing that an imported checkpoint can have; the message names the option that says otherwise.
     """
 
     recipe: str
@@ -44,6 +55,17 @@ class Reading:
             raise InputError(
                 f"--classes names {', '.join(EXPRESSIONS)} in the file's order, each once, and {CONTEMPT} where the file has it; not "
                 f"{', '.join(self.classes)}"
+            )
+        if not SMALLEST_FACE <= self.face_size <= LARGEST_INPUT:
+            raise InputError(
+                f"training faces (--face-size, else the probe's) have {SMALLEST_FACE} to {LARGEST_INPUT} pixels a side, not "
+                f"{self.face_size}: say with --face-size how many they had"
+            )
+        if not all(-LARGEST_MEAN <= value <= LARGEST_MEAN for value in self.mean):
+            raise InputError(f"--mean is of channels in 0..1, not {_listed(self.mean)}: divide one of 0..255 by 255")
+        if not all(SMALLEST_DEVIATION <= value <= LARGEST_DEVIATION for value in self.std):
+            raise InputError(
+                f"--std is of channels in 0..1, which it divides, not {_listed(self.std)}: divide one of 0..255 by 255; 1,1,1 is none"
             )
 
 
@@ -96,3 +118,7 @@ def published_logits(network: PublishedNetwork, reading: Reading, faces: Tensor)
     prepare = InputLayer(reading.colour, reading.mean, reading.std)
     parts = [prepare(resized(part.float(), reading.input_size)) for part in torch.split(faces, BATCH)]
     return torch.cat([network.logits(part) for part in parts])
+
+
+def _listed(values: Triple) -> str:
+    return ",".join(f"{value:g}" for value in values)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -58,7 +59,15 @@ def test_a_file_that_is_what_it_is_said_to_be_is_imported(
     assert torch.equal(predicted, faces.labels)  # in the project's order of classes, from RGB
 
 
-@pytest.mark.parametrize(("name", "said"), [("a/b", "--name has at most 64 letters, digits and _ . + -"), ("a+b", "missing.pth")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a/b", "--name has at most 64 letters, digits and _ . + -"),
+        ("a+b", "missing.pth"),
+        ("ours", "--name ours is that of a shipped model"),
+        ("baseline", "--name baseline is that of a shipped model"),
+    ],
+)
 def test_a_name_is_one_that_a_served_model_can_have(name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(tmp_path / "missing.pth")
     assert main(["import", missing, "--recipe", "rul", "--name", name, "--unchecked", "--out", str(tmp_path)]) == 2
@@ -98,6 +107,14 @@ def test_eacs_network_read_as_torchvisions_is_found(
         (("--unchecked", "--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger,contempt"), "7 classes, and 8 are named"),
         (("--unchecked", "--architecture", "resnet50"), "--recipe torchvision --architecture resnet18"),
         (("--unchecked", "--size", "7"), "--size is 32"),
+        (("--unchecked", "--face-size", "8"), "16 to 512 pixels a side, not 8: say with --face-size"),
+        (("--unchecked", "--mean", "123.675,116.28,103.53"), "not 123.675,116.28,103.53: divide one of 0..255 by 255"),
+        (("--unchecked", "--mean", "nan,0,0"), "--mean is of channels in 0..1, not nan,0,0"),
+        (("--unchecked", "--std", "0,0,0"), "not 0,0,0: divide one of 0..255 by 255; 1,1,1 is none"),
+        (("--unchecked", "--accuracy", ".9"), "leave out --probe and --accuracy"),
+        (("--unchecked", "--probe", "faces"), "leave out --probe and --accuracy"),
+        (("--accuracy", ".9", "--probe", "faces", "--probe-faces", "0"), "--probe-faces is 20 or more, not 0"),
+        (("--accuracy", ".9", "--probe", "faces", "--probe-faces", "19"), "--probe-faces is 20 or more, not 19"),
     ],
 )
 def test_arguments_that_do_not_fit_say_so(
@@ -105,6 +122,23 @@ def test_arguments_that_do_not_fit_say_so(
 ) -> None:
     assert run(resnet18, tmp_path, *arguments) == 2
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--size", "--face-size"])
+def test_no_pixels_are_no_size(option: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(resnet18, tmp_path, "--unchecked", option, "0")
+    assert f"{option}: '0' is not a whole number above 0" in capsys.readouterr().err
+
+
+def test_a_probe_of_pictures_too_small_to_be_training_faces_asks_for_their_size(
+    resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in make_probe_folder(tmp_path / "probe").iterdir():
+        for file in folder.iterdir():
+            Image.open(file).resize((12, 12)).save(file)
+    assert run(resnet18, tmp_path, "--probe", str(tmp_path / "probe"), "--accuracy", "0.95") == 2
+    assert "not 12: say with --face-size" in capsys.readouterr().err
 
 
 def test_a_file_of_another_recipe_names_that_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
