@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from app.choices import OURS
 from app.errors import CannotStartError
 from app.installation import extra_command
 from app.priority import give_way
@@ -45,8 +46,10 @@ def load_explainer(settings: Settings) -> Explainer:
     }
     imported = () if settings.models is None else sorted(settings.models.glob("*.safetensors"))
     for path in (*settings.extra_checkpoints, *imported):
+        if path.stem == OURS:
+            raise CheckpointError(f"{path}: {OURS} stands for the manifest's {manifest.ours}: rename the file")
         if path.stem in wanted:
-            raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already")
+            raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already: rename the file")
         wanted[path.stem] = (path, None)
     with ThreadPoolExecutor(LOADERS, initializer=give_way) as loaders:
         found = loaders.map(lambda file: load_file(file[0], file[1], settings.compute_threads), wanted.values())

@@ -1,4 +1,4 @@
-"""Models that only PyTorch runs, where it is not installed."""
+"""Which files of models are not loaded, and what the refusal says to do."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ def test_an_imported_model_is_refused_with_what_adds_it(random_checkpoints: Path
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(CheckpointError, match=rf"torchvision_raf\.safetensors: {COMMAND}$"):
         load_explainer(Settings(checkpoint_dir=random_checkpoints, models=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("ours", "ours stands for the manifest's mek_sf"), ("baseline", "there is a checkpoint named baseline already")]
+)
+def test_a_file_whose_name_is_taken_is_to_be_renamed(name: str, reason: str, random_checkpoints: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.safetensors"
+    with pytest.raises(CheckpointError, match=rf"{name}\.safetensors: {reason}: rename the file$"):
+        load_explainer(Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
