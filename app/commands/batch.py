@@ -90,6 +90,7 @@ def explain_folder(
     Raises:
         OtherOptionsError: the destination was begun with other options.
         FileError: the destination cannot be written.
+        ModuleNotFoundError: a package that the options need is not installed.
     """
     make_folder(destination)
     kept = destination / OPTIONS_FILE
@@ -124,7 +125,7 @@ def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Pi
     try:
         answer = explain(picture.name, data)
         return replace(answer, document=_digest_entry(hashlib.sha256(data).hexdigest()) + answer.document.removeprefix(b"{"))
-    except Problem:
+    except (Problem, ModuleNotFoundError):  # a package that one picture lacks, all lack
         raise
     except Exception as error:  # whatever is wrong with one picture, the others must be explained
         raise Problem(ErrorCode.INTERNAL_ERROR, f"{type(error).__name__}: {one_line(error)}") from error

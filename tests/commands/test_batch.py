@@ -139,6 +139,15 @@ def test_an_unexpected_failure_stops_nothing_and_is_listed_on_one_line(source: P
     assert outcome.failures[0] == ("a.jpg", "internal_error", "ZeroDivisionError: by nought")
 
 
+def test_a_package_that_is_missing_ends_the_run_instead_of_failing_every_picture(source: Path) -> None:
+    def explain(name: str, data: bytes) -> PictureFiles:
+        raise ModuleNotFoundError(name="pytorch_grad_cam")
+
+    with pytest.raises(ModuleNotFoundError):
+        explain_folder(source, source.parent / "out", OPTIONS, explain, max_bytes=100)
+    assert [row["status"] for row in index(source)] == ["not_done"] * 3
+
+
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(source: Path) -> None:
     (source / "b.PNG").write_text("stop")
     with pytest.raises(KeyboardInterrupt):

@@ -93,6 +93,16 @@ def test_the_commands_of_serving_work(tmp_path: Path) -> None:
     assert slim("--help").returncode == 0
 
 
+def test_another_method_ends_explain_with_what_adds_it(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("one.jpg", "two.jpg"):
+        (tmp_path / "photos" / name).write_bytes(next(iter(sample_pictures().values())))
+    done = slim("explain", str(tmp_path / "photos"), "--out", str(tmp_path / "answers"), "--method", "gradcam")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith(f"is not installed: this needs more than serving does: {COMMAND}")
+    assert "internal_error" not in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [("train", "--method", "mek", "--data", "x"), ("export", "checkpoints/mek.safetensors", "x.onnx")])
 def test_a_command_that_needs_more_says_what_adds_it(arguments: tuple[str, ...]) -> None:
     done = slim(*arguments)
