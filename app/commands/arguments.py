@@ -14,9 +14,12 @@ from app.explaining.options import ExplainOptions
 from model.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 CHECKPOINTS = Path("checkpoints")  # where a clone has them
+POSITIONAL = {"images": "IMAGE", "source": "SRC"}  # as the help names them
 
 
 def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -32,6 +35,23 @@ def add_parser(subparsers: Subparsers, name: str, summary: str, example: str) ->
 def typed_command() -> str:
     """The command as it was typed, for the record of what it made."""
     return shlex.join(["unturned", *sys.argv[1:]])
+
+
+def refuse_unused(arguments: argparse.Namespace, names: Iterable[str], reason: str) -> None:
+    """Refuse arguments that were given and would change nothing.
+
+    Args:
+        arguments: their parser's ``get_default`` is among them as ``default_of``.
+        names: of their attributes.
+        reason: why they would change nothing.
+
+    Raises:
+        InputError: one of them is not its default.
+    """
+    given = [name for name in names if getattr(arguments, name) != arguments.default_of(name)]
+    if given:
+        typed = [POSITIONAL.get(name) or "--" + name.replace("_", "-") for name in given]
+        raise InputError(f"{reason}: leave out {', '.join(typed)}")
 
 
 def positive(text: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.choices import COMPARED
-from app.commands.arguments import add_parser, asked_models, positive
+from app.commands.arguments import add_parser, asked_models, positive, refuse_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
 
 SHARD_ROWS = 4096
+# what a finished audit has already, and is refused beside --report
+UNUSED_BY_REPORT = ("source", "out", "labels", "models", "crop", "shard_rows", "engine", "workers", "address")
 
 
 def add_audit(subparsers: Subparsers) -> None:
@@ -40,7 +42,7 @@ def add_audit(subparsers: Subparsers) -> None:
     parser.add_argument("--report", type=Path, metavar="DIR", help="only write the findings of a finished audit anew; takes no SRC")
     parser.add_argument(
         "--cross-fit",
-        type=positive,
+        type=_folds,
         metavar="K",
         help="judge each label by a classifier of the other K-1 of K parts of the faces [by the models, which must not have learnt it]",
     )
@@ -61,7 +63,14 @@ def add_audit(subparsers: Subparsers) -> None:
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or Ray [%(default)s]")
     parser.add_argument("--workers", type=positive, default=None, help="parts made at once [one a processor]")
     parser.add_argument("--address", default=None, help="of the Ray cluster [a new one on this machine]")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, default_of=parser.get_default)
+
+
+def _folds(text: str) -> int:
+    count = positive(text)
+    if count < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} leaves no other part to learn from: 2 or more")
+    return count
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -99,10 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _find_again(arguments: argparse.Namespace) -> int:
-    from model.auditing.manifest import AuditError
-
-    if arguments.source is not None or arguments.out is not None:
-        raise AuditError("--report reads a finished audit: give it no SRC and no --out")
+    refuse_unused(arguments, UNUSED_BY_REPORT, "--report reads a finished audit as it is")
     _find(arguments.report, arguments.cross_fit)
     return 0
 

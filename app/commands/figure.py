@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.choices import FIGURE_INCHES, ColourMap, FigureFormat, Scale, Sheet, Style, class_names
-from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
+from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options, refuse_unused
 from app.errors import Problem
 from model.errors import InputError, file_errors, make_folder
 from model.expressions import EXPRESSIONS
@@ -97,9 +97,9 @@ def _run(options: argparse.Namespace) -> int:
     style = Style(options.colours, options.scale, options.opacity)
     sheet = Sheet(options.classes, options.width, options.svg_text)
     if options.supplement:
-        _refuse(options, UNUSED_BY_SUPPLEMENT, "--supplement draws exact maps of faces that a rule chooses")
+        refuse_unused(options, UNUSED_BY_SUPPLEMENT, "--supplement draws exact maps of faces that a rule chooses")
         return _draw_supplement(options, style, sheet)
-    _refuse(options, UNUSED_BY_PICTURES, "only --supplement reads a data set")
+    refuse_unused(options, UNUSED_BY_PICTURES, "only --supplement reads a data set")
     if not options.images or options.output is None:
         raise InputError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
@@ -107,12 +107,6 @@ def _run(options: argparse.Namespace) -> int:
     explained = _merged(list(_explained(options)))
     replace_file(options.output, draw_figure(explained, file_format, style, sheet))
     return 0
-
-
-def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
-    given = [name for name in names if getattr(options, name) != options.default_of(name)]
-    if given:
-        raise InputError(f"{reason}: leave out {', '.join('IMAGE' if name == 'images' else f'--{name}' for name in given)}")
 
 
 def _format(path: Path) -> FigureFormat:
@@ -127,7 +121,7 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
     from app.commands.local_service import LocalService
 
     if all(path.suffix.lower() == SAVED_MAPS_SUFFIX for path in options.images):
-        _refuse(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
+        refuse_unused(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
         yield from (_read(path) for path in options.images)
         return
     chosen, names = explain_options(options), asked_models(options)

@@ -40,7 +40,10 @@ def test_labels_are_judged_by_classifiers_that_have_not_seen_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["faces.zip", "--report", "audit"], "give it no SRC and no --out"),
+        (["faces.zip", "--report", "audit", "--out", "audit"], "as it is: leave out SRC, --out"),
+        (["--report", "audit", "--labels", "corrected.csv", "--cross-fit", "5"], "as it is: leave out --labels"),
+        (["--report", "audit", "--models", "mek", "--crop", "whole", "--shard-rows", "9"], "leave out --models, --crop, --shard-rows"),
+        (["--report", "audit", "--engine", "ray", "--workers", "2", "--address", "a:1"], "leave out --engine, --workers, --address"),
         (["faces.zip"], "give SRC and --out, or the --report of a finished audit"),
         (["--report", "nowhere"], "give the folder that unturned audit --out wrote"),
     ],
@@ -48,3 +51,9 @@ def test_labels_are_judged_by_classifiers_that_have_not_seen_them(tmp_path: Path
 def test_arguments_that_do_not_fit_are_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_one_part_leaves_nothing_to_learn_from_and_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["audit", "faces.zip", "--out", "audit", "--cross-fit", "1"])
+    assert "argument --cross-fit: '1' leaves no other part to learn from: 2 or more" in capsys.readouterr().err
