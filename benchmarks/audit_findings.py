@@ -23,7 +23,7 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES, expression_index
 from model.findings.command import labelled_pictures
 from model.findings.confident_learning import Floats, Labels, doubt, label_issues, without_label
 from model.findings.cross_fit import cross_fitted, features_of, folds_of
-from model.findings.duplicates import NEAR, exact_groups, linked_groups, near_pairs
+from model.findings.duplicates import NEAR, exact_groups, near_copies
 from model.findings.faces import AuditedFaces, read_audited_faces
 from model.maps.measures import ratio, total_variation
 from model.measuring.bootstrap import draw_counts, percentile_interval, weighted_mean
@@ -211,9 +211,7 @@ def copies_table(audited: AuditedFaces) -> str:
     """Copies of pictures: within and across splits, and with labels that differ."""
     exact = exact_groups(audited.digests)
     usable = np.flatnonzero(audited.usable)
-    pairs = near_pairs(audited.hashes[usable], audited.mirrored_hashes[usable])
-    numbered = linked_groups(len(audited), usable[pairs.first], usable[pairs.second])
-    near = [group.tolist() for group in _members(numbered) if len(group) > 1]
+    near = [usable[members].tolist() for members in near_copies(audited.hashes[usable], audited.mirrored_hashes[usable]).groups()]
     rows = [[title, *_copy_counts(audited, groups)] for title, groups in (("the same file", exact), (f"at most {NEAR} bits apart", near))]
     heads = [
         "groups",
@@ -234,11 +232,6 @@ def _copy_counts(audited: AuditedFaces, groups: Sequence[Sequence[int]]) -> list
     differing = sum(len(set(given)) > 1 for given in several)
     across = sum(len(set(of)) > 1 for of in splits)
     return [f"{count:,}" for count in (len(groups), sum(map(len, groups)), across, leaked, len(several), differing)]
-
-
-def _members(numbered: Labels) -> list[NDArray[np.int64]]:
-    order = np.argsort(numbered, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(numbered[order])) + 1)
 
 
 def _mean_auroc(ranking: Ranking, tried: Sequence[Trial]) -> Statistic:

@@ -2,7 +2,8 @@
 
 Comparing every face with every other grows with the square of their number. Here bits are dealt into one band more than may differ, so two
 hashes that are near enough agree in a whole band (the pigeonhole principle), and only faces that share a band are compared: nothing near
-is missed, and the work grows about linearly.
+is missed, and the work grows about linearly where few faces are alike. Faces that are all near one another, as the frames of a video, share
+their bands: there time grows with the square of their number, memory does not.
 """
 
 from __future__ import annotations
@@ -35,6 +36,22 @@ class NearPairs:
     mirrored: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class NearCopies:
+    """Of each face, ``(N,)``: the number of its group, in which all hang together by near pairs; the bits that its nearest partner differs
+    in, ``BITS`` where it has none; and whether the two are mirror images."""
+
+    group: NDArray[np.int64]
+    bits: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+
+    def groups(self) -> list[list[int]]:
+        """Groups of two or more faces."""
+        order = np.argsort(self.group, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.group[order])) + 1)
+        return [part.tolist() for part in parts if len(part) > 1]
+
+
 def difference_hash(faces: NDArray[np.uint8]) -> Hashes:
     """Hash of each face ``(N, H, W)``: whether the grey value rises from each of 17 cells to the next, in 16 rows."""
     small = np.array([cv2.resize(face, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA) for face in faces], dtype=np.uint8)
@@ -43,27 +60,39 @@ def difference_hash(faces: NDArray[np.uint8]) -> Hashes:
     return np.packbits(rises.reshape(len(small), BITS), axis=1).view(np.uint64)
 
 
-def near_pairs(hashes: Hashes, mirrored: Hashes, near: int = NEAR) -> NearPairs:
+def near_pairs(hashes: Hashes, mirrored: Hashes, near: int = NEAR) -> Iterator[NearPairs]:
     """All pairs of faces whose hashes, or the hash of one and of the other's mirror image, differ in at most ``near`` bits.
 
-    A pair that is near both ways is given once, with the fewer bits.
+    They come as they are found, at most twice as many as faces at a time; a pair may come again, also with the bits of its other way to be
+    near.
     """
     faces = len(hashes)
     both = np.concatenate([hashes, mirrored])
-    found: dict[tuple[int, int], tuple[int, bool]] = {}
     for one, other in _sharing_a_band(both, near + 1):
         bits = np.bitwise_count(both[one] ^ both[other]).sum(1)
         # Two mirror images differ as the faces do; a face and its own mirror image are one face.
         kept = (bits <= near) & (np.minimum(one, other) < faces) & (one % faces != other % faces)
-        for a, b, count in zip(one[kept].tolist(), other[kept].tolist(), bits[kept].tolist(), strict=True):
-            pair = (min(a % faces, b % faces), max(a % faces, b % faces))
-            found[pair] = min(found.get(pair, (BITS, True)), (count, (a < faces) != (b < faces)))
-    pairs = sorted(found)
-    values = [found[pair] for pair in pairs]
-    first, second = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
-    return NearPairs(
-        first, second, np.array([bits for bits, _ in values], dtype=np.int64), np.array([way for _, way in values], dtype=bool)
-    )
+        if kept.any():
+            a, b = one[kept], other[kept]
+            first, second = np.minimum(a % faces, b % faces), np.maximum(a % faces, b % faces)
+            yield NearPairs(first, second, bits[kept].astype(np.int64), (a < faces) != (b < faces))
+
+
+def near_copies(hashes: Hashes, mirrored: Hashes, near: int = NEAR) -> NearCopies:
+    """What :func:`near_pairs` says of each face, without keeping the pairs: those of frames of one video are half the square of their
+    number."""
+    faces = len(hashes)
+    groups = np.arange(faces)
+    nearest = np.full(faces, 2 * BITS)  # twice the bits, and one more in the mirror
+    for pairs in near_pairs(hashes, mirrored, near):
+        distance = 2 * pairs.bits + pairs.mirrored
+        for side in (pairs.first, pairs.second):
+            np.minimum.at(nearest, side, distance)
+        first, second = groups[pairs.first], groups[pairs.second]
+        apart = first != second
+        if apart.any():
+            groups = linked_groups(faces, first[apart], second[apart])[groups]
+    return NearCopies(groups, nearest // 2, nearest % 2 == 1)
 
 
 def _sharing_a_band(hashes: Hashes, bands: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -91,5 +120,5 @@ def exact_groups(digests: Sequence[str | None]) -> list[list[int]]:
 
 def linked_groups(faces: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number of each face's group, ``(faces,)``: pairs link their two faces, and all that hang together are one group."""
-    links = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(faces, faces))
+    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(faces, faces))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.expressions import EXPRESSIONS, expression_index
 from model.findings.confident_learning import Floats, label_issues
-from model.findings.duplicates import BITS, exact_groups, linked_groups, near_pairs
+from model.findings.duplicates import BITS, exact_groups, near_copies
 from model.findings.faces import UNLABELLED, AuditedFaces
 from model.findings.issues import Issue
 from model.maps.measures import total_variation
@@ -93,16 +92,11 @@ def near_duplicates(faces: AuditedFaces) -> Iterator[Issue]:
     """Pictures that nearly match others; of exact copies only the first is compared."""
     copies = {row for group in exact_groups(faces.digests) for row in group[1:]}
     rows = np.array([row for row in np.flatnonzero(faces.usable).tolist() if row not in copies], dtype=np.int64)
-    pairs = near_pairs(faces.hashes[rows], faces.mirrored_hashes[rows])
-    first, second = rows[pairs.first], rows[pairs.second]
-    nearest: dict[int, tuple[int, bool]] = {}
-    for one, other, bits, mirrored in zip(first.tolist(), second.tolist(), pairs.bits.tolist(), pairs.mirrored.tolist(), strict=True):
-        for row in (one, other):
-            nearest[row] = min(nearest.get(row, (BITS, True)), (bits, mirrored))
+    near = near_copies(faces.hashes[rows], faces.mirrored_hashes[rows])
     issues = []
-    for group in _groups(len(faces), first, second):
-        for row in group:
-            bits, mirrored = nearest[row]
+    for members in near.groups():
+        group = rows[members].tolist()
+        for row, bits, mirrored in zip(group, near.bits[members].tolist(), near.mirrored[members].tolist(), strict=True):
             said = "nearly the mirror image of" if mirrored else "nearly the same picture as"
             issue = _copy("near_duplicate", faces, row, group, 1 - bits / BITS, said)
             issues.append((_concern(faces, group), issue))
@@ -122,15 +116,6 @@ def unusable(faces: AuditedFaces) -> Iterator[Issue]:
     for row, error in enumerate(faces.errors):
         if error is not None:
             yield Issue("no_face" if error.startswith(NO_FACE) else "unreadable", row, 1.0, error)
-
-
-def _groups(count: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> list[list[int]]:
-    """Rows that pairs link, group by group."""
-    linked = np.unique(np.concatenate([first, second]))
-    groups = linked_groups(count, first, second)[linked]
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[order])) + 1
-    return [part.tolist() for part in np.split(linked[order], starts)] if linked.size else []
 
 
 def _concern(faces: AuditedFaces, group: Sequence[int]) -> int:
