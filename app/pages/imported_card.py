@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.numbers import percent
+from model.importing.metadata import ImportedMetadata, ProbeRecord
 
 MAPS = {
     "exact": "exact: each score is the mean of its map plus a constant, which the import tested to {error:.0e} of the largest score",
@@ -14,17 +15,12 @@ MAPS = {
 UNCHECKED = "none: it was imported unchecked, so colours, order of classes and normalisation are as told, not as found"
 
 
-def is_imported(metadata: Any) -> bool:
-    """Whether metadata are those of :mod:`model.importing`, which the pages do not import: it brings PyTorch."""
-    return str(metadata.format).startswith("unturned-import-")
-
-
-def imported_summary(metadata: Any) -> str:
+def imported_summary(metadata: ImportedMetadata) -> str:
     """One sentence for the list of models."""
     return f"Imported by the recipe {metadata.recipe}, with {metadata.maps} maps{'' if metadata.probe else '; unchecked'}."
 
 
-def imported_card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
+def imported_card(name: str, metadata: ImportedMetadata, sha256: str) -> dict[str, Any]:
     """What the template ``model.html`` shows of it."""
     grid = metadata.grid
     facts = [
@@ -42,7 +38,7 @@ def imported_card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
     return {"name": name, "summary": summary, "facts": facts, "minor_classes": metadata.minor_classes, "imported": True}
 
 
-def _probe(probe: Any) -> str:
+def _probe(probe: ProbeRecord | None) -> str:
     if probe is None:
         return UNCHECKED
     return f"{percent(probe.accuracy)} of {probe.pictures} labelled faces; {percent(probe.stated)} were stated"

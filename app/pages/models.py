@@ -11,10 +11,12 @@ from app.errors import ErrorCode, Problem
 from app.explaining.service import service_of
 from app.numbers import decimal, percent
 from app.pages.certificates import certified
-from app.pages.imported_card import imported_card, imported_summary, is_imported
+from app.pages.imported_card import imported_card, imported_summary
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
+from model.checkpoints import CheckpointMetadata
 from model.expressions import EXPRESSIONS
+from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -54,7 +56,7 @@ async def model_card(request: Request, name: str) -> Response:
     checkpoint = explainer.find(name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND, "The page Models lists those there are.")
-    if is_imported(checkpoint.metadata):
+    if isinstance(checkpoint, ImportedCheckpoint):
         card = imported_card(checkpoint.name, checkpoint.metadata, checkpoint.sha256)
     else:
         card = _card(checkpoint.name, checkpoint.metadata, checkpoint.sha256) | {"strengths": _strengths(explainer, checkpoint)}
@@ -62,14 +64,14 @@ async def model_card(request: Request, name: str) -> Response:
     return render(request, "model.html", {"section": "/models", "model": card, "ours": explainer.ours, "classes": EXPRESSIONS})
 
 
-def _headline(name: str, metadata: Any) -> dict[str, Any]:
-    if is_imported(metadata):
+def _headline(name: str, metadata: CheckpointMetadata | ImportedMetadata) -> dict[str, Any]:
+    if isinstance(metadata, ImportedMetadata):
         return {"name": name, "summary": imported_summary(metadata), "test": None}
     test = metadata.metrics.get("test")
     return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
 
 
-def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
+def _card(name: str, metadata: CheckpointMetadata, sha256: str) -> dict[str, Any]:
     grid = metadata.grid
     facts = [
         ("Method", metadata.method),
@@ -95,7 +97,7 @@ def _card(name: str, metadata: Any, sha256: str) -> dict[str, Any]:
     }
 
 
-def _limits(metadata: Any) -> str:
+def _limits(metadata: CheckpointMetadata) -> str:
     faces = f"{'Grey' if metadata.colour == 'grey' else 'Colour'} faces of {metadata.face_size} × {metadata.face_size} pixels"
     rarest = sorted(metadata.classes, key=metadata.training_counts.__getitem__)[:2]
     return f"{faces}, labelled from the picture alone; few faces of {' and '.join(rarest)}."
@@ -123,7 +125,7 @@ def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:
     return shared + (sorted(own.items()) if isinstance(own, dict) else [])
 
 
-def _summary(metadata: Any) -> str:
+def _summary(metadata: CheckpointMetadata) -> str:
     return SUMMARIES.get(metadata.method, f"Trained by the method {metadata.method}.")
 
 

@@ -13,9 +13,10 @@ from app.drawing.saved_maps import read_maps, save_maps
 from app.explaining.explainer import Explainer
 from app.explaining.loading import load_explainer
 from app.explaining.maps import ExplainedFaces, FaceMaps
-from app.pages.imported_card import imported_card, is_imported
+from app.pages.imported_card import imported_card
 from app.settings import Settings
 from model.checkpoints import CheckpointError
+from model.importing.metadata import ImportedCheckpoint
 from model.importing.recipes import RECIPES
 from model.onnx.export import export_onnx
 from model.onnx.graphs import INPUT_NAME
@@ -81,7 +82,7 @@ def test_approximate_maps_are_called_so_on_every_picture_and_file(explainer: Exp
 
 def test_the_card_says_whose_network_it_is_and_that_it_was_not_probed(explainer: Explainer) -> None:
     model = explainer.checkpoints["dan_raf"]
-    assert is_imported(model.metadata) and not is_imported(explainer.checkpoints["baseline"].metadata)
+    assert isinstance(model, ImportedCheckpoint) and not isinstance(explainer.checkpoints["baseline"], ImportedCheckpoint)
     card = imported_card("dan_raf", model.metadata, model.sha256)
     facts = dict(card["facts"])
     assert facts["Recipe"] == "dan, resnet18" and facts["Maps"].startswith("approximate") and "unchecked" in facts["Probe"]
