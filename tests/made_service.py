@@ -18,5 +18,5 @@ def loaded_service(explainer: Explainer, **changed: Any) -> Service:
     fixed = {"datasets": None, "audit": None, "work_timeout_seconds": 60.0, "compute_slots": 1}  # whatever the environment says
     settings = Settings().model_copy(update=fixed | changed)
     service = Service(settings, Places(1, 0), lambda: None, lambda: None)
-    service.pipeline = Pipeline(Decoder.from_settings(settings), MtcnnDetector(), explainer, service.executor)
+    service.pipeline = Pipeline(Decoder.from_settings(settings), MtcnnDetector(), explainer, service.executor, settings.compute_threads)
     return service

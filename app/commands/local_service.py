@@ -84,7 +84,7 @@ class LocalService:
     def __enter__(self) -> Self:
         try:
             explainer, detector = self._given or load_explainer(self.settings), load_detector(self.settings)
-            self._pipeline = Pipeline(self._decoder, detector, explainer, self._executor)
+            self._pipeline = Pipeline(self._decoder, detector, explainer, self._executor, self.settings.compute_threads)
             self._runner.run(self._decoder.start())
         except Exception as error:  # whatever a file or a library objects to, as for the service
             self._close()

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def prepare() -> None:
-    """Import what the methods need, which takes seconds the first time: call it before a deadline begins to run."""
+def prepare(threads: int) -> None:
+    """Import what the methods need, which takes seconds the first time: call it before a deadline begins to run.
+
+    Args:
+        threads: of one computation in PyTorch, in every thread that begins to use it from now on.
+    """
     import pytorch_grad_cam  # noqa: F401
     import torch
 
-    torch.set_num_threads(1)  # a head alone is too small for more
+    torch.set_num_threads(threads)
 
 
 def scaled_maps(method: MapMethod, head: nn.Module, features: Floats, centre: bool) -> Floats:

@@ -52,12 +52,16 @@ class ExplainedPicture:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What explains pictures, as one object: who holds it goes on with the same models while a reload replaces them for others."""
+    """What explains pictures, as one object: who holds it goes on with the same models while a reload replaces them for others.
+
+    ``threads`` are those of one computation in PyTorch.
+    """
 
     decoder: Decoder
     detector: FaceDetector
     explainer: Explainer
     executor: ComputePool
+    threads: int
 
     async def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
         """Decode a picture in a decoder process and explain it in a compute slot.
@@ -82,7 +86,7 @@ class Pipeline:
         with metrics.stage("decode"):
             image = await self.decoder.decode(data)
         if options.method is not MapMethod.CAM:
-            await asyncio.to_thread(prepare)
+            await asyncio.to_thread(prepare, self.threads)
         context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
 
         def answered() -> T:

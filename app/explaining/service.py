@@ -179,7 +179,7 @@ class Service:
     def _serve_with(self, detector: FaceDetector, explainer: Explainer) -> None:
         from app.explaining.pipeline import Pipeline
 
-        self.pipeline = Pipeline(self._decoder, detector, explainer, self.executor)
+        self.pipeline = Pipeline(self._decoder, detector, explainer, self.executor, self.settings.compute_threads)
         metrics.MODEL_INFO.clear()
         metrics.MODEL_READY.clear()
         for name, checkpoint in explainer.checkpoints.items():
