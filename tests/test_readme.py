@@ -7,12 +7,13 @@ import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from model.expressions import MINOR_CLASSES
-from model.measuring.results import RESULTS_FOLDER, Accuracies, RunResult, load_result, load_results, result_path
+from model.measuring.results import RESULTS_FOLDER, Accuracies, FrontierPoint, RunResult, load_result, result_path
 from model.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +23,9 @@ TEN_EPOCHS = ROOT / "checkpoints" / RESULTS_FOLDER
 THIRTY_EPOCHS = TEN_EPOCHS / "epochs30"
 HALF_THE_PRIOR = "half the class prior"
 PART_OF_THE_PRIOR = "0.3 of the class prior"
-THREE_SEEDS = "three seeds"
+SEEDS = (1, 2, 3)
+
+AnyAccuracies = Accuracies | FrontierPoint
 
 Rows = list[tuple[str, str, list[str]]]
 
@@ -38,62 +41,52 @@ def spread(values: list[float], decimals: int) -> str:
     return f"{statistics.fmean(values):.{decimals}f} ± {statistics.stdev(values):.{decimals}f}"
 
 
-def fraction(value: float | None) -> str:
-    assert value is not None
+def fraction(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def shown(run: RunResult) -> list[str]:
-    """The cells of a run in the README."""
-    test, mirror, flip, double = run.test, run.test.mirror, run.test.flip_consistency, run.test.two_views
-    assert mirror is not None and flip is not None and double is not None and mirror.changed_answers.value is not None
-    intervals = ((test.overall, test.intervals.overall), (test.mean, test.intervals.mean))
-    return [
-        *(f"{100 * value:.2f} [{100 * low:.1f}, {100 * high:.1f}]" for value, (low, high) in intervals),
-        f"{100 * double.overall:.2f} / {100 * double.mean:.2f}",
-        fraction(flip.mean),
-        fraction(mirror.other_faces.value),
-        fraction(mirror.own_mirror_found.value),
-        f"{100 * mirror.changed_answers.value:.1f} %",
-    ]
+def runs_of(method: str, folder: Path) -> list[RunResult]:
+    """On all training faces of FERPlus, by seed."""
+    return [load_result(result_path(folder, method, "ferplus", "original", seed)) for seed in SEEDS]
 
 
-def shown_over_seeds(runs: list[RunResult]) -> list[str]:
-    """As :func:`shown`, averaged, with the spread where a single run has its interval."""
+def average(values: Iterable[float | None]) -> float:
+    return statistics.fmean(value for value in values if value is not None)
+
+
+def accuracies(single: Sequence[AnyAccuracies], double: Sequence[AnyAccuracies]) -> list[str]:
+    """The README's cells of accuracy: with one view, and with two."""
+    both = " / ".join(f"{100 * average(getattr(each, kind) for each in double):.2f}" for kind in ("overall", "mean"))
+    return [spread([100 * each.overall for each in single], 2), spread([100 * each.mean for each in single], 2), both]
+
+
+def shown(runs: list[RunResult]) -> list[str]:
+    """The cells of a method in the README."""
     tests = [run.test for run in runs]
-    doubles = [test.two_views for test in tests if test.two_views is not None]
-    averaged = [[float(cell.removesuffix(" %")) for cell in shown(run)[3:]] for run in runs]
-    flip, other, found, changed = (statistics.fmean(values) for values in zip(*averaged, strict=True))
-    return [
-        spread([100 * test.overall for test in tests], 2),
-        spread([100 * test.mean for test in tests], 2),
-        " / ".join(f"{100 * statistics.fmean(getattr(double, kind) for double in doubles):.2f}" for kind in ("overall", "mean")),
-        *(fraction(value) for value in (flip, other, found)),
-        f"{changed:.1f} %",
+    mirrors = [test.mirror for test in tests if test.mirror]
+    maps = [
+        average(test.flip_consistency.mean for test in tests if test.flip_consistency),
+        *(average(getattr(mirror, name).value for mirror in mirrors) for name in ("own_symmetry", "other_faces", "own_mirror_found")),
     ]
+    changed = spread([100 * mirror.changed_answers.value for mirror in mirrors if mirror.changed_answers.value is not None], 1)
+    return [*accuracies(tests, [test.two_views for test in tests if test.two_views]), *map(fraction, maps), f"{changed} %"]
 
 
 @pytest.mark.parametrize(("label", "method", "cells"), rows(README, "Results"))
 def test_the_table_has_the_numbers_of_the_result_files(label: str, method: str, cells: list[str]) -> None:
-    if THREE_SEEDS in label:
-        assert cells == shown_over_seeds([baseline(THIRTY_EPOCHS, seed) for seed in (1, 2, 3)])
-        return
-    run = load_result(result_path(THIRTY_EPOCHS, method, "ferplus", "original", 1))
+    runs = runs_of(method, THIRTY_EPOCHS)
     if PART_OF_THE_PRIOR not in label:
-        assert cells == shown(run)
+        assert cells == shown(runs)
         return
-    assert run.test.two_views is not None
-    single, double = (
-        next(point for point in frontier if point.tau == 0.3) for frontier in (run.test.frontier, run.test.two_views.frontier)
-    )
-    both = f"{100 * double.overall:.2f} / {100 * double.mean:.2f}"
-    assert cells == [f"{100 * single.overall:.2f}", f"{100 * single.mean:.2f}", both, "", "", "", ""]
+    curves = [run.test.frontier for run in runs], [run.test.two_views.frontier for run in runs if run.test.two_views]
+    single, double = ([next(point for point in curve if point.tau == 0.3) for curve in of_view] for of_view in curves)
+    assert cells == [*accuracies(single, double), "", "", "", "", ""]
 
 
 @pytest.mark.parametrize(("label", "method", "cells"), rows(REPRODUCTION, "Ten epochs, three seeds"))
 def test_the_table_of_three_seeds_has_the_numbers_of_the_result_files(label: str, method: str, cells: list[str]) -> None:
     assert method in METHODS
-    runs = [run for run in load_results(TEN_EPOCHS) if (run.method, run.dataset, run.imbalance) == (method, "ferplus", "original")]
+    runs = runs_of(method, TEN_EPOCHS)
     adjusted = HALF_THE_PRIOR in label
     splits: list[Accuracies] = [run.test.logit_adjusted["0.5"] if adjusted else run.test for run in runs]
     flips = [run.test.flip_consistency.mean for run in runs if run.test.flip_consistency and run.test.flip_consistency.mean is not None]
@@ -105,30 +98,27 @@ def test_the_table_of_three_seeds_has_the_numbers_of_the_result_files(label: str
     ]
 
 
-def baseline(folder: Path, seed: int) -> RunResult:
-    return load_result(result_path(folder, "baseline", "ferplus", "original", seed))
-
-
 def points(better: Accuracies, worse: Accuracies) -> tuple[float, float]:
     """Differences in per cent: overall, mean."""
     return 100 * (better.overall - worse.overall), 100 * (better.mean - worse.mean)
 
 
 def test_what_length_is_worth_is_the_difference_of_the_same_seeds() -> None:
-    seeds = sorted(run.seed for run in load_results(THIRTY_EPOCHS) if run.method == "baseline")
-    worth = [points(baseline(THIRTY_EPOCHS, seed).test, baseline(TEN_EPOCHS, seed).test) for seed in seeds]
+    longer, shorter = runs_of("baseline", THIRTY_EPOCHS), runs_of("baseline", TEN_EPOCHS)
+    worth = [points(after.test, before.test) for after, before in zip(longer, shorter, strict=True)]
     overall, mean = (statistics.fmean(values) for values in zip(*worth, strict=True))
     for page in (README, REPRODUCTION):
         assert f"worth {overall:+.1f} overall and {mean:+.1f} mean to plain training" in " ".join(page.split())
 
 
-def test_what_ours_is_ahead_by_is_the_difference_of_the_result_files() -> None:
-    ours = load_result(result_path(THIRTY_EPOCHS, "cac", "ferplus", "original", 1)).test
-    against = [points(ours, baseline(THIRTY_EPOCHS, seed).test) for seed in (1, 2, 3)]
-    overall, mean = against[0]
-    assert f"{overall:+.1f} overall and {mean:+.1f} mean against plain training" in " ".join(README.split())
-    overall, mean = (statistics.fmean(values) for values in zip(*against, strict=True))
-    assert f"on average, it is {overall:+.1f} overall and {mean:+.1f} mean" in " ".join(README.split())
+def test_what_ours_is_ahead_by_is_the_difference_of_the_same_seeds() -> None:
+    runs = zip(runs_of("cac", THIRTY_EPOCHS), runs_of("baseline", THIRTY_EPOCHS), strict=True)
+    overall, mean = zip(*(points(ours.test, plain.test) for ours, plain in runs), strict=True)
+    by = [
+        f"{statistics.fmean(of_seeds):+.1f} ± {statistics.stdev(of_seeds):.1f} {kind}"
+        for kind, of_seeds in (("overall", overall), ("mean", mean))
+    ]
+    assert f"{' and '.join(by)} against plain training of the same seeds" in " ".join(README.split())
 
 
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
