@@ -66,7 +66,10 @@ export class Store {
   #listeners = [];
 
   constructor() {
-    window.addEventListener("hashchange", () => this.#apply(parseHash(location.hash, this.#models), true));
+    window.addEventListener("hashchange", () => {
+      if (document.getElementById(location.hash.slice(1)) === null) this.#apply(parseHash(location.hash, this.#models), true);
+      else this.set({}); // a place on the page, as the skip link's, is no choice: the address names the settings again
+    });
   }
 
   /** @returns {Readonly<Settings>} */
@@ -77,7 +80,7 @@ export class Store {
   /** @param {string[]} models those that can be asked for; in place of any other that the address names, the usual one is set */
   limitModels(models) {
     this.#models = models;
-    this.set(parseHash(location.hash, models));
+    this.set(parseHash(formatHash(this.#settings), models));
   }
 
   /** @param {Partial<Settings>} changes */

@@ -103,6 +103,21 @@ def test_a_link_to_unknown_models_or_methods_shows_the_usual_ones(open_page: Cal
     assert page.url.endswith("/#second=mek_sf")
 
 
+def test_the_skip_link_chooses_nothing(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#sample=hopper")
+    wait_for_result(page)
+    page.click(".display > summary")
+    page.select_option("#colours", "jet")
+    page.evaluate("""() => new Promise((done) => {
+      addEventListener('hashchange', () => done(), { once: true });
+      document.querySelector('.skip').click();
+    })""")
+    assert page.evaluate("document.activeElement.id") == "content"
+    assert page.input_value("#colours") == "jet"
+    assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
+    assert page.url.endswith("/#colours=jet&sample=hopper")  # what the link to the view names
+
+
 def test_the_page_waits_until_the_models_are_loaded(open_page: Callable[..., Page]) -> None:
     page = open_page("/about", expected=("503",))
     page.route("**/explorer/start.json", lambda route: route.fulfill(status=503, json={"code": "not_ready", "title": "Not ready"}), times=1)
