@@ -31,7 +31,7 @@ export const MODELS = /** @type {const} */ (["first", "second"]);
 /**
  * @param {string} hash
  * @param {string[] | null} models those that can be asked for; null while they are not known
- * @returns {Settings}
+ * @returns {Settings} with two models that differ
  */
 export function parseHash(hash, models) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
@@ -41,7 +41,10 @@ export function parseHash(hash, models) {
     if (models !== null && MODELS.some((model) => model === name) && !models.includes(value)) return [];
     return [[name, name === "opacity" ? Number(value) : value]];
   });
-  return { ...DEFAULTS, ...Object.fromEntries(read) };
+  /** @type {Settings} */
+  const settings = { ...DEFAULTS, ...Object.fromEntries(read) };
+  if (settings.first === settings.second) settings.second = settings.first === DEFAULTS.second ? DEFAULTS.first : DEFAULTS.second;
+  return settings;
 }
 
 /**

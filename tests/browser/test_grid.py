@@ -103,6 +103,21 @@ def test_a_link_to_unknown_models_or_methods_shows_the_usual_ones(open_page: Cal
     assert page.url.endswith("/#second=mek_sf")
 
 
+@pytest.mark.parametrize(
+    ("address", "models"),
+    [
+        ("second=baseline", ["baseline", "ours"]),
+        ("first=ours", ["ours", "baseline"]),
+        ("first=mine&second=baseline", ["baseline", "ours"]),  # shared by somebody whose server has `mine`
+    ],
+)
+def test_a_link_never_sets_a_model_beside_itself(open_page: Callable[..., Page], address: str, models: list[str]) -> None:
+    page = open_page(f"/#{address}")
+    wait_for_result(page)
+    assert [page.input_value(f"#{name}") for name in ("first", "second")] == models
+    assert page.locator('.hero-row [data-slot="name"]').all_inner_texts() == models
+
+
 def test_the_skip_link_chooses_nothing(open_page: Callable[..., Page]) -> None:
     page = open_page("/#sample=hopper")
     wait_for_result(page)
