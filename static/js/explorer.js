@@ -75,8 +75,8 @@ class Explorer {
     this.#store.listen((changed, navigated) => this.#onSettings(changed, navigated));
     listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
     offerWebcam((file) => this.#take(file), (error) => this.#fail(error));
-    offerDownloads(() => this.#subject, () => this.#store.value, (error) => this.#fail(error));
-    new FigureDialog(() => this.#subject, () => this.#store.value);
+    offerDownloads(() => this.#subject, () => this.#shown(), (error) => this.#fail(error));
+    new FigureDialog(() => this.#subject, () => this.#shown());
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
     if (location.hash !== "") byId("result").classList.add("waiting"); // the page's first result is another one's
     this.#busy("Loading…");
@@ -162,12 +162,12 @@ class Explorer {
     byId("result").classList.add("waiting");
     this.#busy("Looking at the face…");
     try {
-      const settings = this.#store.value;
-      const { answer, text } = await explain(file, settings, crop, request.signal);
+      const { first, second, method } = this.#store.value;
+      const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
       const bitmap = await readBitmap(file);
       if (request.signal.aborted) return;
-      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, settings.method);
-      this.#subject = { file, bitmap, answer, text, crop, about, face: 0, grey: new Uint8ClampedArray() };
+      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, method);
+      this.#subject = { file, bitmap, answer, text, crop, asked: { first, second, method }, about, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
       this.#busy("", "Done: the maps are below.");
     } catch (error) {
@@ -218,11 +218,20 @@ class Explorer {
     return { names, explanations: names.map((name) => explanations[name]), grey: subject.grey };
   }
 
+  /**
+   * The settings of what is shown: a model or a method that is only asked for has drawn nothing yet.
+   *
+   * @returns {Readonly<Settings>}
+   */
+  #shown() {
+    return { ...this.#store.value, ...this.#subject?.asked };
+  }
+
   /** Everything that changes without a request. */
   #paint() {
-    const settings = this.#store.value;
-    writeControls(settings);
+    writeControls(this.#store.value);
     if (this.#subject === null) return;
+    const settings = this.#shown();
     const { names, explanations, grey } = this.#current();
     const { about, answer, face } = /** @type {Subject} */ (this.#subject);
     const { summary, most_changed: mostChanged } = answer.faces[face];
@@ -251,7 +260,7 @@ class Explorer {
   /** @param {number} index */
   #enlarge(index) {
     const { names, explanations, grey } = this.#current();
-    this.#closer.open(index, names, explanations, grey, this.#store.value);
+    this.#closer.open(index, names, explanations, grey, this.#shown());
   }
 
   /**
@@ -290,7 +299,7 @@ class Explorer {
   #showSpot() {
     const { names, explanations } = this.#current();
     this.#grid.mark(this.#spot?.place ?? null, locate);
-    showReadout(byId("readout"), this.#spot && { names, explanations, ...this.#spot, unit: unitOf(this.#store.value.method) });
+    showReadout(byId("readout"), this.#spot && { names, explanations, ...this.#spot, unit: unitOf(this.#shown().method) });
   }
 
   async #adjustCrop() {

@@ -77,6 +77,7 @@
  * @property {Answer} answer
  * @property {string} text the answer as it arrived
  * @property {string} crop the crop asked for: "detect", "whole" or "x,y,w,h"
+ * @property {Pick<Settings, "first" | "second" | "method">} asked what of the settings the answer is to
  * @property {About} about
  * @property {number} face index of the face shown
  * @property {Uint8ClampedArray} grey its crop, SIDE x SIDE

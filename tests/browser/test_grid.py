@@ -118,6 +118,25 @@ def test_a_link_never_sets_a_model_beside_itself(open_page: Callable[..., Page],
     assert page.locator('.hero-row [data-slot="name"]').all_inner_texts() == models
 
 
+def test_maps_keep_the_name_of_their_method_while_another_cannot_be_had(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("500",))
+    wait_for_result(page)
+    page.click(".display > summary")
+    page.route("**/api/v1/explanations*method=layercam*", lambda route: route.fulfill(status=500, json={"title": "Internal error"}))
+    page.select_option("#method", "layercam")
+    page.locator("#problem:visible").wait_for()
+    tile(page, "baseline", "original", "fear").focus()
+    page.keyboard.press("ArrowRight")  # reads a spot
+    assert "logits contributed per cell" in page.inner_text("#legends")
+    assert "logits contributed per cell" in page.inner_text("#readout")
+    assert page.inner_text('.hero [data-slot="limit"]').endswith("logits per cell")
+    assert page.text_content("#cues-note") == ""
+    with page.expect_request("**/api/v1/figures*") as drawn:
+        page.click("#figure-open")
+    assert "method=cam&" in drawn.value.url
+    assert "Maps (CAM) of" in (page.text_content("#figure-latex") or "")
+
+
 def test_the_skip_link_chooses_nothing(open_page: Callable[..., Page]) -> None:
     page = open_page("/#sample=hopper")
     wait_for_result(page)
