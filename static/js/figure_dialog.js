@@ -8,6 +8,7 @@ import { latex, python } from "./snippets.js";
 
 const PIXELS_AN_INCH = 96; // as CSS counts
 const PREVIEW = "png";
+const DRAWING = "Drawing the figure…";
 
 export class FigureDialog {
   #dialog = dialogById("figure");
@@ -17,8 +18,8 @@ export class FigureDialog {
   /** @type {{subject: Subject, settings: Readonly<Settings>} | null} */
   #shown = null;
 
-  /** @type {AbortController | null} */
-  #request = null;
+  #preparing = new AbortController(); // the preview
+  #downloading = new AbortController();
 
   /**
    * @param {() => Subject | null} current
@@ -31,7 +32,7 @@ export class FigureDialog {
       if (subject !== null) this.#open(subject, settings());
     });
     byId("figure-close").addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => this.#request?.abort());
+    this.#dialog.addEventListener("close", () => this.#preparing.abort());
     this.#form.addEventListener("change", () => this.#show());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -63,52 +64,52 @@ export class FigureDialog {
 
   async #show() {
     byId("figure-text-choice").hidden = selectById("figure-format").value !== "svg";
+    this.#preparing.abort();
+    this.#preparing = new AbortController();
+    const { signal } = this.#preparing;
     const chosen = this.#chosen();
     if (this.#shown === null || chosen === null) return;
     const { subject: { about, answer }, settings } = this.#shown;
     byId("figure-latex").textContent = latex(`${about.name}-figure`, chosen, answer, settings);
     byId("figure-python").textContent = python(`${about.name}-maps.npz`, Object.keys(answer.faces[0].explanations)[0]);
-    say("Drawing the figure…");
-    const drawn = await this.#draw(PREVIEW);
+    say(DRAWING);
+    const drawn = await draw(this.#shown, { ...chosen, format: PREVIEW }, signal);
     if (drawn === null) return;
     URL.revokeObjectURL(this.#preview.src);
     this.#preview.src = URL.createObjectURL(drawn);
     this.#preview.style.width = `${chosen.width * PIXELS_AN_INCH}px`;
     this.#preview.hidden = false;
-    say("");
+    if (byId("figure-note").textContent === DRAWING) say(""); // not what is said of a download
   }
 
   async #download() {
     const chosen = this.#chosen();
     if (this.#shown === null || chosen === null) return;
-    say("Preparing the file…");
-    const drawn = await this.#draw(chosen.format);
-    if (drawn === null) return;
     const name = `${this.#shown.subject.about.name}-figure.${chosen.format}`;
+    this.#downloading.abort();
+    this.#downloading = new AbortController();
+    say("Preparing the file…");
+    const drawn = await draw(this.#shown, chosen, this.#downloading.signal);
+    if (drawn === null) return;
     offer(drawn, name);
     say(`${name} is ready.`);
   }
+}
 
-  /**
-   * The figure as chosen; the one asked for before is let go. Null where a later one is asked for, or it cannot be had.
-   *
-   * @param {string} format
-   */
-  async #draw(format) {
-    const chosen = this.#chosen();
-    if (this.#shown === null || chosen === null) return null;
-    const { subject: { file, crop }, settings } = this.#shown;
-    this.#request?.abort();
-    const request = new AbortController();
-    this.#request = request;
-    const text = format === "svg" && inputById("figure-text").checked;
-    try {
-      const choice = { format, classes: chosen.classes.join(","), width: String(chosen.width), svg_text: String(text) };
-      return await figure(file, settings, crop, choice, request.signal);
-    } catch (error) {
-      if (!request.signal.aborted) say(inWords(error));
-      return null;
-    }
+/**
+ * The figure as chosen; null where it is let go, or cannot be had.
+ *
+ * @param {{subject: Subject, settings: Readonly<Settings>}} shown
+ * @param {{classes: string[], width: number, format: string}} chosen
+ * @param {AbortSignal} signal
+ */
+async function draw({ subject: { file, crop }, settings }, { classes, width, format }, signal) {
+  const text = format === "svg" && inputById("figure-text").checked;
+  try {
+    return await figure(file, settings, crop, { format, classes: classes.join(","), width: String(width), svg_text: String(text) }, signal);
+  } catch (error) {
+    if (!signal.aborted) say(inWords(error));
+    return null;
   }
 }
 

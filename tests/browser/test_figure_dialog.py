@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import HOPPER, answer_for, choose, violations, wait_for_result
@@ -77,6 +77,37 @@ def test_the_file_is_named_after_the_photo_and_has_the_width_asked_for(open_page
         with Image.open(io.BytesIO(data)) as picture:
             assert picture.width / picture.info["dpi"][0] == pytest.approx(5.5, abs=0.01)
     assert page.inner_text("#figure-note") == f"hopper-figure.{kind} is ready."
+    page.wait_for_function("() => document.getElementById('figure-preview').offsetWidth === 528")  # Enter has drawn that, too
+    assert page.inner_text("#figure-note") == f"hopper-figure.{kind} is ready."
+
+
+def test_a_download_outlives_the_dialog_and_a_change_of_the_preview(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    open_dialog(page)
+    page.select_option("#figure-format", "pdf")
+    wait_for_preview(page)
+    held: list[Route] = []
+    page.route("**/api/v1/figures*", lambda route: held.append(route) if "format=pdf" in route.request.url else route.continue_())
+    with page.expect_request("**/api/v1/figures*format=pdf*"):
+        page.click("#figure-form button[type=submit]")
+    with page.expect_response("**/api/v1/figures*format=png*"):
+        page.uncheck('#figure-form input[value="fear"]')
+    page.keyboard.press("Escape")
+    with page.expect_download() as started:
+        held[0].continue_()
+    assert started.value.suggested_filename == "hopper-figure.pdf"
+
+
+def test_a_choice_that_cannot_be_drawn_takes_the_preview_back(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    open_dialog(page)
+    page.route("**/api/v1/figures*", lambda route: None)  # stays unanswered
+    with page.expect_request("**/api/v1/figures*"):
+        page.uncheck('#figure-form input[value="fear"]')
+    page.fill("#figure-width", "1")
+    with page.expect_event("requestfailed", lambda request: "/figures" in request.url):
+        page.keyboard.press("Tab")
+    assert page.inner_text("#figure-note") == "The width is 2.0 to 8.5 inches."
 
 
 def test_the_texts_go_with_the_files(open_page: Callable[..., Page], server: LiveServer, tmp_path: Path) -> None:
