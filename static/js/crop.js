@@ -9,7 +9,7 @@ export class CropDialog {
   #canvas = canvasById("crop-canvas");
   #fields = { x: inputById("crop-x"), y: inputById("crop-y"), side: inputById("crop-side") };
 
-  /** @type {ImageBitmap | null} */
+  /** @type {ImageBitmap | null} while the dialog is open */
   #bitmap = null;
 
   #square = { x: 0, y: 0, side: 100 };
@@ -24,6 +24,10 @@ export class CropDialog {
       onCrop(crop());
     };
     closeOnBackdrop(this.#dialog);
+    this.#dialog.addEventListener("close", () => {
+      this.#bitmap?.close();
+      this.#bitmap = null;
+    });
     byId("crop-close").addEventListener("click", () => this.#dialog.close());
     byId("crop-apply").addEventListener("click", done(() => {
       const { x, y, side } = this.#square;
@@ -42,7 +46,7 @@ export class CropDialog {
   }
 
   /**
-   * @param {ImageBitmap} bitmap
+   * @param {ImageBitmap} bitmap the dialog's own from here on
    * @param {Box | null} crop the present one, if there is one
    */
   open(bitmap, crop) {

@@ -165,8 +165,12 @@ class Explorer {
       const { first, second, method } = this.#store.value;
       const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
       const bitmap = await readBitmap(file);
-      if (request.signal.aborted) return;
+      if (request.signal.aborted) {
+        bitmap.close();
+        return;
+      }
       for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, method);
+      this.#subject?.bitmap.close();
       this.#subject = { file, bitmap, answer, text, crop, asked: { first, second, method }, about, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
       this.#busy("", "Done: the maps are below.");
@@ -191,6 +195,7 @@ class Explorer {
 
   /** For a refused picture: the maps of the one before must not stand under its name. */
   #hideResult() {
+    this.#subject?.bitmap.close();
     this.#subject = null;
     for (const id of ["result", "details", "picture-panel"]) byId(id).hidden = true;
   }
@@ -304,10 +309,9 @@ class Explorer {
 
   async #adjustCrop() {
     if (this.#file === null) return;
+    const bitmap = await readBitmap(this.#file);
     const subject = this.#subject;
-    const fresh = subject !== null && subject.file === this.#file;
-    const bitmap = fresh ? subject.bitmap : await readBitmap(this.#file);
-    this.#crop.open(bitmap, fresh ? subject.answer.faces[subject.face].crop : null);
+    this.#crop.open(bitmap, subject !== null && subject.file === this.#file ? subject.answer.faces[subject.face].crop : null);
   }
 
   /**
@@ -326,6 +330,7 @@ class Explorer {
     if (file === null) return;
     const bitmap = await readBitmap(file);
     if (file === this.#file && this.#subject === null) showWithoutFaces(bitmap);
+    bitmap.close();
   }
 
   /** @param {unknown} error */

@@ -105,16 +105,18 @@ async function look(picture, crop) {
   const bitmap = await readBitmap(picture.file).catch(() => null);
   const { answer, item, title } = picture;
   const faces = bitmap === null || answer === null ? [] : answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width));
-  item.replaceChildren(element("strong", {}, title), ...faces, ...(problem === null ? [] : [problem]), ...(bitmap === null ? [] : [cropButton(picture, bitmap)]));
+  bitmap?.close();
+  const button = bitmap === null ? null : cropButton(picture);
+  const focused = item.contains(document.activeElement);
+  item.replaceChildren(element("strong", {}, title), ...faces, ...[problem, button].filter((part) => part !== null));
+  if (focused) button?.focus();
 }
 
-/**
- * @param {Picture} picture
- * @param {ImageBitmap} bitmap
- */
-function cropButton(picture, bitmap) {
+/** @param {Picture} picture */
+function cropButton(picture) {
   const button = element("button", { type: "button", className: "button slim", "aria-label": `Adjust the crop of ${picture.title}` }, "Adjust the crop");
-  button.addEventListener("click", () => {
+  button.addEventListener("click", async () => {
+    const bitmap = await readBitmap(picture.file);
     cropped = picture;
     cropDialog.open(bitmap, picture.answer?.faces[0].crop ?? null);
   });

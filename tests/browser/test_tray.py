@@ -58,6 +58,7 @@ def test_a_crop_can_be_drawn_where_no_face_was_found(open_page: Callable[..., Pa
     page.click("#crop-apply")
     page.wait_for_selector("text=1 of 1 pictures explained")
     assert page.locator("#strip canvas").count() == 1
+    assert page.evaluate("document.activeElement.innerText") == "Adjust the crop"  # the keyboard goes on from there
     with page.expect_download() as started, page.expect_request("**/api/v1/figures*") as drawn:
         page.click("#tray-zip")
     assert "crop=30%2C40%2C120%2C120" in drawn.value.url
