@@ -26,10 +26,12 @@ export class ServiceError extends Error {
    * @param {string} code
    * @param {string} title
    * @param {string} detail
+   * @param {number} retryAfter seconds after which the service may answer; 0 where it does not say
    */
-  constructor(code, title, detail) {
+  constructor(code, title, detail, retryAfter = 0) {
     super(title);
     this.code = code;
+    this.retryAfter = retryAfter;
     this.detail = code === "no_face" ? "" : detail; // there the page offers buttons for what the detail tells programs
     this.advice = ADVICE[code] ?? "";
   }
@@ -50,7 +52,8 @@ async function request(url, options) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new ServiceError(problem.code ?? "", problem.title ?? `The service answered ${response.status}`, problem.detail ?? "");
+  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+  throw new ServiceError(problem.code ?? "", problem.title ?? `The service answered ${response.status}`, problem.detail ?? "", retryAfter);
 }
 
 /**

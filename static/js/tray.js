@@ -1,5 +1,5 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
-import { archive, explain, figure } from "./api.js";
+import { archive, explain, figure, ServiceError } from "./api.js";
 import { readBitmap, shrunk } from "./bitmap.js";
 import { CropDialog } from "./crop.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
@@ -23,6 +23,7 @@ import { zip } from "./zip.js";
 
 const SETTINGS = parseHash("", null); // the explorer's own
 const THUMBNAIL = 112;
+const MOST_TRIES = 5;
 const LOADING = `Rows of a map are cells; "mirrored" maps are as the network saw the mirrored face. In Python:
 
     import numpy
@@ -32,7 +33,7 @@ const LOADING = `Rows of a map are cells; "mirrored" maps are as the network saw
 
 /** @type {Picture[]} */
 let pictures = [];
-let round = 0; // a new choice of pictures ends the one before
+let round = new AbortController(); // a new choice of pictures ends the one before
 
 /** @type {Picture | null} the one whose crop is drawn */
 let cropped = null;
@@ -51,7 +52,9 @@ const explained = () => /** @type {Explained[]} */ (pictures.filter(({ answer })
 
 /** @param {File[]} files */
 async function explainAll(files) {
-  const own = (round += 1);
+  round.abort();
+  round = new AbortController();
+  const { signal } = round;
   pictures = [];
   byId("strip").replaceChildren();
   byId("tray-zip").setAttribute("aria-disabled", "true");
@@ -61,11 +64,11 @@ async function explainAll(files) {
     const item = element("li", {}, element("strong", {}, chosen.name));
     byId("strip").append(item);
     const file = await shrunk(chosen);
-    if (own !== round) return;
+    if (signal.aborted) return;
     const picture = { file, title: chosen.name, name: names[at], crop: "detect", answer: null, item };
     pictures.push(picture);
     await look(picture, "detect");
-    if (own !== round) return;
+    if (signal.aborted) return;
   }
   sum();
 }
@@ -96,8 +99,14 @@ function sum() {
 async function look(picture, crop) {
   /** @type {HTMLElement | null} */
   let problem = null;
+  const { signal } = round;
+  const waiting = element("p", { className: "small" });
+  const tell = (/** @type {string} */ text) => {
+    waiting.textContent = text;
+    picture.item.append(waiting);
+  };
   try {
-    picture.answer = (await explain(picture.file, SETTINGS, crop, new AbortController().signal)).answer;
+    picture.answer = (await patiently(() => explain(picture.file, SETTINGS, crop, signal), tell)).answer;
     picture.crop = crop;
   } catch (error) {
     problem = element("p", { className: "small" }, inWords(error));
@@ -110,6 +119,27 @@ async function look(picture, crop) {
   const focused = item.contains(document.activeElement);
   item.replaceChildren(element("strong", {}, title), ...faces, ...[problem, button].filter((part) => part !== null));
   if (focused) button?.focus();
+}
+
+/**
+ * Ask again while the service has no room, each time after as long as it says.
+ *
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @param {(text: string) => void} tell
+ * @returns {Promise<T>}
+ */
+async function patiently(ask, tell) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.retryAfter === 0 || tries === MOST_TRIES) throw error;
+      const { message, retryAfter } = error;
+      tell(`${message}: trying again in ${retryAfter} s…`);
+      await new Promise((done) => setTimeout(done, 1000 * retryAfter));
+    }
+  }
 }
 
 /** @param {Picture} picture */
@@ -136,8 +166,8 @@ async function download() {
   try {
     for (const [at, { file, name, crop }] of taken.entries()) {
       say(`Drawing picture ${at + 1} of ${taken.length}…`);
-      files.push({ name: `figures/${name}.${format}`, data: await figure(file, SETTINGS, crop, { format }) });
-      files.push({ name: `maps/${name}.npz`, data: await archive(file, SETTINGS, crop) });
+      files.push({ name: `figures/${name}.${format}`, data: await patiently(() => figure(file, SETTINGS, crop, { format }), say) });
+      files.push({ name: `maps/${name}.npz`, data: await patiently(() => archive(file, SETTINGS, crop), say) });
     }
     offer(await zip(files), "unturned.zip");
     say(`${files.length} files in unturned.zip.`);

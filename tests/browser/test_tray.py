@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_a_crop_can_be_drawn_where_no_face_was_found(open_page: Callable[..., Pa
     assert "crop=30%2C40%2C120%2C120" in drawn.value.url
     with zipfile.ZipFile(started.value.path()) as archive:
         assert "maps/blank.npz" in archive.namelist()
+
+
+def test_a_service_without_room_is_asked_again_after_the_time_it_names(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray", expected=("429", "503"))
+    answer: dict[str, Any] = {"headers": {"Retry-After": "2"}, "json": {"title": "Too many requests"}}
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(status=429, **answer), times=1)
+    page.route("**/api/v1/maps*", lambda route: route.fulfill(status=503, **answer), times=1)
+    page.set_input_files("#pictures", [str(HOPPER)])
+    page.wait_for_selector("#strip >> text=Too many requests: trying again in 2 s…")
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    assert page.locator("#strip canvas").count() == 1
+    with page.expect_download():
+        page.click("#tray-zip")
 
 
 def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
