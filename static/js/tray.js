@@ -6,7 +6,7 @@ import { byId, context, element, inputById, offer, selectById } from "./dom.js";
 import { stemOf } from "./file_names.js";
 import { inWords } from "./problem.js";
 import { parseHash } from "./settings.js";
-import { mostProbable, table } from "./tray_table.js";
+import { table } from "./tray_table.js";
 import { zip } from "./zip.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Face} Face */
@@ -189,10 +189,8 @@ function thumbnail(bitmap, face, width) {
   const unit = bitmap.width / width;
   const [x, y, across, down] = face.crop.map((value) => value * unit);
   context(canvas).drawImage(bitmap, x, y, across, down, 0, 0, THUMBNAIL, THUMBNAIL);
-  const answers = Object.entries(face.explanations).map(([model, { classes, predicted, probabilities }]) => {
-    const mirrored = mostProbable(classes, probabilities.flipped);
-    return element("li", {}, `${model}: ${predicted}${mirrored === predicted ? ", also mirrored" : `, mirrored ${mirrored}`}`);
-  });
+  const answers = Object.entries(face.explanations).map(([model, { predicted, predicted_flipped: mirrored }]) =>
+    element("li", {}, `${model}: ${predicted}${mirrored === predicted ? ", also mirrored" : `, mirrored ${mirrored}`}`));
   return element("figure", {}, canvas, element("figcaption", {}, element("ul", {}, ...answers)));
 }
 

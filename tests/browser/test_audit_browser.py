@@ -29,8 +29,11 @@ def test_findings_can_be_filtered_and_a_face_opened(server_with_audit: LiveServe
     page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_audit.port}")
     page.set_default_timeout(60_000)
     page.goto("/")
+    look = "getComputedStyle(document.querySelector('.site-head')).backgroundColor"
+    usual = page.evaluate(look)
     page.click("nav >> text=Audit")
     page.wait_for_url("**/audit")
+    assert page.evaluate(look) == usual
     page.select_option("#kind", "label")
     page.click("text=Show")
     page.wait_for_url("**kind=label**")
