@@ -81,7 +81,7 @@ async def counts() -> dict[str, object]:
 
 
 class _Pipeline:
-    def __init__(self, decoder: object, detector: object, explainer: object, executor: object) -> None:
+    def __init__(self, decoder: object, detector: object, explainer: object, executor: object, _threads: int) -> None:
         self.decoder, self.detector, self.explainer, self.executor = decoder, detector, explainer, executor
 
 
