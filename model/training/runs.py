@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -61,8 +61,7 @@ class Protocol:
 
     def deviations(self) -> dict[str, object]:
         """What is not as in the tables' protocol, by name."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in chosen.items() if value != getattr(Protocol, name)}
+        return {name: value for name, value in asdict(self).items() if value != getattr(Protocol, name)}
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's usual constants and on all of its training faces."""
@@ -100,7 +99,7 @@ class TableCell:
 
     def arguments(self, data: str, protocol: Protocol) -> list[str]:
         """Arguments of ``unturned`` that do the run, or continue it; only runs of this project's protocol ship."""
-        shared: dict[str, str | int] = {
+        shared: dict[str, object] = {
             "method": self.method,
             "dataset": self.dataset,
             "imbalance": self.imbalance,
@@ -113,9 +112,8 @@ class TableCell:
             "lr": f"{protocol.lr:g}",
             "weight-decay": f"{protocol.weight_decay:g}",
         }
-        for name in ("parts", "resnet18_weights", "augmentation", "optimizer"):
-            if getattr(protocol, name) != getattr(Protocol, name):
-                shared[name.replace("_", "-")] = getattr(protocol, name)
+        for name, value in protocol.deviations().items():
+            shared.setdefault(name.replace("_", "-"), value)
         options = [part for name, value in shared.items() for part in (f"--{name}", str(value))]
         return ["train", *options, "--resume", *(["--ship"] if self.ships and protocol == Protocol() else [])]
 
