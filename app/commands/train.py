@@ -133,8 +133,8 @@ def _train(arguments: argparse.Namespace) -> int:
     imbalance = protocol_name(arguments.imbalance)
     cell = TableCell(arguments.method, arguments.dataset, imbalance, arguments.seed)
     dry = arguments.limit is not None
-    if arguments.ship and (dry or not cell.ships):
-        raise InputError("--ship is for the runs of Table 3: FERPlus, --imbalance original, --seed 1, no --limit")
+    if arguments.ship and (dry or not cell.may_ship):
+        raise InputError("--ship is for runs on all faces of FERPlus: --dataset ferplus, --imbalance original, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
     protocol = _chosen_protocol(arguments)
     directory = arguments.out or Path("runs") / _folder_name(cell, protocol, arguments)

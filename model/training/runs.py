@@ -93,9 +93,14 @@ class TableCell:
         return result_path(Path(), self.method, self.dataset, self.imbalance, self.seed).stem
 
     @property
+    def may_ship(self) -> bool:
+        """Whether the run's checkpoint may be one of those the application serves: FERPlus as it is."""
+        return self.dataset == "ferplus" and self.imbalance == ORIGINAL
+
+    @property
     def ships(self) -> bool:
-        """Whether the run's checkpoint may be one of those the application serves: FERPlus as it is, first seed."""
-        return self.dataset == "ferplus" and self.imbalance == ORIGINAL and self.seed == 1
+        """Whether it is the one of its method that is served, as long as nobody ships another seed's by hand: the first seed."""
+        return self.may_ship and self.seed == 1
 
     def arguments(self, data: str, protocol: Protocol) -> list[str]:
         """Arguments of ``unturned`` that do the run, or continue it; only runs of this project's protocol ship."""

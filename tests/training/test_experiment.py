@@ -168,10 +168,19 @@ def test_trained_networks_teach(inside: Path, ferplus_folder: Path) -> None:
     assert load_checkpoint(inside / f"{RUN.replace('mek_sf', 'cac')}-distillation0.5/checkpoint.safetensors").metadata.method == "cac"
 
 
-@pytest.mark.parametrize("more", [["--seed", "2"], ["--imbalance", "50"], ["--limit", "14"]])
-def test_only_runs_of_table_3_ship(more: list[str], inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_seed_ships_but_not_over_another(inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(ferplus_folder, "--ship", "--seed", "3")) == 0
+    assert load_checkpoint(inside / "checkpoints/mek_sf.safetensors").metadata.seed == 3
+    assert main(command(ferplus_folder, "--ship", "--seed", "2")) == 2
+    assert "holds a run that differs in seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--dataset", "rafdb"], ["--imbalance", "50"], ["--limit", "14"]])
+def test_only_runs_on_all_faces_of_ferplus_ship(
+    more: list[str], inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command(ferplus_folder, "--ship", *more)) == 2
-    assert "--ship is for the runs of Table 3" in capsys.readouterr().err
+    assert "--ship is for runs on all faces of FERPlus" in capsys.readouterr().err
     assert list(inside.iterdir()) == []
 
 
