@@ -15,7 +15,7 @@ from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
 from model.methods.settings import METHOD_NAMES
 from model.networks import NETWORKS
-from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell
+from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PAPER, PAPER_CONSTANTS, PROTOCOLS, Protocol, TableCell
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -49,7 +49,9 @@ def add_train(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     add_precision(parser)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method; may be given again")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method, the last of a name; may be given again"
+    )
     parser.add_argument(
         "--teachers",
         nargs="+",
@@ -78,7 +80,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="project",
-        help="what the options below are where they are not given; paper: what is known of the paper's ResNet runs [%(default)s]",
+        help="defaults of the options below, and of the settings of eac and mek; paper: those of its ResNet runs [%(default)s]",
     )
     parser.add_argument("--network", choices=NETWORKS, help=f"backbone [{Protocol.network}]")
     parser.add_argument("--resnet18-weights", help="safetensors file with torchvision's names, for --network resnet18")
@@ -137,13 +139,14 @@ def _train(arguments: argparse.Namespace) -> int:
         raise InputError("--ship is for runs on all faces of FERPlus: --dataset ferplus, --imbalance original, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
     protocol = _chosen_protocol(arguments)
+    own = PAPER_CONSTANTS.get(arguments.method, {}) if arguments.protocol == PAPER else {}
     directory = arguments.out or Path("runs") / _folder_name(cell, protocol, arguments)
     try:
         config = TrainingConfig(
             method=arguments.method,
             seed=arguments.seed,
             precision=native_precision() if arguments.precision == "auto" else arguments.precision,
-            settings=tuple(_name_and_value(text) for text in arguments.set),
+            settings=(*((name, f"{value:g}") for name, value in own.items()), *(_name_and_value(text) for text in arguments.set)),
             teachers=tuple(arguments.teachers),
             **asdict(protocol),
         )

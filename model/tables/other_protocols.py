@@ -1,4 +1,4 @@
-"""Runs under another protocol than the paper's tables, longer ones say: accuracy, distance from plain training, mirror, frontier."""
+"""Runs under another protocol than the paper's tables, longer ones say: accuracy, distance from plain training, mirror, frontier, curve."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.measuring.frontier import FrontierGain, frontier_gain
 from model.measuring.results import FrontierPoint, MirrorMetrics, RunResult, SplitMetrics
+from model.methods.settings import usual_settings, whole_settings
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
+from model.tables.learning_curve import learning_curve_table
 from model.training.runs import Protocol
 
 SPLITS: dict[str, Callable[[RunResult], SplitMetrics | None]] = {"validation": lambda run: run.valid, "test": lambda run: run.test}
@@ -43,7 +45,13 @@ def _tables(runs: Sequence[RunResult], protocol: Protocol) -> list[Table]:
     distances = [
         replace(table, name=f"{title}: {table.name[0].lower()}{table.name[1:]}") for table in (difference_table(runs), seeds_table(runs))
     ]
-    return [_accuracy_table(runs, title), *distances, _mirror_table(runs, title), _frontier_table(runs, title)]
+    return [
+        _accuracy_table(runs, title),
+        *distances,
+        _mirror_table(runs, title),
+        _frontier_table(runs, title),
+        learning_curve_table(runs, title),
+    ]
 
 
 def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
@@ -65,9 +73,21 @@ def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
         groups=_groups(runs, row),
         notes=(
             f"As in Table 3, but {protocol}: not to be compared with rows of another protocol.",
+            *_constants_notes(runs),
             "Brackets: 95% bootstrap interval over the faces of a single run; ±: standard deviation over seeds.",
         ),
     )
+
+
+def _constants_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Which methods had other constants than usual."""
+    notes = {}
+    for run in runs:
+        usual = usual_settings(run.method)
+        others = [f"{name} {value}" for name, value in whole_settings(run.method, run.settings).items() if value != usual[name]]
+        if others:
+            notes[f"{METHOD_TITLES[run.method]}: {', '.join(others)}, not as in Tables 1 to 3."] = None
+    return list(notes)
 
 
 def _mirror_table(runs: Sequence[RunResult], protocol: str) -> Table:

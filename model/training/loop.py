@@ -85,7 +85,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet, answers: Tensor | None =
     if steps == 0:
         raise InputError(f"{len(faces)} training faces are fewer than one batch of {config.batch}")
     method_class = find_method(config.method)
-    classifier = _pretrained_classifier(config, method_class.tails, faces)
+    classifier = pretrained_classifier(config, method_class.tails, faces)
     map_size = network_grid(config.network, config.input_size).cells
     task = TrainingTask(faces.counts(), faces.labels, faces.votes, config.epochs, steps, map_size, answers)
     method = method_class(classifier, task, config.method_settings()).to(memory_format=torch.channels_last)
@@ -96,7 +96,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet, answers: Tensor | None =
     return Run(config, faces, method, optimizer, schedule, steps)
 
 
-def _pretrained_classifier(config: TrainingConfig, tails: int, faces: FaceSet) -> ExpressionClassifier:
+def pretrained_classifier(config: TrainingConfig, tails: int, faces: FaceSet) -> ExpressionClassifier:
     seed_everything(config.seed)
     network = build_network(config.network, tails)
     classifier = ExpressionClassifier(network, PooledHead(network.channels, len(faces.counts())))

@@ -69,6 +69,12 @@ def test_the_title_names_what_else_is_not_as_in_the_tables() -> None:
     assert table.notes[0] == f"As in Table 3, but {title}: not to be compared with rows of another protocol."
 
 
+def test_constants_that_are_not_the_usual_ones_are_named_once() -> None:
+    runs = [make_result(method="mek", epochs=60, seed=seed, settings={"smoothing": 0.1}) for seed in (1, 2)]
+    notes = protocol_tables([make_result(epochs=60), *runs])[0].notes
+    assert [note for note in notes if "smoothing" in note] == ["MEK (the paper's Ours): smoothing 0.1, not as in Tables 1 to 3."]
+
+
 def test_the_distance_from_plain_training_is_that_of_the_same_seeds() -> None:
     overall = {"baseline": (0.80, 0.84), "cac": (0.83, 0.86)}
     runs = [with_overall(measured_in_the_mirror(method, 0.9, 0.02, 1 + i), overall[method][i]) for method in overall for i in range(2)]

@@ -274,6 +274,17 @@ def test_a_run_from_before_a_constant_was_there_has_its_default() -> None:
     assert not Protocol.of(early).matches(early)
 
 
+def test_a_run_of_the_papers_protocol_has_the_papers_constants() -> None:
+    paper = {"optimizer": "adam-exponential", "weight_decay": 1e-4, "augmentation": "erase"}
+    usual, papers = (
+        make_result(method="mek", epochs=60, settings=constants) for constants in ({}, {"consistency": 0.34, "smoothing": 0.1})
+    )
+    for run, fits_the_tables, fits_the_paper in ((usual, True, False), (papers, False, True)):
+        assert Protocol.of(run).matches(run) == fits_the_tables
+        run.hyperparameters.update(paper)
+        assert Protocol.of(run).matches(run) == fits_the_paper
+
+
 def test_a_run_with_a_constant_that_is_gone_is_a_usual_one_where_the_constant_did_nothing() -> None:
     early = make_result(method="cac", settings=asdict(find_settings("cac")()) | {"ensembling": 0.0, "momentum": 0.8})
     assert Protocol.of(early).matches(early)
