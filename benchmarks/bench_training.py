@@ -15,7 +15,8 @@ from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.data.augment import Augmentation
 from model.data.ferplus import load_ferplus
 from model.training.config import TrainingConfig
-from model.training.loop import native_precision, prepare_run
+from model.training.preparing import prepare_run
+from model.training.processes import native_precision
 
 
 def main() -> None:

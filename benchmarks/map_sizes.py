@@ -22,7 +22,7 @@ from model.networks.build import build_network
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
 from model.training.experiment import load_labelled_faces
-from model.training.loop import pretrained_classifier
+from model.training.preparing import pretrained_classifier
 
 FACES = 128
 PART = 64  # faces a batch

@@ -26,7 +26,7 @@ from model.data.ferplus import FaceSet, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.importing.recipes import IMAGENET, RAF_CLASSES
 from model.preprocessing import network_input
-from model.training.loop import native_precision
+from model.training.processes import native_precision
 
 BATCH = 64
 PEAK_RATE = 2e-3

@@ -126,7 +126,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from model.files.folder_lock import FolderBusyError
     from model.training.config import TrainingConfig
     from model.training.experiment import Experiment, run_experiment
-    from model.training.loop import Interrupted, native_precision
+    from model.training.processes import Interrupted, native_precision
     from model.training.reproduce import RUN_ELSEWHERE
     from model.training.shipping import shipping_folder
 

@@ -58,7 +58,7 @@ def _rows(runs: Sequence[RunResult], shown: Sequence[int]) -> list[Row]:
 
 def _curve(run: RunResult) -> dict[int, Mapping[str, Any]]:
     """What was measured after each epoch, by epoch; empty for a run that did not measure the validation split after all of them."""
-    curve: dict[int, Mapping[str, Any]] = {entry["epoch"]: entry for entry in run.learning_curve if "valid" in entry}
+    curve: dict[Any, Mapping[str, Any]] = {entry["epoch"]: entry for entry in run.learning_curve if "valid" in entry}
     return curve if set(curve) == set(range(1, run.epochs + 1)) else {}
 
 

@@ -81,7 +81,7 @@ def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
 
 def _constants_notes(runs: Sequence[RunResult]) -> list[str]:
     """Which methods had other constants than usual."""
-    notes = {}
+    notes: dict[str, None] = {}
     for run in runs:
         usual = usual_settings(run.method)
         others = [f"{name} {value}" for name, value in whole_settings(run.method, run.settings).items() if value != usual[name]]

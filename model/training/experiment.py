@@ -31,7 +31,9 @@ from model.paper import published_counts
 from model.preprocessing import network_input
 from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
-from model.training.loop import Run, fit, launched_fabric, prepare_run
+from model.training.loop import fit
+from model.training.preparing import Run, prepare_run
+from model.training.processes import launched_fabric
 from model.training.replacing import planned_choices, refuse_to_replace
 from model.training.shipping import checkpoint_path, ship_checkpoint
 from model.training.state import Progress, read_log

@@ -17,6 +17,8 @@ from model.methods.base import Method
 from model.methods.registry import METHODS, find_method
 from model.methods.settings import METHOD_NAMES, find_settings
 from model.training.config import TrainingConfig
+from model.training.preparing import prepare_run
+from model.training.processes import Interrupted
 from model.training.state import STATE_FILE, Progress
 from tests.methods.cases import FACES, real_batch, real_method
 
@@ -89,7 +91,7 @@ def random_faces() -> FaceSet:
 def fit(name: str, directory: Path, stop_at: tuple[int, int] | None) -> None:
     """A run of three epochs of three steps, stopped after step ``stop_at`` (epoch counted from 0, step)."""
     config = TrainingConfig(method=name, input_size=67, epochs=3, batch=8, precision="32-true")
-    run = loop.prepare_run(config, random_faces())
+    run = prepare_run(config, random_faces())
 
     def on_step(progress: Progress, _losses: dict[str, float]) -> None:
         if (progress.epoch, progress.step) == stop_at:
@@ -103,7 +105,7 @@ def fit(name: str, directory: Path, stop_at: tuple[int, int] | None) -> None:
 def test_a_run_stopped_within_an_epoch_continues_to_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
     fit(name, tmp_path / "whole", None)
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(Interrupted):
         fit(name, tmp_path / "stopped", (1, 2))
     fit(name, tmp_path / "stopped", None)
     whole, stopped = (load_file(tmp_path / part / STATE_FILE) for part in ("whole", "stopped"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from model.errors import InputError
 from model.measuring.results import save_result
@@ -275,7 +276,7 @@ def test_a_run_from_before_a_constant_was_there_has_its_default() -> None:
 
 
 def test_a_run_of_the_papers_protocol_has_the_papers_constants() -> None:
-    paper = {"optimizer": "adam-exponential", "weight_decay": 1e-4, "augmentation": "erase"}
+    paper: dict[str, JsonValue] = {"optimizer": "adam-exponential", "weight_decay": 1e-4, "augmentation": "erase"}
     usual, papers = (
         make_result(method="mek", epochs=60, settings=constants) for constants in ({}, {"consistency": 0.34, "smoothing": 0.1})
     )

@@ -24,7 +24,9 @@ from model.methods.base import Method
 from model.methods.registry import METHODS
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
-from model.training.loop import Run, fit, native_precision, prepare_run
+from model.training.loop import fit
+from model.training.preparing import Run, prepare_run
+from model.training.processes import native_precision
 from model.training.state import LOG_FILE, STATE_FILE, Progress, RunLog, StateError, read_log
 
 FACES = 56  # seven batches of eight

@@ -10,6 +10,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import model.training.loop as loop
+from model.training.preparing import prepare_run
+from model.training.processes import Interrupted, launched_fabric
 from model.training.state import Progress
 from tests.training.test_loop import config, random_faces
 
@@ -24,10 +26,10 @@ def main() -> int:
         (directory / f"step-{progress.epoch + 1}-{progress.step}").touch()
 
     try:
-        with loop.launched_fabric("32-true") as fabric:
-            run = loop.prepare_run(config(method, parts=parts), random_faces())
+        with launched_fabric("32-true") as fabric:
+            run = prepare_run(config(method, parts=parts), random_faces())
             loop.fit(run, fabric, directory, True, on_step, lambda _epoch, _method: {})
-    except loop.Interrupted:
+    except Interrupted:
         return 130
     if torch.distributed.is_initialized():
         print("the processes have not parted: one of them may be aborted at its exit")
