@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.files.revision import code_revision
-from model.measuring.results import installed_versions, this_machine
+from model.measuring.machine import installed_versions, this_machine
 
 RESULTS = Path(__file__).parent / "results"
 WARM_UP_ROUNDS = 2

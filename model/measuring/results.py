@@ -5,10 +5,8 @@ Every rate is a fraction in 0..1, never a percentage; classes are keyed by the n
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -24,7 +22,6 @@ from model.measuring.estimate import Estimate
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
 TRIALS_FOLDER = "trials"  # inside the folder of the results
-RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "lightning-fabric", "kornia", "scikit-learn", "safetensors")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
@@ -277,25 +274,3 @@ def load_trials(folder: Path) -> list[RunResult]:
         ResultError: a file is malformed.
     """
     return [load_json(path, RunResult, ResultError) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries whose arithmetic a run depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_PACKAGES}
-
-
-def this_machine() -> Machine:
-    """Processor name, threads of this process, and the accelerator torch would use."""
-    import torch  # here, since a service that shows results need not have it
-
-    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return Machine(cpu=_cpu_model(), threads=torch.get_num_threads(), accelerator=accelerator)
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -25,7 +25,8 @@ from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.folder_lock import folder_lock
 from model.geometry import FaceGeometry
 from model.measuring.evaluation import learning_curve_point, split_logits, split_metrics, split_outputs, split_predictions
-from model.measuring.results import RunResult, installed_versions, load_result, result_path, save_result, this_machine
+from model.measuring.machine import installed_versions, this_machine
+from model.measuring.results import RunResult, load_result, result_path, save_result
 from model.methods.base import Method
 from model.paper import published_counts
 from model.preprocessing import network_input
