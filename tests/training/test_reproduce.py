@@ -267,4 +267,4 @@ def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, laun
     assert "--ship" not in arguments
     chosen = {name: arguments[arguments.index(name) + 1] for name in ("--epochs", "--weight-decay", "--augmentation", "--optimizer")}
     assert chosen == {"--epochs": "60", "--weight-decay": "0.0001", "--augmentation": "erase-mirror", "--optimizer": "adam-exponential"}
-    assert [arguments[i + 1] for i, part in enumerate(arguments) if part == "--set"] == ["consistency=0.34", "smoothing=0.1"]
+    assert [arguments[i + 1] for i, part in enumerate(arguments) if part == "--set"] == ["consistency=0.12", "smoothing=0.1"]
