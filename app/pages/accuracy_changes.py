@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.numbers import decimal
-from app.pages.charts import ComparedChange, change_plot, tick_values
+from app.pages.axes import tick_values
+from app.pages.charts import ComparedChange, change_plot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

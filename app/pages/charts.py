@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.numbers import decimal
+from app.pages.axes import Scale, Tick, tick_text, tick_values
 from model.certifying.report import Line
 from model.claims.report import Measure, PointSet
 
@@ -18,20 +18,11 @@ AXIS = 26.0  # height below the rows
 TOP = 6.0
 SIDE = 340.0  # of a scatter plot
 MARGIN = 52.0
-INTERVALS = 4  # between ticks, or a few more
 PAIR_LABELS = 122.0  # as LABELS, for methods' titles
 PAIR_ROW = 30.0  # holds two marks
 STEP_HEIGHT = 150.0  # of a plot of steps
 STEP_AXIS = 42.0  # below it, with the axis's title
 APART = 5.5  # of either mark from the middle of its row
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A place on an axis and its text."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +139,7 @@ def interval_plot(measure: Measure, ours: str) -> IntervalPlot:
         numbers.append(measure.reference)
     ticks = tick_values(min(numbers, default=0.0), max(numbers, default=1.0))
     left, right = LABELS, WIDTH - RIGHT
-    scale = _Scale(ticks[0], ticks[-1], left, right)
+    scale = Scale(ticks[0], ticks[-1], left, right)
     rows = []
     for index, (name, estimate) in enumerate(shown):
         assert estimate.value is not None
@@ -170,7 +161,7 @@ def interval_plot(measure: Measure, ours: str) -> IntervalPlot:
 def change_plot(changes: Sequence[ComparedChange], ticks: Sequence[float]) -> ChangePlot:
     """Printed and measured changes of all methods; ``ticks`` are those of :func:`tick_values`, the same for plots to be compared."""
     left, right = PAIR_LABELS, WIDTH - RIGHT
-    scale = _Scale(ticks[0], ticks[-1], left, right)
+    scale = Scale(ticks[0], ticks[-1], left, right)
 
     def place(value: float | None) -> float | None:
         return None if value is None else scale(value)
@@ -198,8 +189,8 @@ def scatter_plot(points: PointSet) -> ScatterPlot:
     """One dot a face; equal axes, so that dots above the diagonal are faces where ours has more."""
     values = [*points.baseline, *points.ours]
     ticks = tick_values(min(values, default=0.0), max(values, default=1.0))
-    across = _Scale(ticks[0], ticks[-1], MARGIN, MARGIN + SIDE)
-    up = _Scale(ticks[0], ticks[-1], TOP + SIDE, TOP)
+    across = Scale(ticks[0], ticks[-1], MARGIN, MARGIN + SIDE)
+    up = Scale(ticks[0], ticks[-1], TOP + SIDE, TOP)
     marked = points.marked or (False,) * len(points.faces)
     dots = [f"M{across(x):.1f} {up(y):.1f}h0" for x, y in zip(points.baseline, points.ours, strict=True)]
     return ScatterPlot(
@@ -218,7 +209,7 @@ def scatter_plot(points: PointSet) -> ScatterPlot:
 def step_plot(line: Line) -> StepPlot:
     """Similarity of the maps, 0 to 1, against the number of random layers; dashed lines at the control and at what must fail."""
     values = [0, *(step.layers for step in line.steps)]
-    across, up = _Scale(0.0, float(values[-1]), MARGIN, WIDTH - RIGHT), _Scale(0.0, 1.0, TOP + STEP_HEIGHT, TOP)
+    across, up = Scale(0.0, float(values[-1]), MARGIN, WIDTH - RIGHT), Scale(0.0, 1.0, TOP + STEP_HEIGHT, TOP)
     marks = []
     for step in line.steps:
         found = step.similarity
@@ -239,34 +230,3 @@ def step_plot(line: Line) -> StepPlot:
         y_ticks=tuple(Tick(up(value), decimal(value, 1)) for value in (0.0, 0.5, 1.0)),
         bounds=tuple(up(bound) for bound in bounds if bound is not None),
     )
-
-
-def tick_values(low: float, high: float) -> list[float]:
-    """Round numbers, about five of them, the outer ones at or beyond both ends."""
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    raw = (high - low) / INTERVALS
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * magnitude for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * magnitude >= raw * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [index * step for index in range(first, last + 1)]
-
-
-def tick_text(value: float, ticks: Sequence[float]) -> str:
-    """A tick with as many digits as the ticks' distance needs."""
-    step = ticks[1] - ticks[0]
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    if abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
-        digits += 1
-    return decimal(value + 0.0, digits)  # no minus before a zero
-
-
-@dataclass(frozen=True)
-class _Scale:
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.errors import unusable_file
 from app.explaining.service import service_of
+from app.pages.curve_plot import curve_plots
 from app.pages.models import SUMMARIES
 from app.pages.templating import PageRoute, render
 
@@ -93,6 +94,7 @@ def _shown(table: Table, anchor: str) -> dict[str, Any]:
         "title": table.title,
         "columns": table.columns,
         "groups": [(title, [(row, [_cell(value, numbers) for value in row.values]) for row in rows]) for title, rows in measured if rows],
+        "plots": [(group.title, curve_plots(group.curves)) for group in table.groups if group.curves],
         "notes": all_notes(table),
         "missing": missing_commands(table),
     }

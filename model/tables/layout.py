@@ -49,11 +49,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """What a row of a table has after every epoch, not only after those that have a column."""
+
+    method: str
+    series: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Group:
-    """Rows that belong together under a title."""
+    """Rows that belong together under a title, and curves, where a table is of some."""
 
     title: str
     rows: tuple[Row, ...]
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from model.measuring.results import RunResult
-from model.tables.layout import METHOD_TITLES, Group, Row, Table, by_protocol, over_runs
+from model.tables.layout import METHOD_TITLES, Curve, Group, Row, Table, by_protocol, over_runs
 
 COLUMNS = 6  # epochs shown after the first, about
 SERIES = {  # split and figure of a learning curve's entry, by what a row calls it
@@ -14,10 +16,30 @@ SERIES = {  # split and figure of a learning curve's entry, by what a row calls 
     "validation, overall": ("valid", "overall"),
     "validation, mean": ("valid", "mean"),
 }
+Entries = Mapping[int, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """One figure of a method's runs: its value in per cent after each epoch, run by run, and the best epoch of each run."""
+
+    method: str
+    series: str
+    values: list[list[float]]
+    best: list[int]
+
+    def row(self, shown: Sequence[int]) -> Row:
+        at_best = [of_run[epoch - 1] for of_run, epoch in zip(self.values, self.best, strict=True)]
+        cells = [*(over_runs([of_run[epoch - 1] for of_run in self.values]) for epoch in shown), over_runs(at_best)]
+        return Row(f"{self.method}: {self.series}", "here", (*cells, over_runs([float(epoch) for epoch in self.best], decimals=0)))
+
+    def curve(self) -> Curve:
+        return Curve(self.method, self.series, tuple(fmean(values) for values in zip(*self.values, strict=True)))
 
 
 def learning_curve_table(runs: Sequence[RunResult], protocol: str) -> Table:
-    """Accuracies after some of the epochs and after the best one; runs that recorded none, or part of one, have no row.
+    """Accuracies after some of the epochs and after the best one, and whole curves, averaged over the seeds; runs that recorded none, or
+    part of one, are left out.
 
     Args:
         runs: of one length.
@@ -25,12 +47,16 @@ def learning_curve_table(runs: Sequence[RunResult], protocol: str) -> Table:
     longest = max(run.epochs for run in runs)
     step = max(1, round(longest / COLUMNS))
     shown = sorted({1, *range(step, longest, step), longest})
-    groups = [Group(title, tuple(_rows(of_protocol, shown))) for title, of_protocol in by_protocol(runs).items()]
+    groups = []
+    for title, of_protocol in by_protocol(runs).items():
+        followed = list(_followed(of_protocol))
+        if followed:
+            groups.append(Group(title, tuple(each.row(shown) for each in followed), tuple(each.curve() for each in followed)))
     return Table(
         name=f"{protocol}: the learning curve",
         title="accuracy in per cent after an epoch",
         columns=(*(f"epoch {epoch}" for epoch in shown), "at the best epoch", "best epoch"),
-        groups=tuple(group for group in groups if group.rows),
+        groups=tuple(groups),
         notes=(
             "Training faces: 1024 of them, as they are, without augmentation. All else here reports the last epoch.",
             "Best epoch: that with the highest average of overall and mean accuracy on the validation split, of each run.",
@@ -39,28 +65,21 @@ def learning_curve_table(runs: Sequence[RunResult], protocol: str) -> Table:
     )
 
 
-def _rows(runs: Sequence[RunResult], shown: Sequence[int]) -> list[Row]:
-    rows = []
+def _followed(runs: Sequence[RunResult]) -> Iterator[_Followed]:
     for method, title in METHOD_TITLES.items():
-        curves = [curve for run in runs if run.method == method and (curve := _curve(run))]
-        for label, (split, figure) in SERIES.items():
-            followed = [curve for curve in curves if all(figure in entry.get(split, {}) for entry in curve.values())]
-            if followed:
-                best = [_best_epoch(curve) for curve in followed]
-                values = (
-                    *(over_runs([100 * curve[epoch][split][figure] for curve in followed]) for epoch in shown),
-                    over_runs([100 * curve[epoch][split][figure] for curve, epoch in zip(followed, best, strict=True)]),
-                    over_runs([float(epoch) for epoch in best], decimals=0),
-                )
-                rows.append(Row(f"{title}: {label}", "here", values))
-    return rows
+        curves = [entries for run in runs if run.method == method and (entries := _entries(run))]
+        for series, (split, figure) in SERIES.items():
+            whole = [entries for entries in curves if all(figure in entry.get(split, {}) for entry in entries.values())]
+            if whole:
+                values = [[100 * entries[epoch][split][figure] for epoch in sorted(entries)] for entries in whole]
+                yield _Followed(title, series, values, [_best_epoch(entries) for entries in whole])
 
 
-def _curve(run: RunResult) -> dict[int, Mapping[str, Any]]:
+def _entries(run: RunResult) -> Entries:
     """What was measured after each epoch, by epoch; empty for a run that did not measure the validation split after all of them."""
-    curve: dict[Any, Mapping[str, Any]] = {entry["epoch"]: entry for entry in run.learning_curve if "valid" in entry}
-    return curve if set(curve) == set(range(1, run.epochs + 1)) else {}
+    entries: dict[Any, Mapping[str, Any]] = {entry["epoch"]: entry for entry in run.learning_curve if "valid" in entry}
+    return entries if set(entries) == set(range(1, run.epochs + 1)) else {}
 
 
-def _best_epoch(curve: Mapping[int, Mapping[str, Any]]) -> int:
-    return max(curve, key=lambda epoch: curve[epoch]["valid"]["overall"] + curve[epoch]["valid"]["mean"])
+def _best_epoch(entries: Entries) -> int:
+    return max(entries, key=lambda epoch: entries[epoch]["valid"]["overall"] + entries[epoch]["valid"]["mean"])

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from app.pages.charts import ComparedChange, change_plot, interval_plot, scatter_plot, tick_text, tick_values
+from app.pages.axes import tick_text, tick_values
+from app.pages.charts import ComparedChange, change_plot, interval_plot, scatter_plot
 from model.claims.report import Measure, PointSet
 from model.measuring.estimate import Estimate
 
