@@ -58,7 +58,7 @@ def learning_curve_table(runs: Sequence[RunResult], protocol: str) -> Table:
         columns=(*(f"epoch {epoch}" for epoch in shown), "at the best epoch", "best epoch"),
         groups=tuple(groups),
         notes=(
-            "Training faces: 1024 of them, as they are, without augmentation; of the runs that recorded them. All else reports the last epoch.",
+            "Training faces: 1024 of them, not augmented, of the runs that recorded them. All else reports the last epoch.",
             "Best epoch: that with the highest average of overall and mean accuracy on the validation split, of each run.",
             "±: standard deviation over seeds.",
         ),
