@@ -21,10 +21,9 @@ from model.auditing.listing import read_listing
 from model.auditing.manifest import AuditError, load_audit_manifest
 from model.auditing.parts import part_path, part_schema
 from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
-from model.auditing.sources import READ_ERRORS, Listed, Place, open_source
+from model.auditing.sources import LARGEST_PICTURE, READ_ERRORS, Listed, Place, open_source
 from model.errors import one_line
 
-LARGEST_FILE = 64 << 20  # bytes of one picture
 DECODE_SECONDS = 60.0  # of the processor; only what never ends takes so long
 UNREADABLE = "unreadable_file"
 
@@ -94,9 +93,10 @@ class Auditor:
             return AuditedPicture(listed, digest, None, _told(problem))
 
     def _read(self, place: Place) -> bytes:
-        if (place.size or 0) > LARGEST_FILE:
-            raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {LARGEST_FILE} bytes.")
-        return self._source.read(place)
+        data = b"" if (size := place.size or 0) > LARGEST_PICTURE else self._source.read(place)
+        if max(size, len(data)) > LARGEST_PICTURE:
+            raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {LARGEST_PICTURE} bytes.")
+        return data
 
     def _seen(self, data: bytes) -> SeenFace:
         """The largest face of a picture, or all of it."""

@@ -15,7 +15,7 @@ from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, Aud
 from model.auditing.parts import part_path
 from model.auditing.sources import absolute, open_source
 from model.checkpoints import ManifestEntry, load_manifest
-from model.files.revision import code_revision
+from model.files.revision import code_revision, sources_digest
 from model.reference import ReferenceCheckpoint, load_checkpoint
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _manifest(asked: AskedAudit, models: tuple[AuditedModel, ...], listed: Liste
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _DECIDING}
+    return {name: version(name) for name in _DECIDING} | {"the code of unturned": sources_digest()}
 
 
 def _checkpoints(names: Sequence[str], settings: Settings) -> tuple[tuple[str, Path, ManifestEntry | None], ...]:

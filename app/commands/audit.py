@@ -100,6 +100,11 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         with folder_lock(arguments.out):
             audit = begin(asked, load_settings())
+            if arguments.cross_fit is not None and audit.labelled < arguments.cross_fit:
+                raise AuditError(
+                    f"--cross-fit {arguments.cross_fit} needs as many labelled pictures, and {audit.labelled} have a label: "
+                    "give --labels, or leave it out"
+                )
             _report(audit, _made(audit, _parts(arguments, audit)), arguments.out)
             _find(arguments.out, arguments.cross_fit)
     except FolderBusyError as error:

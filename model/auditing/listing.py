@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from model.auditing.labels import Labels, check_label
 from model.auditing.manifest import AuditError, ListedPictures
 from model.auditing.sources import READ_ERRORS, Listed, Place, Source
-from model.errors import one_line
+from model.errors import file_errors, one_line
 
 LISTING_FILE = "listing.parquet"
 _SCHEMA = pa.schema(
@@ -41,6 +41,7 @@ class WrittenListing:
     labelled: int
 
 
+@file_errors()
 def write_listing(source: Source, labels: Labels | None, shard_rows: int, path: Path) -> WrittenListing:
     """List a source.
 
@@ -51,6 +52,7 @@ def write_listing(source: Source, labels: Labels | None, shard_rows: int, path: 
 
     Raises:
         AuditError: the source cannot be listed, or has no picture, or a label is no expression.
+        FileError: the file cannot be written.
     """
     digest, pictures, labelled = hashlib.sha256(), 0, 0
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:

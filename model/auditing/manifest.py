@@ -55,7 +55,8 @@ class ListedPictures(_Part):
 
 
 class AuditManifest(_Part):
-    """``revision`` is the code's, ``versions`` those of the packages that decode, compute and write."""
+    """``revision`` is the code's, ``versions`` those of the packages that decode, compute and write, and a sha256 of the code, of which a
+    revision says nothing outside its repository."""
 
     format: Literal["unturned-audit-1"] = "unturned-audit-1"
     source: str

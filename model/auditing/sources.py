@@ -22,6 +22,7 @@ from model.auditing.remote import CONTENT_ERRORS, file_system, reaching
 from model.errors import one_line
 from model.files.picture_names import is_picture_name
 
+LARGEST_PICTURE = 64 << 20  # bytes
 READ_ERRORS = (OSError, *CONTENT_ERRORS)  # what a file system or an archive objects to
 _PATTERN = re.compile(r"[*?\[]")
 _ARCHIVES = frozenset(["zip", "tar", "parquet"])
@@ -30,7 +31,8 @@ _COMPRESSED_TAR = re.compile(r"\.(tgz|tbz2?|txz|tzst|tar\.(gz|bz2|xz|zst|lz4))$"
 
 @dataclass(frozen=True)
 class Place:
-    """Where one picture's bytes are: ``file`` within the source; in an archive ``position`` is the first byte, in a table the row."""
+    """Where one picture's bytes are: ``file`` within the source; ``position`` is the first byte in a tar, the place of the member's header
+    in a zip, in a table the row."""
 
     file: str
     position: int | None
@@ -54,7 +56,7 @@ class Source(Protocol):
         """Every picture. Raises one of :data:`READ_ERRORS`."""
 
     def read(self, place: Place) -> bytes:
-        """The bytes of a picture that was listed. Raises one of :data:`READ_ERRORS`."""
+        """The bytes of a picture that was listed, or more than :data:`LARGEST_PICTURE` of them. Raises one of :data:`READ_ERRORS`."""
 
 
 def absolute(source: str) -> str:
@@ -136,7 +138,8 @@ class _Files:
         if name != self._name:
             if self._file is not None:
                 self._file.close()
-            self._name, self._file = None, self._files.open(f"{self._folder}/{name}", "rb")
+            self._name = self._file = None
+            self._file = self._files.open(f"{self._folder}/{name}", "rb")
             self._name = name
         return self._file
 
@@ -167,7 +170,7 @@ class _Folder:
 
 
 class _Zip:
-    """Pictures of a zip in the archive's order; the id is the member's name."""
+    """Pictures of a zip in the archive's order; the id is the member's name, of which there may be two."""
 
     def __init__(self, files: _Files, name: str) -> None:
         self._files = files
@@ -180,10 +183,16 @@ class _Zip:
     def pictures(self) -> Iterator[Listed]:
         for entry in self._archive.infolist():
             if is_picture_name(entry.filename.rpartition("/")[2]):
-                yield Listed(entry.filename, Place(entry.filename, None, entry.file_size))
+                yield Listed(entry.filename, Place(entry.filename, entry.header_offset, entry.file_size))
+
+    @cached_property
+    def _entries(self) -> dict[int, zipfile.ZipInfo]:
+        return {entry.header_offset: entry for entry in self._archive.infolist()}
 
     def read(self, place: Place) -> bytes:
-        return self._archive.read(place.file)
+        assert place.position is not None
+        with self._archive.open(self._entries[place.position]) as file:
+            return file.read(LARGEST_PICTURE + 1)  # a size in the directory may be a lie
 
 
 class _Tars:
@@ -199,6 +208,7 @@ class _Tars:
                 for member in archive:
                     if member.isreg() and is_picture_name(member.name.rpartition("/")[2]):
                         yield Listed(f"{name}/{member.name}", Place(name, member.offset_data, member.size))
+                _check_end(name, self._files.open(name), archive.offset)
 
     def read(self, place: Place) -> bytes:
         assert place.size is not None
@@ -208,6 +218,20 @@ class _Tars:
         if len(data) < place.size:
             raise EOFError("the archive ends within the picture")
         return data
+
+
+def _check_end(name: str, file: Any, position: int) -> None:
+    """Whether a tar ends behind its last member: tarfile takes anything there for the end.
+
+    Raises:
+        tarfile.ReadError: it was cut or is damaged, or another one follows.
+    """
+    file.seek(position)
+    if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"{name} is cut or damaged at byte {position}: copy it again")
+    while padding := file.read(tarfile.RECORDSIZE):
+        if padding.strip(tarfile.NUL):
+            raise tarfile.ReadError(f"{name} goes on behind its end at byte {position}: of archives put together, give each by itself")
 
 
 class _Tables:

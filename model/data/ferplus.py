@@ -45,6 +45,7 @@ DROPPED = -1
 ANNOTATORS = 10
 MOST_ODD_ROWS = 0.01  # share of the rows; the published table has 5 of 35,887
 LARGEST_TABLE, LARGEST_PICTURE = 64 << 20, 64 << 10  # bytes
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeDecodeError, OSError)
 _USAGES = tuple(usage for usage, _ in SPLITS.values())
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\.png")
 
@@ -142,11 +143,13 @@ def ferplus_labels(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 content = _member(archive, VOTES_FILE)
         else:
             content = read_regular_file(path / VOTES_FILE)
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+    except (KeyError, *_ZIP_ERRORS) as error:
         raise DatasetError(f"{path}: no {VOTES_FILE} here ({error}); {HOW_TO_GET}") from error
     import torch  # here, since the names in this module are read without it
 
     rows = [row for row in _vote_rows(content) if row.name]
+    if not rows:
+        raise DatasetError(f"{path}: {VOTES_FILE} names no picture; {HOW_TO_GET}")
     labels = majority_labels(torch.tensor([row.votes for row in rows], dtype=torch.int64)).tolist()
     places = {usage: (split, folder) for split, (usage, folder) in SPLITS.items()}
     return {
@@ -159,7 +162,7 @@ def _read_zip(path: Path, usage: str, folder: str) -> FaceSet:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_pictures(lambda name: _member(archive, name), usage, folder)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeDecodeError, OSError) as error:
+    except _ZIP_ERRORS as error:
         raise DatasetError(f"{path} is damaged, or no zip ({error}): copy or load it again") from error
 
 

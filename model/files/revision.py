@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def code_revision() -> str:
         return f"{head}-dirty" if _git("status", "--porcelain", "--", "model") else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def sources_digest() -> str:
+    """sha256 over the program's own sources, which tells versions apart where there is no git, too."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in ("app", "model") for path in (ROOT / folder).rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _git(*arguments: str) -> str:

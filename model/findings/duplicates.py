@@ -1,9 +1,10 @@
 """The same picture twice: exact copies by the file's hash, near ones, also mirrored, by a hash of how the grey values rise and fall.
 
-Comparing every face with every other grows with the square of their number. Here bits are dealt into one band more than may differ, so two
-hashes that are near enough agree in a whole band (the pigeonhole principle), and only faces that share a band are compared: nothing near
-is missed, and the work grows about linearly where few faces are alike. Faces that are all near one another, as the frames of a video, share
-their bands: there time grows with the square of their number, memory does not.
+Comparing every face with every other grows with the square of their number. Here bits are dealt into one band more than may differ, so
+two hashes that are near enough agree in a whole band (the pigeonhole principle), and only faces that share a band are compared: nothing
+near is missed. A band has 12 or 13 bits, so about one pair in 200 shares one by chance: two million of 8,000 FERPlus faces, soon done, and
+some 3e10 of a million, which is an hour and more. Faces that are all near one another, as the frames of a video, share their bands:
+there time grows as if all were compared, memory does not.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ KINDS = {
 }
 LISTED_SHARE = 0.03  # of the faces that a score ranks, where nothing says how many are worth a look
 NO_FACE = "no_face:"  # how the error of such a row begins
+TAKEN_WHOLE_SCORE = 0.5  # of a picture as small as data sets' crops are, which often hold a face that is not found
 _NAMED = 3  # other pictures named in an explanation
 
 
@@ -112,15 +113,19 @@ def doubtful_faces(faces: AuditedFaces) -> Iterator[Issue]:
 
 
 def unusable(faces: AuditedFaces) -> Iterator[Issue]:
-    """Pictures without a face, and those that could not be read."""
+    """Pictures that could not be read or used for want of a face, then those small enough to be taken whole where none was found."""
     for row, error in enumerate(faces.errors):
         if error is not None:
             yield Issue("no_face" if error.startswith(NO_FACE) else "unreadable", row, 1.0, error)
+    for row in np.flatnonzero(faces.faces_found == 0).tolist():
+        yield Issue("no_face", row, TAKEN_WHOLE_SCORE, "the detector found none, and the picture was taken whole")
 
 
 def _concern(faces: AuditedFaces, group: Sequence[int]) -> int:
-    """2 for copies in different splits, 1 for copies of different labels, and their sum for both."""
-    return 2 * (len({faces.splits[row] for row in group}) > 1) + (len(set(faces.labels[list(group)].tolist())) > 1)
+    """2 for copies in different splits, 1 for copies of different labels, and their sum for both; where none is told, nothing differs."""
+    splits = {faces.splits[row] for row in group} - {None}
+    labels = set(faces.labels[list(group)].tolist()) - {UNLABELLED}
+    return 2 * (len(splits) > 1) + (len(labels) > 1)
 
 
 def _copy(kind: str, faces: AuditedFaces, row: int, group: Sequence[int], score: float, said: str) -> Issue:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from model.auditing.labels import read_labels
 from model.auditing.manifest import AuditError
-from model.data.ferplus import SPLITS, load_ferplus
+from model.data.ferplus import SPLITS, VOTE_COLUMNS, VOTES_FILE, DatasetError, load_ferplus
 from model.expressions import EXPRESSIONS
 
 
@@ -40,6 +42,21 @@ def test_a_table_that_is_none_is_refused(content: str, reason: str | None, tmp_p
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="give a CSV file"):
         read_labels(tmp_path / "labels.csv")
+
+
+def test_a_table_of_ferplus_that_is_damaged_or_empty_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ferplus.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(VOTES_FILE, "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(10)))
+    whole = path.read_bytes()
+    for place in range(100, 130):  # within the compressed bytes
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with pytest.raises(DatasetError):
+            read_labels(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(VOTES_FILE, ",".join(["Usage", "Image name", *VOTE_COLUMNS]) + "\n")
+    with pytest.raises(DatasetError, match="names no picture"):
+        read_labels(path)
 
 
 @pytest.mark.dataset

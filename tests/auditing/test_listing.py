@@ -11,6 +11,7 @@ from model.auditing.labels import Labels
 from model.auditing.listing import WrittenListing, read_listing, write_listing
 from model.auditing.manifest import AuditError
 from model.auditing.sources import Listed, Place
+from model.errors import FileError
 
 ODD = "caf\udce9.png"  # a file name that is not UTF-8, as Python reads it
 
@@ -69,3 +70,8 @@ def test_labels_that_are_given_take_the_place_of_the_source_s_own(tmp_path: Path
 def test_what_cannot_be_listed_is_refused(names: tuple[str, ...], label: str | None, reason: str, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=reason):
         written(tmp_path, *names, label=label)
+
+
+def test_a_list_that_cannot_be_written_is_an_error_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="gone"):
+        written(tmp_path / "gone", "a")

@@ -123,7 +123,7 @@ def test_a_picture_that_is_gone_or_cut_raises_what_a_row_can_hold(tmp_path: Path
     with pytest.raises(READ_ERRORS, match="ends within"):
         open_source(address).read(last.place)
     with pytest.raises(READ_ERRORS):
-        open_source(write_zip(tmp_path)).read(Place("gone.png", None, 3))
+        open_source(write_zip(tmp_path)).read(Place("gone.png", 5, 3))
     with pytest.raises(READ_ERRORS):
         open_source(write_folder(tmp_path)).read(Place("gone.png", None, 3))
 
@@ -132,3 +132,49 @@ def test_a_table_without_pictures_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"number": [1]}), tmp_path / "t.parquet")
     with pytest.raises(READ_ERRORS, match="found none"):
         list(open_source(str(tmp_path / "t.parquet")).pictures())
+
+
+def tar_of_three() -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = 3
+            archive.addfile(member, io.BytesIO(b"abc"))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda whole: whole[:1024], "faces.tar is cut or damaged at byte 1024"),
+        (lambda whole: whole[:1300], "faces.tar is cut or damaged at byte 1024"),
+        (lambda whole: whole[:1025] + b"?" + whole[1026:], "faces.tar is cut or damaged at byte 1024"),
+        (lambda whole: whole + whole, "faces.tar goes on behind its end at byte 3072"),
+    ],
+)
+def test_a_tar_that_is_not_whole_is_refused(change: Callable[[bytes], bytes], reason: str, tmp_path: Path) -> None:
+    whole = tar_of_three()
+    (tmp_path / "faces.tar").write_bytes(whole)
+    assert len(list(open_source(str(tmp_path / "faces.tar")).pictures())) == 3
+    (tmp_path / "faces.tar").write_bytes(change(whole))
+    with pytest.raises(READ_ERRORS, match=reason):
+        list(open_source(str(tmp_path / "faces.tar")).pictures())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_two_pictures(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr("a.png", b"first")
+        archive.writestr("a.png", b"second!")
+    source = open_source(str(tmp_path / "faces.zip"))
+    assert [source.read(picture.place) for picture in source.pictures()] == [b"first", b"second!"]
+
+
+def test_a_member_is_not_unpacked_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"x" * 5000)
+    monkeypatch.setattr("model.auditing.sources.LARGEST_PICTURE", 1000)
+    source = open_source(str(tmp_path / "faces.zip"))
+    (picture,) = source.pictures()
+    assert len(source.read(picture.place)) == 1001

@@ -8,6 +8,7 @@ import pytest
 
 from app.cli import main
 from model.findings.command import write_findings
+from tests.auditing.made_audit import write_data_set
 from tests.made_findings import MadeFace, write_audit
 
 
@@ -57,3 +58,13 @@ def test_one_part_leaves_nothing_to_learn_from_and_is_refused_at_once(capsys: py
     with pytest.raises(SystemExit, match="2"):
         main(["audit", "faces.zip", "--out", "audit", "--cross-fit", "1"])
     assert "argument --cross-fit: '1' leaves no other part to learn from: 2 or more" in capsys.readouterr().err
+
+
+def test_cross_fitting_without_labels_is_refused_before_any_work(
+    tmp_path: Path, random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_data_set(tmp_path / "faces.zip", 3)
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+    assert main(["audit", str(tmp_path / "faces.zip"), "--out", str(tmp_path / "audit"), "--cross-fit", "5"]) == 2
+    assert "--cross-fit 5 needs as many labelled pictures, and 0 have a label: give --labels" in capsys.readouterr().err
+    assert not list((tmp_path / "audit").glob("part-*"))

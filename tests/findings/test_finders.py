@@ -72,6 +72,16 @@ def test_copies_across_splits_come_first_and_a_label_that_copies_outvote_is_told
     assert issues[0].related == ("d.png", "e.png")
 
 
+def test_a_copy_without_a_label_or_a_split_is_no_clash(tmp_path: Path) -> None:
+    faces = [
+        MadeFace("a.png", "anger", sha256="a" * 64),
+        MadeFace("b.png", None, split=None, sha256="a" * 64),
+        MadeFace("c.png", "anger", sha256="b" * 64),
+        MadeFace("d.png", "fear", sha256="b" * 64),
+    ]
+    assert [issue.row for issue in found(duplicates, tmp_path, *faces)] == [10, 11, 8, 9]
+
+
 def test_near_copies_and_mirror_images(tmp_path: Path) -> None:
     darker = (grey_face(100) * 0.9).astype(np.uint8)
     faces = [
@@ -95,9 +105,11 @@ def test_what_the_detector_and_the_decoder_said(tmp_path: Path) -> None:
         MadeFace("unsure.png", "anger", faces_found=1, detection_score=0.75),
         MadeFace("wall.png", "anger", error="no_face: No face was found."),
         MadeFace("broken.png", None, error="corrupt_image: The picture's data are damaged."),
+        MadeFace("small.png", "anger", faces_found=0),
     ]
     assert [(issue.row, issue.score) for issue in found(doubtful_faces, tmp_path, *faces)] == [(9, 0.25)]
-    assert [(issue.kind, issue.row) for issue in found(unusable, tmp_path / "again", *faces)] == [("no_face", 10), ("unreadable", 11)]
+    without = [(issue.kind, issue.row, issue.score) for issue in found(unusable, tmp_path / "again", *faces)]
+    assert without == [("no_face", 10, 1.0), ("unreadable", 11, 1.0), ("no_face", 12, 0.5)]
 
 
 def test_the_files_hold_every_finding_and_every_face_shown(tmp_path: Path) -> None:
