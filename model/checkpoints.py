@@ -231,7 +231,7 @@ def metadata_text(path: Path, data: bytes) -> str:
     try:
         header = json.loads(data[8 : 8 + length])
         return str(header["__metadata__"]["unturned"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this project (no 'unturned' metadata)") from error
 
 

@@ -22,7 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Unsupp
 __all__ = ["UNUSABLE_GRAPH", "InferenceSession", "open_session", "open_with_weights"]
 
 # What a damaged file raises; they have no common base.
-UNUSABLE_GRAPH = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException, Unsupported)
+UNUSABLE_GRAPH = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException, Unsupported, UnicodeDecodeError)
 
 
 def open_session(graph: Path | bytes, threads: int = 1) -> InferenceSession:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.errors import InputError, one_line
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.imported import (
@@ -91,11 +91,7 @@ def checked_faces(side: int) -> Tensor:
 
 def _answers(network: PublishedNetwork, reading: Reading) -> Tensor:
     """Logits of :func:`checked_faces` by the published network, in the order of the expressions."""
-    try:
-        logits = published_logits(network, reading, checked_faces(reading.face_size))
-    except RuntimeError as error:
-        reason = one_line(error)[:200]
-        raise InputError(f"{reading.architecture} takes no input of {reading.input_size} pixels ({reason}): give --size") from error
+    logits = published_logits(network, reading, checked_faces(reading.face_size))
     if not logits.isfinite().all():
         raise InputError("the network answers numbers that are not finite: the training that wrote the file had failed")
     return logits[:, [reading.classes.index(name) for name in EXPRESSIONS]]

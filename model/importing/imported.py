@@ -125,7 +125,10 @@ def filled_network(recipe: str, architecture: str, classes: int, tensors: Mappin
     Raises:
         InputError: as :func:`build_classifier`.
     """
-    network = find_recipe(recipe).network(architecture, classes)
+    known = find_recipe(recipe)
+    if known.architectures and architecture not in known.architectures:
+        raise InputError(f"the recipe {recipe} has no architecture {architecture}, but {', '.join(known.architectures)}")
+    network = known.network(architecture, classes)
     kept = {name: value for name, value in network.state_dict().items() if network.dropped(name)}
     try:
         network.load_state_dict({**tensors, **kept}, strict=True)

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.errors import InputError
+from model.errors import InputError, one_line
 from model.importing.onnx_ending import first_cell, found_ending
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+DAMAGED = "is damaged or cut short, or no ONNX file: copy or export it again"
 LARGEST_GRAPH = (2 << 30) - 1  # what a message of Protocol Buffers may have
 CHANNELS = 3
 
@@ -35,13 +36,19 @@ def onnx_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
         InputError: damaged, not whole in itself, or not a classifier of which exact maps can be made; the message says what to do.
     """
     try:
-        model = _parsed(data)
-        _check_whole(model)
-        _check_input(model.graph)
-        _check_output(model.graph)
-        ending = found_ending(model.graph)
+        return _read(data)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:  # what the parser lets through, and a node or a tensor cannot be
+        raise InputError(f"{path}: {DAMAGED} ({one_line(error)[:200]})") from error
+
+
+def _read(data: bytes) -> dict[str, Tensor]:
+    model = _parsed(data)
+    _check_whole(model)
+    _check_input(model.graph)
+    _check_output(model.graph)
+    ending = found_ending(model.graph)
     place = first_cell(model.graph, ending.features)
     if all(output.name != ending.features for output in model.graph.output):
         model.graph.output.add(name=ending.features)
@@ -64,7 +71,7 @@ def _parsed(data: bytes) -> ModelProto:
     try:
         return onnx.load_model_from_string(data)
     except DecodeError as error:
-        raise InputError("is damaged or cut short, or no ONNX file: copy or export it again") from error
+        raise InputError(DAMAGED) from error
 
 
 def _check_whole(model: ModelProto) -> None:

@@ -85,7 +85,7 @@ def _opened(path: Path, data: bytes) -> bytes:
 
 def _refusal(code: str, detail: str) -> str:
     if code == "not_allowed":
-        named = detail.partition("GLOBAL ")[2].split(" ")[0] or detail[:200]
+        named = detail.partition("GLOBAL ")[2].split(" ")[0] or detail.rpartition("WeightsUnpickler error: ")[2][:200]
         return f"refused, nothing of it was run: it asks for code ({named}), which weights do not need; {HOW_TO_SAVE}"
     if code == "no_tensors":
         return f"holds no tensor by name but a {detail}; {HOW_TO_SAVE}"

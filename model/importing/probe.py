@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -127,23 +128,36 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return (middle - spread) / whole, (middle + spread) / whole
 
 
-def best_order(predicted: Tensor, labels: Tensor, classes: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
-    """The names of the file's classes with which most predictions are right (an assignment), and that share.
+def best_order(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
+    """The names of the file's classes with which most faces are named right (an assignment), and their share.
+
+    A class beyond the seven is served no logit, so the largest of the others decides; which row it has is tried, too.
 
     Args:
-        predicted: ``(N,)`` rows of the file's classifier.
+        logits: ``(N, K)`` in the file's order.
         labels: ``(N,)`` indices into ``EXPRESSIONS``.
-        classes: as told; a class beyond the seven keeps its row where the assignment leaves it over.
+        classes: as told, ``K``; of orders that fit as well the one that leaves the further class where it is told.
     """
+    rest = tuple(name for name in classes if name not in EXPRESSIONS)
+    told = tuple(row for row, name in enumerate(classes) if name in rest)
+    tried = []
+    for left in (told, *combinations(range(len(classes)), len(rest))):
+        served = [row for row in range(len(classes)) if row not in left]
+        named, right = _assigned(logits[:, served].argmax(1), labels)
+        order = dict(zip(served, named, strict=True)) | dict(zip(left, rest, strict=True))
+        tried.append((right, tuple(order[row] for row in range(len(classes)))))
+    right, best = max(tried, key=lambda each: each[0])  # the first of equals
+    return best, right / len(labels)
+
+
+def _assigned(predicted: Tensor, labels: Tensor) -> tuple[list[str], float]:
+    """An expression for each of seven rows, and how many predictions ``(N,)`` are right with these."""
     from scipy.optimize import linear_sum_assignment
 
-    counts = np.zeros((len(classes), len(EXPRESSIONS)))
+    counts = np.zeros((len(EXPRESSIONS), len(EXPRESSIONS)))
     np.add.at(counts, (predicted.numpy(), labels.numpy()), 1)
     rows, columns = linear_sum_assignment(-counts)
-    named = dict(zip(rows.tolist(), (EXPRESSIONS[column] for column in columns), strict=True))
-    rest = next((name for name in classes if name not in EXPRESSIONS), "")
-    order = tuple(named.get(row, rest) for row in range(len(classes)))
-    return order, float(counts[rows, columns].sum() / len(labels))
+    return [EXPRESSIONS[column] for column in columns], float(counts[rows, columns].sum())
 
 
 def _row(name: str, remedy: str, reading: Reading, tensors: Mapping[str, Tensor], faces: ProbeFaces) -> Row:
@@ -151,7 +165,7 @@ def _row(name: str, remedy: str, reading: Reading, tensors: Mapping[str, Tensor]
     logits = published_logits(network, reading, faces.at(reading.face_size))
     served = torch.tensor([reading.classes.index(expression) for expression in EXPRESSIONS])
     accuracy = float((logits[:, served].argmax(1) == faces.labels).float().mean())
-    order, reordered = best_order(served[logits[:, served].argmax(1)], faces.labels, reading.classes)
+    order, reordered = best_order(logits, faces.labels, reading.classes)
     return Row(name, remedy, accuracy, reordered, order)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.errors import InputError
+from model.errors import InputError, one_line
 from model.expressions import EXPRESSIONS
 from model.importing.imported import InputLayer, filled_network
 from model.importing.layouts.base import PublishedNetwork
@@ -97,7 +97,10 @@ def fitting_recipes(published: Mapping[str, Tensor], classes: int) -> str:
     """The recipes whose networks have tensors of just these names and shapes, as arguments; empty where there are none."""
     found = []
     for name, recipe in RECIPES.items():
-        tensors = {key: tensor.shape for key, tensor in network_tensors(recipe, published).items()}
+        try:
+            tensors = {key: tensor.shape for key, tensor in network_tensors(recipe, published).items()}
+        except InputError:
+            continue
         for architecture in recipe.architectures:
             with torch.device("meta"):
                 network = recipe.network(architecture, classes)
@@ -114,10 +117,17 @@ def published_logits(network: PublishedNetwork, reading: Reading, faces: Tensor)
     Args:
         network: filled.
         faces: ``(N, 3, face_size, face_size)`` uint8 RGB.
+
+    Raises:
+        InputError: the network takes no input of that size.
     """
     prepare = InputLayer(reading.colour, reading.mean, reading.std)
     parts = [prepare(resized(part.float(), reading.input_size)) for part in torch.split(faces, BATCH)]
-    return torch.cat([network.logits(part) for part in parts])
+    try:
+        return torch.cat([network.logits(part) for part in parts])
+    except RuntimeError as error:
+        reason = one_line(error)[:200]
+        raise InputError(f"{reading.architecture} takes no input of {reading.input_size} pixels ({reason}): give --size") from error
 
 
 def _listed(values: Triple) -> str:

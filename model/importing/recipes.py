@@ -125,5 +125,15 @@ def find_recipe(name: str) -> Recipe:
 
 
 def network_tensors(recipe: Recipe, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors under the network's names, without those that evaluation does not read."""
-    return {recipe.rename(name): tensor for name, tensor in published.items() if not recipe.network.dropped(name)}
+    """The file's tensors under the network's names, without those that evaluation does not read.
+
+    Raises:
+        InputError: two would have one name, as where a head has more layers than the network's.
+    """
+    renamed: dict[str, str] = {}
+    for name in sorted(published):
+        if not recipe.network.dropped(name):
+            taken = renamed.setdefault(recipe.rename(name), name)
+            if taken != name:
+                raise InputError(f"the tensors {taken} and {name} would both be the network's {recipe.rename(name)}: it has fewer layers")
+    return {new: published[name] for new, name in renamed.items()}

@@ -42,14 +42,14 @@ def forbid_changes() -> bool:
 
 
 def forbid_opening(memory_bytes: int, cpu_seconds: int) -> None:
-    """Let this process open neither file nor socket beyond its three standard streams, and use so much more memory and processor time."""
+    """Let this process open neither file nor socket, and use so much more memory and processor time; what is open stays so."""
     mapped = _mapped_bytes()
     if mapped is not None:
         resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # at 3 a closed standard stream would make room
 
 
 def _mapped_bytes() -> int | None:

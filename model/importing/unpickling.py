@@ -20,7 +20,14 @@ MOST_TENSORS = 10_000
 DEEPEST = 8
 SEPARATOR = "/"  # between the names of nested dicts; tensors' own names have dots
 # Beyond PyTorch's own list: what training scripts keep beside the weights. None of them runs code when it is made or filled.
-HARMLESS: list[Any] = [argparse.Namespace, scalar, np.dtype, *(type(np.dtype(name)) for name in ("float32", "float64", "int64"))]
+_NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
+HARMLESS: list[Any] = [
+    argparse.Namespace,
+    scalar,
+    (scalar, "numpy.core.multiarray.scalar"),  # as NumPy 1 calls it
+    np.dtype,
+    *(type(np.dtype(name)) for name in _NUMBERS),
+]
 
 
 def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:

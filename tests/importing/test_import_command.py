@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from app.cli import main
+from model.checkpoints import CheckpointError
 from model.errors import InputError
+from model.expressions import EXPRESSIONS
 from model.importing.imported import ImportedModel, load_model, model_input
 from model.importing.probe import best_order, wilson
 from model.importing.probe_faces import ProbeFaces, load_probe_faces
@@ -160,9 +163,42 @@ def test_the_best_order_is_the_assignment_with_most_right() -> None:
     classes = RAF_CLASSES
     labels = torch.arange(7).repeat(10)
     permutation = torch.tensor([3, 0, 6, 1, 5, 2, 4])
-    order, share = best_order(permutation[labels], labels, classes)
+    order, share = best_order(one_hot(permutation[labels], 7).float(), labels, classes)
     assert share == 1.0
     assert [order[row] for row in permutation.tolist()] == ["neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust"]
+
+
+def test_the_row_of_a_class_beyond_the_seven_is_found() -> None:
+    """A perfect classifier in AffectNet's order, told alphabetically."""
+    rows = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+    labels = torch.arange(7).repeat(10)
+    right = torch.tensor([rows.index(name) for name in EXPRESSIONS])[labels]
+    order, share = best_order(one_hot(right, 8).float(), labels, tuple(sorted(rows)))
+    assert (order, share) == (rows, 1.0)
+
+
+def test_a_head_of_more_layers_than_the_networks_is_refused(resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = load_file(resnet18)
+    state |= {"fc.3.weight": state.pop("fc.weight"), "fc.3.bias": state.pop("fc.bias")}
+    save_file(state | {"fc.0.weight": torch.eye(512), "fc.0.bias": torch.zeros(512)}, tmp_path / "deeper.safetensors")
+    assert run(tmp_path / "deeper.safetensors", tmp_path, "--unchecked") == 2
+    assert "the tensors fc.0.bias and fc.3.bias would both be the network's net.fc.bias" in capsys.readouterr().err
+
+
+def test_a_size_that_the_network_does_not_take_is_refused_with_a_probe_too(
+    probe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in PUBLISHED["rul"]().items()}, tmp_path / "a.safetensors")
+    assert run(tmp_path / "a.safetensors", tmp_path, "--probe", str(probe), "--accuracy", "0.1", recipe="rul") == 2
+    assert "resnet18 takes no input of 64 pixels" in capsys.readouterr().err
+
+
+def test_an_architecture_that_is_none_of_the_recipes_is_refused(resnet18: Path, tmp_path: Path) -> None:
+    assert run(resnet18, tmp_path, "--unchecked") == 0
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'\\"architecture\\":\\"resnet18', b'\\"architecture\\":\\"vit_b_16'))
+    with pytest.raises(CheckpointError, match=r"theirs\.safetensors: the recipe torchvision has no architecture vit_b_16, but resnet18"):
+        load_model(path)
 
 
 def test_wilsons_interval() -> None:

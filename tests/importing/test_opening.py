@@ -47,6 +47,15 @@ def test_the_weights_are_taken_out_of_what_training_scripts_save(tmp_path: Path)
     assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"features.0.weight": [1, 1], "fc.weight": [2, 2]}
 
 
+def test_numbers_that_numpy_1_wrote_are_read(tmp_path: Path) -> None:
+    content = {"state_dict": {"a.b": ONE}, "best": np.float64(0.5), "done": np.bool_(True), "epoch": np.int32(3), "rate": np.float16(1)}
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    written = (tmp_path / "a.pth").read_bytes()
+    assert b"cnumpy._core.multiarray\n" in written
+    (tmp_path / "a.pth").write_bytes(written.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    assert list(published_tensors(tmp_path / "a.pth")[1]) == ["a.b"]
+
+
 @pytest.mark.parametrize("envelope", ["state_dict_model", "state_dict", "model", ""])
 def test_every_envelope_is_known(envelope: str) -> None:
     prefix = f"{envelope}/" if envelope else ""
@@ -112,6 +121,7 @@ def tried(action):
         return False
     return True
 kept = {path}
+os.close(0)
 done = [
     tried(lambda: open(kept)), tried(lambda: open(kept + ".new", "w")), tried(lambda: socket.socket()),
     changes and tried(lambda: os.unlink(kept)), changes and tried(lambda: os.kill(os.getppid(), 0)),

@@ -13,7 +13,15 @@ from model.importing.recipes import RECIPES, network_tensors
 from tests.made_imports import PUBLISHED, images, make_metadata, normalised, randomise
 
 
-@pytest.mark.parametrize(("name", "reason"), [("no_such_net", "list_models"), ("test_vit3", "class token"), ("test_vit4", "class token")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_net", "list_models"),
+        ("test_vit3", "class token"),
+        ("test_vit4", "class token"),
+        ("tf_efficientnet_b0", "Conv2dSame pads by the size of the input"),
+    ],
+)
 def test_a_timm_model_without_a_pooled_linear_head_is_refused(name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         RECIPES["timm"].network(name, 7)
@@ -63,13 +71,23 @@ def test_a_timm_model_of_one_input_size_says_so() -> None:
         RECIPES["timm"].network("swin_tiny_patch4_window7_224", 7).logits(torch.zeros(1, 3, 112, 112))
 
 
+# By hand: each unpadded pooling of two cells moves the first by half of their distance, in densenet121 2, 4 and 8 pixels; each unpadded
+# window of three by their distance, in inception_v3 1, 2, 2, 4, 4, 8 and 16.
 @pytest.mark.parametrize(
-    ("name", "first"), [("swin_tiny_patch4_window7_224", 15), ("convnext_atto", 15), ("resnet18", 0), ("efficientnet_b0", 0)]
+    ("name", "size", "first"),
+    [
+        ("swin_tiny_patch4_window7_224", 224, 15),
+        ("convnext_atto", 224, 15),
+        ("resnet18", 224, 0),
+        ("efficientnet_b0", 224, 0),
+        ("densenet121", 224, 14),
+        ("inception_v3", 299, 37),
+    ],
 )
-def test_the_cells_of_a_timm_model_are_where_its_grid_says(name: str, first: int) -> None:
+def test_the_cells_of_a_timm_model_are_where_its_grid_says(name: str, size: int, first: int) -> None:
     network = RECIPES["timm"].network(name, 7).eval()
     with torch.no_grad():
-        features = network.features(torch.zeros(1, 3, 224, 224))
-    grid = network.grid(224)
+        features = network.features(torch.zeros(1, 3, size, size))
+    grid = network.grid(size)
     assert features.shape[2:] == (grid.cells, grid.cells)
     assert grid.first == first

@@ -16,6 +16,7 @@ from model.classifier import linear_head
 from model.errors import InputError
 from model.importing.integrated import Head
 from model.importing.layouts.base import PublishedNetwork, integrated_head
+from model.importing.layouts.cell_places import first_cell, refuse_padding_by_size
 from model.networks import Grid
 
 
@@ -40,6 +41,7 @@ class TimmNetwork(PublishedNetwork):
         self._architecture = architecture
         self._channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
         self._reads_token = getattr(self.net, "global_pool", None) == "token"
+        refuse_padding_by_size(self.net)
         self._check()
 
     def features(self, images: Tensor) -> Tensor:
@@ -53,10 +55,13 @@ class TimmNetwork(PublishedNetwork):
         return self._last_block(features) if self._reads_token else F.linear(features.mean((2, 3)), *self._affine())
 
     def grid(self, input_size: int) -> Grid:
-        """Padded convolutions keep cell 0 at the first pixel; patches have it in their middle."""
+        """Patches have cell 0 in their middle; of convolutions its place is measured, and where that fails taken for the first pixel, where
+        padded ones have it."""
         step = int(self.net.feature_info[-1]["reduction"])
         stem = next(module for module in self.net.modules() if isinstance(module, nn.Conv2d))
-        return Grid(step // 2 - 1 if stem.kernel_size == stem.stride else 0, step, input_size)
+        if stem.kernel_size == stem.stride:
+            return Grid(step // 2 - 1, step, input_size)
+        return Grid(int(first_cell(self, TimmNetwork.features, step) or 0), step, input_size)
 
     def head(self, order: Tensor, input_size: int) -> Head:
         if self._reads_token:
