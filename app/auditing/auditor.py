@@ -93,10 +93,11 @@ class Auditor:
             return AuditedPicture(listed, digest, None, _told(problem))
 
     def _read(self, place: Place) -> bytes:
-        data = b"" if (size := place.size or 0) > LARGEST_PICTURE else self._source.read(place)
-        if max(size, len(data)) > LARGEST_PICTURE:
-            raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {LARGEST_PICTURE} bytes.")
-        return data
+        if (place.size or 0) <= LARGEST_PICTURE:
+            data = self._source.read(place)
+            if len(data) <= LARGEST_PICTURE:
+                return data
+        raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {LARGEST_PICTURE} bytes.")
 
     def _seen(self, data: bytes) -> SeenFace:
         """The largest face of a picture, or all of it."""

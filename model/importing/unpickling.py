@@ -19,8 +19,8 @@ from model.errors import one_line
 MOST_TENSORS = 10_000
 DEEPEST = 8
 SEPARATOR = "/"  # between the names of nested dicts; tensors' own names have dots
-# Beyond PyTorch's own list: what training scripts keep beside the weights. None of them runs code when it is made or filled.
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
+# Beyond PyTorch's own list: what training scripts keep beside the weights. None of them runs code when it is made or filled.
 HARMLESS: list[Any] = [
     argparse.Namespace,
     scalar,
