@@ -29,6 +29,7 @@ from model.files.json_file import load_json
 from model.files.model_names import MODEL_NAME, MODEL_NAME_RULE
 from model.files.regular_file import read_regular_file
 from model.geometry import FACE_SIZE, RAFDB_FACE_SIZE, FaceGeometry
+from model.measuring.estimate import Number
 from model.measuring.results import Fraction, Intervals, SplitMetrics
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, network_grid, smallest_input
 
@@ -43,7 +44,6 @@ class CheckpointError(InputError):
 Name = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
 Revisions = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+, -]{1,2000}$")]
 Text = Annotated[str, Field(max_length=1000)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Constant = bool | int | Number | Text | None
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model.checkpoints import Checkpoint, Name, Number, Text, metadata_text, read_model_file
+from model.checkpoints import Checkpoint, Name, Text, metadata_text, read_model_file
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import FaceGeometry
+from model.measuring.estimate import Number
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid
 from model.predictor import MapKind
 
