@@ -18,7 +18,8 @@ from app.choices import ColourMap, FigureFormat, Style
 from app.commands.local_service import LocalService
 from app.drawing.colours import as_data_address, overlay
 from app.drawing.figure import draw_figure
-from app.explaining.explainer import Explainer, Explanation
+from app.explaining.explainer import Explainer
+from app.explaining.explanation import Explanation
 from app.explaining.loading import load_file
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
 from app.explaining.options import ExplainOptions

@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from app.choices import FigureFormat
 from app.drawing.figure import draw_figure
-from app.explaining.explainer import Explanation
+from app.explaining.explanation import Explanation
 from app.notebook import Shown, figure, load, show
 from model.errors import InputError
 from model.expressions import EXPRESSIONS

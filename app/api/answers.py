@@ -32,7 +32,7 @@ from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
     from app.detection.find import FaceCrop
-    from app.explaining.explainer import Explanation
+    from app.explaining.explanation import Explanation
     from app.explaining.maps import ModelMaps
     from app.explaining.pipeline import ExplainedPicture
     from model.importing.metadata import AnyCheckpoint

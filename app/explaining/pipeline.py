@@ -16,7 +16,8 @@ from app.decoding.decoder import DecodedImage, Decoder
 from app.detection.detector import FaceDetector
 from app.detection.find import FoundFaces, find_faces
 from app.explaining.compute import ComputePool
-from app.explaining.explainer import Explainer, Explanation
+from app.explaining.explainer import Explainer
+from app.explaining.explanation import Explanation
 from app.explaining.maps import ExplainedFaces, FaceMaps
 from app.explaining.options import ExplainOptions
 from app.explaining.other_maps import prepare

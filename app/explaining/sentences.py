@@ -12,7 +12,7 @@ from model.expressions import EXPRESSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.explaining.explainer import Explanation, FoundCue
+    from app.explaining.explanation import Explanation, FoundCue
     from app.explaining.maps import ModelMaps
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.choices import Style
 from app.drawing.colours import as_data_address, enlarged, overlay
-from app.explaining.explainer import Explanation
+from app.explaining.explanation import Explanation
 from app.explaining.maps import FLIPPED, ORIGINAL, Picture, logits_per_cell
 from app.explaining.sentences import most_changed, summary
 from app.numbers import decimal, share_text

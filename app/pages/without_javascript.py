@@ -11,7 +11,7 @@ import numpy as np
 from app.choices import ColourMap, Scale, Style
 from app.detection.find import FaceCrop
 from app.drawing.colours import as_data_address, colour_limits, colours, enlarged, is_signed, overlay
-from app.explaining.explainer import Explanation, FoundCue
+from app.explaining.explanation import Explanation, FoundCue
 from app.explaining.maps import FLIPPED, ORIGINAL, Picture, logits_per_cell
 from app.explaining.pipeline import ExplainedPicture
 from app.explaining.sentences import cue_sentence

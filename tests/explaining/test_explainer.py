@@ -18,7 +18,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from app.choices import Gauge, MapMethod
 from app.errors import ErrorCode, Problem
-from app.explaining.explainer import Explainer, Explanation, FoundCue
+from app.explaining.explainer import Explainer
+from app.explaining.explanation import Explanation, FoundCue
 from app.explaining.loading import load_explainer
 from app.explaining.maps import FLIPPED, ORIGINAL
 from app.explaining.other_maps import scaled_maps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.explaining.explainer import Explanation, FoundCue, MirrorAgreement
+from app.explaining.explanation import Explanation, FoundCue, MirrorAgreement
 from app.explaining.maps import ModelMaps
 from app.explaining.sentences import cue_sentence, most_changed, summary
 from model.expressions import EXPRESSIONS
