@@ -17,7 +17,7 @@ from statistics import fmean
 import torch
 from torch import nn
 
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.networks.build import build_network
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier, PooledHead
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.measuring.evaluation import EVALUATION_BATCH, FRONTIER, accuracies
 from model.measuring.frontier import FrontierGain, frontier_gain
 from model.measuring.results import FrontierPoint

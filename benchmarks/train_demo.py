@@ -22,7 +22,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from model.data.augment import Augmentation
-from model.data.ferplus import FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from model.importing.recipes import IMAGENET, RAF_CLASSES
 from model.preprocessing import network_input

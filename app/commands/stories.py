@@ -21,7 +21,7 @@ from model.files.atomic_write import replace_file
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
     from app.commands.local_service import LocalService
-    from model.data.ferplus import FaceSet
+    from model.data.faces import FaceSet
 
 BASELINE, OURS = "baseline", "ours"  # names asked for
 NOISE, CROWD = "noise", "crowd"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.explaining.explainer import Explainer
 from app.explaining.maps import ExplainedFaces, FaceMaps, softmax
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.errors import InputError
 from model.expressions import expression_index
 from model.importing.metadata import AnyCheckpoint

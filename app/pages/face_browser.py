@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import VOTE_COLUMNS, load_ferplus
 from model.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:

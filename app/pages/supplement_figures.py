@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.explaining.compute import ComputePool
     from app.explaining.explainer import Explainer
     from app.explaining.service import Drawer
-    from model.data.ferplus import FaceSet
+    from model.data.faces import FaceSet
 
 
 class Supplement:

@@ -13,7 +13,8 @@ from model.certifying.randomisation import randomisation_lines
 from model.certifying.regions import region_lines
 from model.certifying.report import FACES, SEED, Certificate, Line
 from model.certifying.sample import Sample, attention_maps, balanced_sample
-from model.data.ferplus import FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import load_ferplus
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.revision import code_revision

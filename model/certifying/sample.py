@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from model.classifier import ExpressionClassifier
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.expressions import EXPRESSIONS
 from model.geometry import FACE_SIZE
 from model.importing.integrated import ImportedClassifier, IntegratedHead

@@ -19,7 +19,8 @@ from model.claims.faithfulness import measure_faithfulness, sample_faces
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
 from model.classifier import ExpressionClassifier, log_odds
-from model.data.ferplus import FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import load_ferplus
 from model.errors import InputError
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision

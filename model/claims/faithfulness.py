@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.claims.report import FaceMean, Faithfulness, RoadFigures
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.geometry import FACE_SIZE
 from model.maps.measures import centred
 from model.maps.picture import place_cells

@@ -8,7 +8,6 @@ folder.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import lzma
 import re
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from model.errors import InputError
+from model.data.faces import DROPPED, DatasetError, FaceSet
 from model.expressions import EXPRESSIONS
 from model.files.regular_file import read_regular_file
 from model.geometry import FACE_SIZE
@@ -41,7 +40,6 @@ PUBLISHED_COUNTS = {
     "valid": (1182, 865, 415, 351, 287, 62, 24),
     "test": (1090, 893, 396, 384, 273, 83, 18),
 }
-DROPPED = -1
 ANNOTATORS = 10
 MOST_ODD_ROWS = 0.01  # share of the rows; the published table has 5 of 35,887
 LARGEST_TABLE, LARGEST_PICTURE = 64 << 20, 64 << 10  # bytes
@@ -53,42 +51,6 @@ HOW_TO_GET = (
     f"give --data a folder or zip with {VOTES_FILE} and FER2013Train/, FER2013Valid/, FER2013Test/, "
     f"or a folder with Kaggle's {PIXELS_FILE} and Microsoft's {VOTES_FILE}"
 )
-
-
-class DatasetError(InputError):
-    """A dataset is missing or not in a known form; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class FaceSet:
-    """Faces of one split: ``images`` uint8, grey (N, H, H) or RGB (N, 3, H, H), ``labels`` (N,) int64 in the order of ``EXPRESSIONS``
-    (-1: no majority among the seven), ``votes`` (N, 10) int64 in the order of :data:`VOTE_COLUMNS`, and the dataset's file names."""
-
-    images: Tensor
-    labels: Tensor
-    votes: Tensor
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def subset(self, indices: Tensor) -> FaceSet:
-        """The faces at ``indices`` (K,), in that order."""
-        names = tuple(self.names[index] for index in indices.tolist())
-        return FaceSet(self.images[indices], self.labels[indices], self.votes[indices], names)
-
-    def labelled(self) -> FaceSet:
-        """Only the faces with a majority label among the seven expressions."""
-        return self.subset((self.labels != DROPPED).nonzero().flatten())
-
-    def digest(self) -> str:
-        """Hash (hex) of the names and labels, in their order."""
-        named = zip(self.names, self.labels.tolist(), strict=True)
-        return hashlib.sha256("\n".join(f"{name} {label}" for name, label in named).encode()).hexdigest()
-
-    def counts(self) -> tuple[int, ...]:
-        """Faces of each expression, in the order of ``EXPRESSIONS``."""
-        return tuple(int((self.labels == index).sum()) for index in range(len(EXPRESSIONS)))
 
 
 def majority_labels(votes: Tensor) -> Tensor:

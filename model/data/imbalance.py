@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.data.protocols import protocol_counts
 
 

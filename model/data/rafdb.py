@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from model.data.ferplus import DatasetError, FaceSet
+from model.data.faces import DatasetError, FaceSet
 from model.expressions import EXPRESSIONS
 from model.geometry import RAFDB_FACE_SIZE
 

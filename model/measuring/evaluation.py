@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.classifier import ExpressionClassifier
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import Floats, accuracy_intervals, mean_intervals, mean_with_interval
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from model.checkpoints import Checkpoint, CheckpointMetadata, read_checkpoint
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.data.ferplus import PUBLISHED_COUNTS, DatasetError, FaceSet, load_ferplus
+from model.data.faces import DatasetError, FaceSet
+from model.data.ferplus import PUBLISHED_COUNTS, load_ferplus
 from model.data.imbalance import thin_to_protocol
 from model.data.protocols import ORIGINAL
 from model.data.rafdb import load_rafdb

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from model.classifier import ExpressionClassifier, PooledHead
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.errors import InputError
 from model.methods.base import Method, TrainingTask
 from model.methods.registry import find_method

@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.checkpoints import Checkpoint
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.atomic_write import replace_file

@@ -10,7 +10,8 @@ import pytest
 
 from model.auditing.labels import read_labels
 from model.auditing.manifest import AuditError
-from model.data.ferplus import SPLITS, VOTE_COLUMNS, VOTES_FILE, DatasetError, load_ferplus
+from model.data.faces import DatasetError
+from model.data.ferplus import SPLITS, VOTE_COLUMNS, VOTES_FILE, load_ferplus
 from model.expressions import EXPRESSIONS
 
 

@@ -21,7 +21,7 @@ from model.certifying.randomisation import cascade, complexity, edges, randomisa
 from model.certifying.regions import ACTION_UNITS, PROTOTYPES, expression_area, region_lines
 from model.certifying.sample import Classifier, Sample, attention_maps, balanced_sample
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.integrated import ImportedClassifier, IntegratedHead

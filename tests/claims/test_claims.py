@@ -20,7 +20,8 @@ from model.claims.command import figures_of, model_figures, run_claims, verdict_
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsError, FaceMean, Faithfulness, RoadFigures, combine, decide, load_claims
-from model.data.ferplus import VOTE_COLUMNS, FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import VOTE_COLUMNS, load_ferplus
 from model.expressions import EXPRESSIONS
 from model.measuring.bootstrap import draw_counts
 from model.measuring.estimate import Estimate

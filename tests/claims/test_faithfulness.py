@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from model.checkpoints import CheckpointMetadata
 from model.claims.faithfulness import KEPT_PER_CENT, FaceModel, measure_faithfulness, pixel_ranks, road, sample_faces
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.geometry import ferplus_geometry
 from model.preprocessing import network_input

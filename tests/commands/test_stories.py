@@ -12,7 +12,8 @@ import torch
 from app.commands.local_service import LocalService
 from app.commands.stories import STORIES, Look, choose_faces, face_looks, look_at
 from app.samples import STORIES_FILE, gallery, sample_index
-from model.data.ferplus import FaceSet, load_ferplus
+from model.data.faces import FaceSet
+from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from tests.live_server import ROOT
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.data.ferplus import PUBLISHED_COUNTS, VOTE_COLUMNS, DatasetError, load_ferplus, majority_labels
+from model.data.faces import DatasetError
+from model.data.ferplus import PUBLISHED_COUNTS, VOTE_COLUMNS, load_ferplus, majority_labels
 from model.expressions import EXPRESSIONS
 from model.paper import published_counts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.data.imbalance import thin_to_protocol
 from model.data.protocols import counts_at_factor, decayed_counts, protocol_counts, protocol_name
 from model.data.rafdb import read_labels

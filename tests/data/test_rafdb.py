@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from model.data.ferplus import DatasetError
+from model.data.faces import DatasetError
 from model.data.rafdb import load_rafdb
 from model.expressions import EXPRESSIONS
 

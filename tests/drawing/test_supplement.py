@@ -23,7 +23,8 @@ from app.explaining import service
 from app.explaining.explainer import Explainer
 from app.pages import router as pages
 from app.pages.state import PageState
-from model.data.ferplus import VOTE_COLUMNS, FaceSet
+from model.data.faces import FaceSet
+from model.data.ferplus import VOTE_COLUMNS
 from model.expressions import EXPRESSIONS
 from model.reference import load_checkpoint
 from tests.made_explainers import reference_explainer

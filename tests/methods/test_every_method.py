@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 import model.training.loop as loop
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.methods.base import Method
 from model.methods.registry import METHODS, find_method
 from model.methods.settings import METHOD_NAMES, find_settings

@@ -21,7 +21,8 @@ from app.pages.face_browser import FaceBrowser, Wanted, WhoIsRight
 from app.pages.state import PageState
 from app.pages.templating import problem_page
 from app.settings import Settings
-from model.data.ferplus import VOTE_COLUMNS, FaceSet
+from model.data.faces import FaceSet
+from model.data.ferplus import VOTE_COLUMNS
 from model.expressions import EXPRESSIONS
 from tests.live_server import png
 

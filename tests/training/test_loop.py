@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from model.data.augment import Augmentation
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.files.revision import code_revision
 from model.methods.base import Method
 from model.methods.registry import METHODS

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from model.classifier import ExpressionClassifier, PooledHead
-from model.data.ferplus import FaceSet
+from model.data.faces import FaceSet
 from model.data.protocols import ORIGINAL
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
