@@ -13,11 +13,11 @@ import { stemOf } from "./file_names.js";
 import { MapGrid } from "./grid.js";
 import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
-import { cellCentre, setDivisor } from "./maps.js";
+import { setDivisor } from "./maps.js";
 import { greyCrop, setColours } from "./paint.js";
 import { showPicture, showWithoutFaces } from "./picture.js";
+import { Probe } from "./probe.js";
 import { showProblem } from "./problem.js";
-import { locate, showReadout } from "./readout.js";
 import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
 import { offerWebcam } from "./webcam.js";
@@ -25,7 +25,6 @@ import { offerWebcam } from "./webcam.js";
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
-/** @typedef {import("./grid.js").Tile} Tile */
 
 const LOADING_PAUSE_MS = 2000;
 const EXACT_METHOD = "cam"; // floors were measured on its maps
@@ -40,10 +39,12 @@ class Explorer {
   #crop = new CropDialog((crop) => this.#explainAgain(crop));
   #grid = new MapGrid(/** @type {HTMLTableElement} */ (byId("grid")), {
     enlarge: (index) => this.#enlarge(index),
-    probe: (tile, x, y) => this.#probe(tile, x, y),
-    leave: () => this.#leaveSpot(),
-    step: (rows, columns) => this.#stepProbe(rows, columns),
+    probe: (tile, x, y) => this.#probe.point(tile, x, y),
+    leave: () => this.#probe.leave(),
+    step: (rows, columns) => this.#probe.step(rows, columns),
   });
+
+  #probe = new Probe(this.#grid);
 
   /** @type {Subject | null} */
   #subject = null;
@@ -59,9 +60,6 @@ class Explorer {
 
   /** @type {AbortController | null} */
   #request = null;
-
-  /** @type {{index: number, place: {x: number, y: number}} | null} */
-  #spot = null;
 
   /** how many pictures were chosen: a sample that arrives after the next choice is dropped */
   #choices = 0;
@@ -206,7 +204,7 @@ class Explorer {
     if (subject === null) return;
     subject.face = face;
     subject.grey = greyCrop(subject.bitmap, subject.answer.faces[face].crop, subject.answer.image.width);
-    this.#spot = null;
+    this.#probe.forget();
     for (const id of ["result", "details"]) byId(id).hidden = false;
     byId("result").classList.remove("waiting");
     showWarnings(subject.answer.warnings);
@@ -248,7 +246,7 @@ class Explorer {
     byId("cues-note").textContent = settings.method === EXACT_METHOD ? "" : " Places and evidence are read from the exact maps (CAM), whatever method draws them.";
     showLegends(byId("legends"), names, explanations, settings);
     this.#swipe.show(names, explanations, grey, settings);
-    this.#showSpot();
+    this.#probe.read(names, explanations, unitOf(settings.method));
   }
 
   /**
@@ -266,45 +264,6 @@ class Explorer {
   #enlarge(index) {
     const { names, explanations, grey } = this.#current();
     this.#closer.open(index, names, explanations, grey, this.#shown());
-  }
-
-  /**
-   * @param {Tile} tile
-   * @param {number} x NaN: keep the spot, only read another class
-   * @param {number} y
-   */
-  #probe(tile, x, y) {
-    const place = Number.isNaN(x) ? (this.#spot?.place ?? { x: 0.5, y: 0.5 }) : { x: tile.view === "flipped" ? 1 - x : x, y };
-    this.#spot = { index: tile.index, place };
-    this.#showSpot();
-  }
-
-  /**
-   * @param {number} rows
-   * @param {number} columns
-   */
-  #stepProbe(rows, columns) {
-    if (this.#spot === null) return;
-    const { grid } = this.#current().explanations[0];
-    const cell = locate(this.#current().explanations[0], this.#spot.place);
-    this.#spot.place = {
-      x: Math.min(Math.max(cellCentre(cell.column + columns, grid), 0), 1),
-      y: Math.min(Math.max(cellCentre(cell.row + rows, grid), 0), 1),
-    };
-    this.#showSpot();
-  }
-
-  /** The spot stays for somebody who walks the grid with the keyboard. */
-  #leaveSpot() {
-    if (this.#spot === null || byId("grid").contains(document.activeElement)) return;
-    this.#spot = null;
-    this.#showSpot();
-  }
-
-  #showSpot() {
-    const { names, explanations } = this.#current();
-    this.#grid.mark(this.#spot?.place ?? null, locate);
-    showReadout(byId("readout"), this.#spot && { names, explanations, ...this.#spot, unit: unitOf(this.#shown().method) });
   }
 
   async #adjustCrop() {
