@@ -1,4 +1,4 @@
-"""The commands of the science: train, evaluate, reproduce, tables, claims, export. Each adds its parser and returns an exit status."""
+"""The commands of the science: train, evaluate, reproduce, tables, claims, certify, export. Each adds its parser and returns an exit status."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _add_export(subparsers: Subparsers) -> None:
         "write a checkpoint as ONNX, with logits and maps as outputs",
         "unturned export checkpoints/cac.safetensors cac.onnx",
     )
-    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file of this project, or an import whose maps are exact")
     parser.add_argument("out", type=Path, help="ONNX file to write")
     parser.set_defaults(run=_export)
 
