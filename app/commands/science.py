@@ -1,4 +1,4 @@
-"""The commands of the science: train, evaluate, reproduce, tables, claims, certify, export. Each adds its parser and returns an exit status."""
+"""The commands of the science: train, evaluate, reproduce, tables, claims, certify, export. Each adds its parser and runs it."""
 
 from __future__ import annotations
 
