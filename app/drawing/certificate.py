@@ -132,8 +132,9 @@ def _draw_steps(paper: _Paper, line: Line) -> None:
     found = [(step.similarity.value, step.similarity.interval) for step in line.steps]
     values = [value for value, _ in found if value is not None]
     ends = [interval or (value, value) for value, interval in found if value is not None]
-    below = [value - low for value, (low, _) in zip(values, ends, strict=True)]
-    above = [high - value for value, (_, high) in zip(values, ends, strict=True)]
+    # rounding may put the mean of equal values outside its interval
+    below = [max(0.0, value - low) for value, (low, _) in zip(values, ends, strict=True)]
+    above = [max(0.0, high - value) for value, (_, high) in zip(values, ends, strict=True)]
     axes.errorbar(counts, values, yerr=[below, above], fmt="o-", color=COLOURS["pass"], markersize=3, linewidth=1, capsize=2)
     for bound in (line.chance, line.known_bad):
         if bound is not None and bound.value is not None:

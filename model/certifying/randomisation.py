@@ -75,8 +75,9 @@ def similarity(maps: Floats, others: Floats) -> Floats:
 
 
 def complexity(maps: Floats) -> Floats:
-    """Entropy of the histogram of each map's values ``(N, H, W)``, in nats, (N,)."""
-    return np.array([entropy(np.histogram(values, bins=BINS)[0]) for values in maps])
+    """Entropy of the histogram of each map's values ``(N, H, W)``, in nats, (N,); NaN where one is not finite, as after random layers
+    that no trained scale holds back."""
+    return np.array([entropy(np.histogram(values, bins=BINS)[0]) if np.isfinite(values).all() else np.nan for values in maps])
 
 
 @torch.inference_mode()
@@ -157,7 +158,7 @@ def _similarity_line(own: _Cascade, bad: Floats, chance: Floats) -> Line:
 def _complexity_line(sample: Sample, own: _Cascade, bad: Floats, noise: tuple[Floats, Floats]) -> Line:
     def rise(before: Floats, after: Floats) -> Floats:
         simple = complexity(sample.enlarged(before))
-        return _by_group((complexity(sample.enlarged(after)) - simple) / simple)
+        return _by_group(ratio(complexity(sample.enlarged(after)) - simple, simple))  # nothing rises from a flat map
 
     figure = rise(own.intact, own.steps[-1])
     return judged_line(

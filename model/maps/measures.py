@@ -39,7 +39,7 @@ def centred(values: Values, axis: int = 1) -> Values:
 
 def flip_back(mirrored: Floats) -> Floats:
     """Maps of a mirrored face in the coordinates of the face as given: ``M~ = hflip(M')``."""
-    return np.ascontiguousarray(mirrored[..., ::-1])
+    return mirrored[..., ::-1].copy()  # also of one column, whose reversed view is contiguous to NumPy and refused by PyTorch
 
 
 def spread(maps: Floats) -> NDArray[np.float64]:

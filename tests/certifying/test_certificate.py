@@ -126,6 +126,7 @@ def test_complexity_is_the_entropy_of_the_values() -> None:
     two_values = np.array([[[0.0, 1.0], [0.0, 1.0]]])
     np.testing.assert_allclose(complexity(every_bin), math.log(100))
     np.testing.assert_allclose(complexity(two_values), math.log(2))
+    assert np.isnan(complexity(np.array([[[0.0, np.inf]], [[0.0, np.nan]]]))).all()  # random weights may be too much for a float
 
 
 def test_the_cascade_ends_with_every_layer_random_and_leaves_the_model_as_it_was() -> None:
@@ -167,6 +168,32 @@ def test_exact_maps_pass_and_an_edge_detector_fails() -> None:
     similar, complex_ = randomisation_lines(looked_at, lambda _, images, __: edges(images, (7, 7)), 5)
     assert (similar.verdict, similar.figure.value, similar.known_bad) == ("fail", 1.0, similar.figure)
     assert (complex_.verdict, complex_.figure.value) == ("fail", 0.0)
+
+
+def test_what_rises_from_a_flat_map_is_undefined() -> None:
+    looked_at = sample(small_classifier(), 14)
+
+    def explain(classifier: Classifier, images: Tensor, _: Tensor) -> Tensor:
+        maps = edges(images, (7, 7))
+        return torch.zeros_like(maps) if classifier is looked_at.classifier else maps
+
+    similar, rise = randomisation_lines(looked_at, explain, 5)
+    assert (similar.figure.value, rise.figure.value, rise.verdict) == (None, None, "undecided")
+
+
+class OneCell(Small):
+    """One cell over the whole picture."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).mean((2, 3), keepdim=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_maps_of_one_cell_are_exact_and_say_nothing_else() -> None:
+    looked_at = sample(ExpressionClassifier(OneCell(), small_classifier().head).eval().requires_grad_(False), 14)
+    assert completeness_line(looked_at).verdict == "pass"
+    of_maps = [*randomisation_lines(looked_at, attention_maps, 1), *mirror_lines(looked_at, 1)]
+    assert {line.verdict for line in of_maps if line.key != "changed"} == {"undecided"}
 
 
 def test_edges_are_where_the_picture_changes() -> None:
