@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,9 +14,12 @@ from app.pages.certificates import certified
 from app.pages.imported_card import imported_card, imported_summary
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
-from model.checkpoints import CheckpointMetadata
+from model.checkpoints import Checkpoint, CheckpointMetadata
 from model.expressions import EXPRESSIONS
 from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
+
+if TYPE_CHECKING:
+    from app.explaining.explainer import Explainer
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -29,7 +32,7 @@ SUMMARIES = {
     "baseline": "The plain classifier: cross-entropy and nothing else.",
     "cb": "Class-balanced loss: a face of a less frequent class counts for more, by the effective number of faces of its class.",
     "scn": "Self-cure network: faces it finds uncertain weigh less in training, and the label of some is changed.",
-    "bbn": "Bilateral-branch network: one branch sees the faces as they come, one mostly the minor classes, which have the last word.",
+    "bbn": "Bilateral-branch network: one branch sees the faces as they come, one mostly minor classes, which gain weight over the run.",
     "rul": "Relative uncertainty learning: it is trained on mixtures of two faces, weighted by how uncertain it finds each.",
     "soft": "Soft labels: beside the label it learns from the smoothed prediction of an average of its own past weights.",
     "eac": "Erasing attention consistency: the maps of a face, part of it erased, must agree with those of the mirror image.",
@@ -108,12 +111,20 @@ def _split_title(dataset: str, split: str) -> str:
     return SPLITS[split] if own_name is None else f"{SPLITS[split]} ({own_name})"
 
 
-def _strengths(explainer: Any, checkpoint: Any) -> str | None:
+def _strengths(explainer: Explainer, checkpoint: Checkpoint) -> str | None:
     """What the model is good and bad at; None where it was not measured."""
     test = checkpoint.metadata.metrics.get("test")
-    plain = explainer.checkpoints.get(PLAIN)
-    compared = plain.metadata.metrics.get("test") if plain is not None and checkpoint.name != PLAIN else None
-    return strengths(test, compared) if test else None
+    peer = _plain_peer(explainer, checkpoint.metadata)
+    compared = None if peer is None else peer.metadata.metrics.get("test")
+    return strengths(test, (peer.name, compared) if peer and compared else None) if test else None
+
+
+def _plain_peer(explainer: Explainer, metadata: CheckpointMetadata) -> Checkpoint | None:
+    """Plain training of as many epochs, else the baseline: longer training alone is a gain. None for plain training itself."""
+    own = [checkpoint for checkpoint in explainer.checkpoints.values() if isinstance(checkpoint, Checkpoint)]
+    plain = {checkpoint.metadata.epochs: checkpoint for checkpoint in own if checkpoint.metadata.method == PLAIN}
+    baseline = next((checkpoint for checkpoint in own if checkpoint.name == PLAIN), None)
+    return None if metadata.method == PLAIN else plain.get(metadata.epochs, baseline)
 
 
 def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:

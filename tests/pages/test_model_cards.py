@@ -51,6 +51,18 @@ def test_a_card_says_what_faces_its_own_model_was_trained_on(client: TestClient)
     assert "<h2>Test faces</h2>" in text and "PublicTest" not in text
 
 
+def test_a_card_compares_with_plain_training_of_the_same_length(client: TestClient) -> None:
+    """Longer training alone is a gain, so ten epochs are not held against the baseline's thirty."""
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
+    explainer.checkpoints["baseline_10"] = replace(checkpoint, name="baseline_10")
+    explainer.checkpoints["baseline"] = replace(checkpoint, metadata=checkpoint.metadata.model_copy(update={"epochs": 30}))
+    texts = {name: client.get(f"/models/{name}").text for name in explainer.checkpoints}
+    compared = {name: re.findall(r'id="strengths">.*?(?:Against|that of) (\w+)', text) for name, text in texts.items()}
+    assert compared == {"baseline": [], "mek_sf": ["baseline_10"], "baseline_10": []}
+
+
 def test_a_plus_in_a_models_name_survives_the_link_to_the_explorer(client: TestClient) -> None:
     explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
     checkpoint = explainer.checkpoints["baseline"]

@@ -26,11 +26,12 @@ def test_both_ends_and_the_usual_error_are_named() -> None:
     )
 
 
-def test_the_largest_gain_and_loss_against_the_baseline_are_named() -> None:
-    told = strengths(measured(PLAIN | {"fear": 0.625, "sadness": 0.6}), measured(PLAIN))
-    assert told.endswith("Against the baseline it gains most on fear (+12.5 points) and loses most on sadness (−10.0 points).")
-    assert strengths(measured(PLAIN | {"fear": 0.6}), measured(PLAIN)).endswith("it gains most on fear (+10.0 points).")
-    assert strengths(measured(PLAIN), measured(PLAIN)).endswith("The baseline has the same accuracy for every class.")
+def test_the_largest_gain_and_loss_against_plain_training_are_named() -> None:
+    plain = ("baseline_10", measured(PLAIN))
+    told = strengths(measured(PLAIN | {"fear": 0.625, "sadness": 0.6}), plain)
+    assert told.endswith("Against baseline_10 it gains most on fear (+12.5 points) and loses most on sadness (−10.0 points).")
+    assert strengths(measured(PLAIN | {"fear": 0.6}), plain).endswith("it gains most on fear (+10.0 points).")
+    assert strengths(measured(PLAIN), plain).endswith("Its accuracy is that of baseline_10 for every class.")
 
 
 def test_a_class_without_errors_and_a_model_without_a_matrix() -> None:
