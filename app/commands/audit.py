@@ -44,7 +44,7 @@ def add_audit(subparsers: Subparsers) -> None:
         "--cross-fit",
         type=_folds,
         metavar="K",
-        help="judge each label by a classifier of the other K-1 of K parts of the faces [by the models, which must not have learnt it]",
+        help="judge each label by a classifier fitted to the other K-1 of K parts [by the models, which must not have been trained on it]",
     )
     parser.add_argument(
         "--labels",
@@ -62,7 +62,7 @@ def add_audit(subparsers: Subparsers) -> None:
     parser.add_argument("--shard-rows", type=positive, default=SHARD_ROWS, help="pictures a part [%(default)s]")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes of this machine, or Ray [%(default)s]")
     parser.add_argument("--workers", type=positive, default=None, help="parts made at once [one a processor]")
-    parser.add_argument("--address", default=None, help="of the Ray cluster [a new one on this machine]")
+    parser.add_argument("--address", default=None, help="address of the Ray cluster [a new one on this machine]")
     parser.set_defaults(run=_run, default_of=parser.get_default)
 
 

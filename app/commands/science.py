@@ -89,7 +89,7 @@ def _add_reproduce(subparsers: Subparsers) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="project",
-        help="how each is trained; another than project's needs --results of its own [%(default)s]",
+        help="how each run is trained; any but project needs --results of its own [%(default)s]",
     )
     parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each [%(default)s]")
     add_precision(parser)

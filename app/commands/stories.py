@@ -135,7 +135,7 @@ def add_stories(subparsers: Subparsers) -> None:
         f"choose and caption the explorer's cards by what the checkpoints say, in {STORIES_FILE} beside them",
         "unturned stories",
     )
-    parser.add_argument("--data", type=Path, default=None, help="FERPlus, of whose test faces some cards tell where a server has it")
+    parser.add_argument("--data", type=Path, default=None, help="FERPlus, for cards about its test faces, shown where a server has it")
     parser.set_defaults(run=_run)
 
 

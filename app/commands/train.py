@@ -50,14 +50,18 @@ def add_train(subparsers: Subparsers) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the head, the order of faces, and augmentation [%(default)s]")
     add_precision(parser)
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method, the last of a name; may be given again"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the method; repeatable, the last of a name counts",
     )
     parser.add_argument(
         "--teachers",
         nargs="+",
         default=[],
         metavar="FILE",
-        help="checkpoints to learn from, too, with --set distillation=D (cac)",
+        help="checkpoints to distil from, with --set distillation=D (cac alone)",
     )
     parser.add_argument("--threads", type=positive, default=1, help="torch threads of this process [%(default)s]")
     parser.add_argument("--out", type=Path, default=None, help="folder of the run's state and log [in runs/, by the choices of the run]")
@@ -90,7 +94,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parts",
         type=int,
-        help=f"equal parts a process splits its faces of a step into, to save memory; cac contrasts within one [{Protocol.parts}]",
+        help=f"split a process's faces of a step into so many equal parts, to save memory; cac contrasts within a part [{Protocol.parts}]",
     )
     parser.add_argument("--lr", type=float, help=f"peak, or first, learning rate of the network [{Protocol.lr:g}]")
     parser.add_argument("--weight-decay", type=float, help=f"weight decay [{Protocol.weight_decay:g}; paper: {paper.weight_decay:g}]")
