@@ -30,7 +30,7 @@ _STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
 # what the codes among an answer's warnings tell a visitor
 _WARNING_TEXTS = {
     "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
-    "uncalibrated_detector": "Faces are found by a detector whose framing may be another than in training.",
+    "uncalibrated_detector": "Faces are found by a detector whose framing may differ from that in training.",
     "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
     "icc_ignored": "The picture's colour profile is damaged and was ignored.",
     "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",

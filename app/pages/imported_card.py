@@ -12,7 +12,7 @@ MAPS = {
     "approximate": "approximate: integrated gradients of a head that is not linear; map and constant miss the score by {error:.1%} of the "
     "largest on pictures of noise",
 }
-UNCHECKED = "none: it was imported unchecked, so colours, order of classes and normalisation are as told, not as found"
+UNCHECKED = "none: it was imported unchecked, so colours, order of classes and normalisation are as stated, not as tested"
 
 
 def imported_summary(metadata: ImportedMetadata) -> str:
