@@ -7,8 +7,6 @@ probabilities, flip consistency, one colour scale a model with its bar, and mark
 from __future__ import annotations
 
 import io
-import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,14 +17,17 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from app.choices import FigureFormat, Scale, Sheet, Style
-from app.drawing.colours import colour_limits, colour_table, enlarged, is_signed, overlay
+from app.drawing.colours import colour_limits, enlarged, is_signed, overlay
+from app.drawing.figure_bars import ColourBars
+from app.drawing.figure_texts import caption, correlation_text, note, title_lines
 from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
 
-MAX_FACES_A_PAGE = 40  # a taller page would pass the 200 inches that PDF readers show
+MAX_FACES_A_PAGE = 40
+MAX_PAGE = 200  # inches that PDF readers show
 DOTS_AN_INCH = 240
 
 # Lengths are inches, text sizes points; both scale with the width asked for.
@@ -40,18 +41,17 @@ HEADING = 0.17
 CAPTION = 0.18
 BLOCK_GAP = 0.1
 MODEL_GAP = 0.05
-BARS = 0.42
 NOTE = 0.3
+FOOT = 4.0  # left on a page for bars and note
 MAPS_LEFT = MARGIN + NAMES + PANEL + FACE_GAP
 TEXT_SIZE = 6.5
+SMALL_TITLE_SIZE = 5.0
 NOTE_SIZE = 5.5
-NOTE_CHARACTERS = 25  # an inch
 NOTE_LINE = 0.1
 WIDE_SHEET = 5  # classes from which on a colour bar's title and unit fit one line
 LABEL_COLOUR = "#b3001b"
 MINOR_COLOUR = "#00692f"
 PANEL_PIXELS = round(PANEL * DOTS_AN_INCH)
-MAX_CAPTION = 100  # characters
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same file everywhere
@@ -68,7 +68,7 @@ _UNDATED: dict[FigureFormat, dict[str, str | None]] = {
 
 
 def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Style | None = None, sheet: Sheet | None = None) -> bytes:
-    """The figure of any number of faces (PDF: 40 a page; other formats: at most 40). Equal input gives equal bytes.
+    """The figure of any number of faces, of which a PDF has as many pages as it needs, another format one. Equal input gives equal bytes.
 
     One at a time: matplotlib reads its settings from one global place, and its font code is not thread-safe.
 
@@ -85,16 +85,17 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     faces = explained.faces
     if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
         raise InputError("a figure needs at least one face, and the same models for every face")
-    if file_format is not FigureFormat.PDF and len(faces) > MAX_FACES_A_PAGE:
-        raise InputError(f"at most {MAX_FACES_A_PAGE} faces fit a {file_format.upper()} figure: ask for pdf")
+    unit = 1.0 if sheet.width is None else sheet.width / _width(len(sheet.classes))
+    most = _faces_a_page(explained, unit)
+    if file_format is not FigureFormat.PDF and len(faces) > most:
+        raise InputError(f"at most {most} faces fit a {file_format.upper()} figure: ask for pdf")
     names = " and ".join(model.title for model in faces[0].models)
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
     columns = [EXPRESSIONS.index(name) for name in sheet.classes]
     cells = [np.stack([face.models[index].maps[:, columns] for face in faces]) for index in range(len(faces[0].models))]
     limits = colour_limits([_drawn(maps, explained.method) for maps in cells], style.scale, is_signed(style.colour_map))
-    parts = [range(start, min(start + MAX_FACES_A_PAGE, len(faces))) for start in range(0, len(faces), MAX_FACES_A_PAGE)]
+    parts = [range(start, min(start + most, len(faces))) for start in range(0, len(faces), most)]
     buffer = io.BytesIO()
-    unit = 1.0 if sheet.width is None else sheet.width / _width(len(columns))
     settings = _SETTINGS | {name: unit * size for name, size in _AXES.items()} | {"svg.fonttype": "none" if sheet.svg_text else "path"}
     with matplotlib.rc_context(settings):
         pages = (_Page(explained, part, limits, style, sheet, unit).draw() for part in parts)
@@ -130,9 +131,10 @@ class _Page:
         self.width = _width(len(self.classes))
         self.models = explained.faces[0].models
         heights = [_block_height(explained.faces[number]) + BLOCK_GAP for number in numbers]
-        self.note = _note(explained, self.width)
+        self.bars = self._bars()
+        self.note = note(explained, style.colour_map, self.width - 2 * MARGIN)
         self.note_height = NOTE + (self.note.count("\n") - 1) * NOTE_LINE
-        self.height = MARGIN + sum(heights) + BARS + self.note_height
+        self.height = MARGIN + sum(heights) + self.bars.height + self.note_height
         self.sheet = Figure(figsize=(unit * self.width, unit * self.height))
         self.axes: Axes = self.sheet.add_axes((0.0, 0.0, 1.0, 1.0))
         self.axes.set_axis_off()
@@ -142,7 +144,7 @@ class _Page:
         top = MARGIN
         for number in self.numbers:
             top = self._draw_face(number, top) + BLOCK_GAP
-        self._draw_bars(top)
+        self.bars.draw(self.sheet, top, (self.width, self.height), self.unit * NOTE_SIZE, self.unit * 1.5)
         self._write(MARGIN, self.height - self.note_height + 0.04, self.note, size=NOTE_SIZE, va="top", linespacing=1.3)
         # last, because every picture drawn moves the limits
         self.axes.set(xlim=(0.0, self.width), ylim=(self.height, 0.0), aspect="auto")
@@ -151,15 +153,17 @@ class _Page:
     def _draw_face(self, number: int, top: float) -> float:
         """Rows of one face, from ``top`` down; returns where they end."""
         face = self.explained.faces[number]
-        if caption := _caption(face):
-            self._write(MARGIN, top + CAPTION / 2, caption, ha="left", size=TEXT_SIZE + 0.5)
+        if text := caption(face, self.width - 2 * MARGIN):
+            self._write(MARGIN, top + CAPTION / 2, text, ha="left", size=TEXT_SIZE + 0.5)
             top += CAPTION
         for column, name in enumerate(self.classes):
             self._write(_map_left(column) + PANEL / 2, top + HEADING / 2, name, **_heading_style(name, face))
         self._write(MARGIN + NAMES + PANEL / 2, top + HEADING / 2, "face")
         top += HEADING
         for index, model in enumerate(face.models):
-            self._write(MARGIN + 0.09, top + PANEL + NUMBERS / 2, model.title, rotation=90, weight="bold")
+            title, small = title_lines(model.title, 2 * (PANEL + NUMBERS))
+            size = SMALL_TITLE_SIZE if small else TEXT_SIZE
+            self._write(MARGIN + 0.09, top + PANEL + NUMBERS / 2, title, rotation=90, weight="bold", size=size)
             for view, title in ((ORIGINAL, "original"), (FLIPPED, "flipped")):
                 self._write(MARGIN + NAMES - 0.1, top + PANEL / 2, title, rotation=90)
                 self._draw_row(face, model, view, self.limits[index][number, view], top)
@@ -180,41 +184,23 @@ class _Page:
             self._show(drawn, _map_left(column), top)
             text = f"p {probabilities[index]:.2f}"
             if view == FLIPPED:
-                text += f"   r {_number(consistency[index])}"
+                text += f"   r {correlation_text(consistency[index])}"
             weight = "bold" if index == int(probabilities.argmax()) else "normal"
             self._write(_map_left(column) + PANEL / 2, top + PANEL + NUMBERS * 0.45, text, weight=weight)
 
-    def _draw_bars(self, top: float) -> None:
-        """Colour bars with their units: one a model, or one for all, side by side under the maps."""
-        bars = self._bars()
+    def _bars(self) -> ColourBars:
+        """One a model, or one for all; no end where each map has its own."""
+        ends: list[tuple[str, float | None]]
+        if self.style.scale is Scale.MAP:
+            ends = [("each map on its own scale", None)]
+        elif self.style.scale is Scale.ALL:
+            ends = [("all models", float(self.limits[0].max()))]
+        else:
+            ends = [(model.title, float(limits.max())) for model, limits in zip(self.models, self.limits, strict=True)]
         unit = "logits per cell" if self.explained.method == "cam" else f"{self.explained.method} score"
         wide = len(self.classes) >= WIDE_SHEET
-        start = MAPS_LEFT if wide else MARGIN + NAMES
-        width = min((self.width - MARGIN - start - (len(bars) - 1) * 0.3) / len(bars), 2.9)
-        between = " " if wide else "\n"
-        colours = colour_table(self.style.colour_map)[None]
-        for index, (title, limit) in enumerate(bars):
-            left = start + index * (width + 0.3)
-            axes = self.sheet.add_axes((left / self.width, 1 - (top + 0.1) / self.height, width / self.width, 0.09 / self.height))
-            lowest = -1.0 if is_signed(self.style.colour_map) else 0.0
-            end = limit or 1.0
-            axes.imshow(colours, extent=(lowest * end, end, 0.0, 1.0), aspect="auto", interpolation="none")
-            axes.set_yticks([])
-            if limit is None:
-                axes.set_xticks([lowest, 0.0, 1.0], ["-maximum", "0", "maximum"])
-            elif wide:
-                axes.locator_params(axis="x", nbins=5)
-            else:
-                axes.set_xticks([lowest * end, end], [f"{lowest * end:.2g}", f"{end:.2g}"])
-            axes.set_xlabel(f"{title}:{between}{unit}", fontsize=self.unit * NOTE_SIZE, labelpad=self.unit * 1.5)
-
-    def _bars(self) -> list[tuple[str, float | None]]:
-        """Title and end of every colour bar; no end where each map has its own."""
-        if self.style.scale is Scale.MAP:
-            return [("each map on its own scale", None)]
-        if self.style.scale is Scale.ALL:
-            return [("all models", float(self.limits[0].max()))]
-        return [(model.title, float(limits.max())) for model, limits in zip(self.models, self.limits, strict=True)]
+        left = MAPS_LEFT if wide else MARGIN + NAMES
+        return ColourBars(ends, unit, self.style.colour_map, left, self.width - MARGIN - left, wide)
 
     def _show(self, picture: Picture, left: float, top: float) -> None:
         self.axes.imshow(picture, extent=(left, left + PANEL, top + PANEL, top), interpolation="none")
@@ -234,15 +220,14 @@ def _map_left(column: int) -> float:
 
 
 def _block_height(face: FaceMaps) -> float:
-    caption = CAPTION if _caption(face) else 0.0
-    return caption + HEADING + len(face.models) * (2 * (PANEL + NUMBERS) + MODEL_GAP) - MODEL_GAP
+    head = HEADING + (CAPTION if face.caption or face.label else 0.0)
+    return head + len(face.models) * (2 * (PANEL + NUMBERS) + MODEL_GAP) - MODEL_GAP
 
 
-def _caption(face: FaceMaps) -> str:
-    """The face's caption and label on one printable line."""
-    text = "".join(character if character.isprintable() else "\ufffd" for character in face.caption)
-    text = text if len(text) <= MAX_CAPTION else text[: MAX_CAPTION - 1] + "…"
-    return ", ".join(part for part in (text, f"label: {face.label}" if face.label else "") if part)
+def _faces_a_page(explained: ExplainedFaces, unit: float) -> int:
+    """How many faces a page of at most :data:`MAX_PAGE` inches and as many units holds."""
+    tallest = max(map(_block_height, explained.faces)) + BLOCK_GAP
+    return max(1, min(MAX_FACES_A_PAGE, int((MAX_PAGE / max(unit, 1.0) - FOOT) / tallest)))
 
 
 def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:
@@ -258,26 +243,3 @@ def _flip_consistency(model: ModelMaps) -> list[float]:
     original, flipped = model.maps
     correlations: list[float] = flip_consistency(original, flip_back(flipped)).tolist()
     return correlations
-
-
-def _number(correlation: float) -> str:
-    return "–" if math.isnan(correlation) else f"{correlation:.2f}"
-
-
-def _note(explained: ExplainedFaces, width: float) -> str:
-    """What the marks mean, in lines that fit a page of this width."""
-    first = (
-        "p: probability of the class (bold: the predicted one); r: flip consistency, the correlation of a map with the flipped face's map"
-        " turned back (1: the same; –: a flat map)."
-    )
-    second = "Italic green: minor class."
-    if any(face.label for face in explained.faces):
-        second = f"Bold red: the face's label. {second}"
-    if explained.method == "cam":
-        second += " A map's cells sum to the class's logit less its bias."
-    else:
-        second += " Each map is scaled to 0..1 by itself: strengths cannot be compared."
-    if explained.gauge == "centred":
-        second += " Maps and logits are taken against the mean of the seven classes."
-    characters = int((width - 2 * MARGIN) * NOTE_CHARACTERS)
-    return "\n".join(line for sentence in (first, second) for line in textwrap.wrap(sentence, characters))

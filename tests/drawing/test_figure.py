@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.choices import ColourMap, FigureFormat, Scale, Sheet, Style
-from app.drawing import figure
+from app.drawing import figure, figure_bars, figure_texts
 from app.drawing.figure import draw_figure
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps
 from model.networks import Grid
@@ -53,7 +53,7 @@ def hottest(data: bytes) -> tuple[float, float]:
     """Centre (x, y) in inches of the dark red (the last colour of jet) of a figure, outside its colour bars and headings."""
     picture = pixels(data).astype(int)
     rows, columns = np.nonzero((picture[:, :, 0] > 100) & (picture[:, :, 1] < 20) & (picture[:, :, 2] < 20))
-    inside = rows < picture.shape[0] - (figure.BARS + figure.NOTE + figure.BLOCK_GAP) * figure.DOTS_AN_INCH
+    inside = rows < picture.shape[0] - (figure_bars.ROW + figure.NOTE + figure.BLOCK_GAP) * figure.DOTS_AN_INCH
     return float(columns[inside].mean()) / figure.DOTS_AN_INCH, float(rows[inside].mean()) / figure.DOTS_AN_INCH
 
 
@@ -204,6 +204,41 @@ def test_more_faces_than_a_page_holds_go_on_in_a_pdf(monkeypatch: pytest.MonkeyP
         draw_figure(explained, FigureFormat.PNG)
 
 
+def test_more_models_leave_fewer_faces_a_page() -> None:
+    many = replace(random_face(0), models=tuple(model_maps(f"model {number}", random_face(0).models[0].maps) for number in range(9)))
+    with pytest.raises(ValueError, match="at most 10 faces fit a PNG figure"):
+        draw_figure(ExplainedFaces((many,) * 11), FigureFormat.PNG)
+
+
+def with_long_names(face: FaceMaps) -> FaceMaps:
+    name = "efficientnet_b3.affectnet_fer2013_finetuned-epoch_30-a.b.c_seed0"
+    models = tuple(replace(model, checkpoint=name, map_kind="approximate") for model in face.models)
+    return replace(face, models=models, caption="20231030_" * 10)
+
+
+def test_long_names_and_captions_keep_to_their_places() -> None:
+    picture = pixels(draw_figure(ExplainedFaces((with_long_names(random_face(0, "fear")),)), FigureFormat.PNG, None, Sheet(("fear",))))
+    assert (picture[:, -5:] == 255).all()
+    first_ends = 0.08 + 0.18 + 0.17 + 2 * (0.8 + 0.15)  # margin, caption, heading, two rows
+    between = picture[round((first_ends + 0.01) * 240) : round((first_ends + 0.04) * 240), : round(0.44 * 240)]
+    assert between.size and (between == 255).all()
+
+
+def test_a_label_is_drawn_however_long_the_caption() -> None:
+    texts = svg_texts(draw_figure(ExplainedFaces((with_long_names(random_face(0, "fear")),)), FigureFormat.SVG, None, Sheet(("fear",))))
+    assert any(text.startswith("20231030_") and text.endswith("…, label: fear") for text in texts)
+
+
+def test_the_note_claims_no_sum_of_approximate_maps_and_tells_how_discs_are_read() -> None:
+    exact, roughly = "sum to the class's logit less its bias. ", "those of approximate maps only roughly"
+    usual, other = (
+        " ".join(svg_texts(draw_figure(ExplainedFaces((face,)), FigureFormat.SVG, style)))
+        for face, style in ((random_face(0), Style()), (with_long_names(random_face(0)), Style(ColourMap.DISCS)))
+    )
+    assert exact in usual and roughly not in usual and "disc" not in usual
+    assert roughly in other and exact not in other and "A disc's area" in other
+
+
 def test_faces_of_different_models_and_no_faces_are_refused() -> None:
     face = random_face(0)
     with pytest.raises(ValueError, match="same models"):
@@ -216,7 +251,7 @@ def test_a_strange_caption_is_drawn_as_text() -> None:
     face = replace(random_face(0), caption="$\\frac{1}$ \u202e\ud800\n" + "x" * 300)
     texts = svg_texts(draw_figure(ExplainedFaces((face,)), FigureFormat.SVG))
     caption = next(text for text in texts if "frac" in text)
-    assert "\u202e" not in caption and caption.endswith("…") and len(caption) == figure.MAX_CAPTION
+    assert "\u202e" not in caption and caption.endswith("…") and len(caption) == figure_texts.MAX_CAPTION
 
 
 @pytest.mark.parametrize("strange", ["--><script>alert(1)</script>", "<img src=x onerror=alert(1)>&quot;\"'", "]]>"])
