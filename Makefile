@@ -1,6 +1,8 @@
 # What can be done with this repository: make help
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# One environment and one tree: two targets, or installations, would write into them at once.
+.NOTPARALLEL:
 .PHONY: help serve test check lint format fuzz corpus bench lock upgrade licences architecture huggingface
 
 VENV ?= .venv
@@ -49,10 +51,10 @@ bench: $(VENV)/test.stamp ## the benchmarks, on an idle machine; the last two re
 	$(bin)/python -m benchmarks.compare_detectors --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 	$(bin)/python -m benchmarks.bench_training --data "$${UNTURNED_DATASETS:?}/ferplus.zip"
 
-lock: $(VENV)/test.stamp ## requirements.lock from pyproject.toml, keeping the versions that still fit
+lock: $(bin)/uv ## requirements.lock from pyproject.toml, keeping the versions that still fit
 	$(bin)/python .ci/lock.py
 
-upgrade: $(VENV)/test.stamp ## requirements.lock with the newest versions that fit
+upgrade: $(bin)/uv ## requirements.lock with the newest versions that fit
 	$(bin)/python .ci/lock.py --upgrade
 
 licences: $(VENV)/test.stamp ## docs/licences.md from what is installed
@@ -63,6 +65,10 @@ architecture: ## the drawing of the imports in docs/architecture.md
 
 huggingface: $(VENV)/test.stamp ## a Space and model cards for the Hugging Face Hub, in dist/huggingface; nothing is sent
 	$(bin)/python docs/write_huggingface.py
+
+# To lock takes uv, not an installation that fits a changed pyproject.toml, which there cannot be before it is locked.
+$(bin)/uv:
+	.ci/install test
 
 $(VENV)/%.stamp: requirements.lock pyproject.toml .ci/install
 	.ci/install $*
