@@ -42,7 +42,7 @@ USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('UNTURNED_PORT', '8000') + '/health/live', timeout=2)"]
+    CMD ["python", "-c", "import http.client, os; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('UNTURNED_PORT', '8000')), timeout=2); probe.request('GET', '/health/live'); raise SystemExit(probe.getresponse().status != 200)"]
 CMD ["unturned", "serve"]
 
 FROM service AS full

@@ -104,13 +104,13 @@ def test_it_runs_as_nobody_and_stops_on_sigterm() -> None:
 
 
 def test_its_health_check_passes_wherever_the_service_answers_and_fails_where_it_does_not() -> None:
-    """Also with hosts and a port other than the usual ones."""
+    """Also with hosts and a port other than the usual ones, and past a proxy, which Docker's own configuration names in every container."""
     (check,) = arguments_of("HEALTHCHECK")
     interpreter, *arguments = json.loads(check.partition("CMD")[2])
     assert interpreter == "python"
 
     def passes(port: int) -> bool:
-        environment = os.environ | {"UNTURNED_PORT": str(port)}
+        environment = os.environ | {"UNTURNED_PORT": str(port), "http_proxy": "http://proxy.invalid:3128"}
         return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False).returncode == 0
 
     with LiveServer(SLOW_SERVICE, allowed_hosts="faces.example.org") as server:
