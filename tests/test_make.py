@@ -1,4 +1,4 @@
-"""When make and .ci/install install, and into what: with programs in place of Python and of the installation, which only say that they ran."""
+"""When make and .ci/install install, and into what; in place of Python and of the installation stand programs that only say they ran."""
 
 from __future__ import annotations
 

@@ -151,6 +151,13 @@ def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     assert undeclared == []
 
 
+def test_serving_declares_no_package_that_it_does_not_import() -> None:
+    code = [file for file in tracked() if file.suffix == ".py" and file.relative_to(ROOT).parts[0] in {"app", "model"}]
+    providers = packages_distributions()
+    imported = {canonicalize_name(name) for file in code for module in imports(file) for name in providers.get(module, [])}
+    assert sorted({canonicalize_name(requirement.name) for requirement in declared()} - imported) == []
+
+
 def test_serving_needs_no_package_of_training_or_tests() -> None:
     served = set(locked("serve"))
     absent = {
