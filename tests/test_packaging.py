@@ -179,6 +179,13 @@ def test_the_licences_listed_are_those_of_the_lock() -> None:
     assert [name for name, _, licence in rows if licence.strip() in {"", "?"}] == []
 
 
+def test_the_work_of_others_that_is_shipped_is_told_with_the_licences() -> None:
+    told = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    folders = [file.parent.relative_to(ROOT) for file in tracked() if file.name == "LICENSE" and file.parent != ROOT]
+    assert {Path("static/vendor/swagger-ui"), Path("app/detection/weights")} <= set(folders)
+    assert [str(folder) for folder in folders if f"`{folder}`" not in told] == []
+
+
 def test_the_command_is_installed() -> None:
     (script,) = entry_points(group="console_scripts", name="unturned")
     assert script.value == project()["scripts"]["unturned"]
@@ -224,6 +231,12 @@ def test_no_tracked_file_is_in_the_dataset(ferplus_zip: Path) -> None:
         members = {(entry.file_size, entry.CRC) for entry in archive.infolist() if entry.file_size}
     assert len(members) > 20_000  # some faces are in FERPlus twice
     assert [str(file) for file in tracked() if (file.stat().st_size, zlib.crc32(file.read_bytes())) in members] == []
+
+
+@pytest.mark.parametrize("name", ["datasets/ferplus.zip", "audit/part-000000.parquet", "audit-faces/0.png", "models/mine.safetensors"])
+def test_faces_and_models_of_others_are_never_added_by_chance(name: str) -> None:
+    """Where .ci/run looks for the data set, and where the documents' own commands write."""
+    assert subprocess.run(["git", "check-ignore", "--quiet", "--no-index", name], cwd=ROOT, check=False).returncode == 0
 
 
 def test_checkpoints_are_small() -> None:
