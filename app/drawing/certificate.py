@@ -20,7 +20,7 @@ FIGURE_AT, CHANCE_AT, VERDICT_AT = 3.75, 5.55, 7.2  # from the left edge
 ROW = 0.155
 SMALL_ROW = 0.125
 GAP = 0.13
-TITLE_CHARACTERS, RULE_CHARACTERS = 48, 118
+HEAD_CHARACTERS, TITLE_CHARACTERS, RULE_CHARACTERS = 45, 48, 118
 PLOT_HEIGHT = 2.2
 COLOURS = {"pass": "#00592c", "fail": "#a3141f", "undecided": "#4a5766"}
 SOFT = "#4a5766"
@@ -85,7 +85,8 @@ class _Paper:
 
 
 def _write_head(paper: _Paper, certificate: Certificate) -> None:
-    paper.write(f"Certificate of {certificate.checkpoint}", size=16, row=0.34, weight="bold")
+    for row in textwrap.wrap(f"Certificate of {certificate.checkpoint}", HEAD_CHARACTERS):
+        paper.write(row, size=16, row=0.34, weight="bold")
     counts = certificate.counts()
     said = (
         f"Maps: {certificate.maps}. {counts['pass']} lines pass, {counts['fail']} fail, {counts['undecided']} are undecided.",

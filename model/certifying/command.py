@@ -40,10 +40,12 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     Raises:
         CheckpointError: the checkpoint is missing or damaged.
         DatasetError: no FERPlus at ``data``.
-        InputError: too few faces were asked for.
+        InputError: too few faces were asked for, or a seed below 0.
     """
     if most_faces < FEWEST_FACES:
         raise InputError(f"--faces {most_faces}: at least {FEWEST_FACES} are needed, two of each expression")
+    if seed < 0:
+        raise InputError(f"--seed must be 0 or more, not {seed}")
     model, revision = load_model(path), code_revision()
     if isinstance(model.metadata, ImportedMetadata) and model.metadata.recipe == "onnx":
         raise InputError(f"{path}: the layers of an ONNX graph cannot be randomised here: certify its weights imported with another recipe")

@@ -57,11 +57,18 @@ def test_an_import_gets_every_line(recipe: str, made_ferplus: Path, tmp_path: Pa
     assert all(line.figure.value is not None and line.chance.value is not None for line in judged)
 
 
-def test_too_few_faces_are_refused_before_anything_is_measured(
-    made_ferplus: Path, random_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--faces", "13"], "--faces 13: at least 14 are needed, two of each expression"),
+        (["--seed", "-1"], "--seed must be 0 or more, not -1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is(
+    arguments: list[str], reason: str, made_ferplus: Path, random_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = str(random_checkpoints / "baseline.safetensors")
-    assert main(["certify", checkpoint, "--data", str(made_ferplus), "--faces", "13", "--out", str(tmp_path)]) == 2
+    assert main(["certify", checkpoint, "--data", str(made_ferplus), *arguments, "--out", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "unturned: --faces 13: at least 14 are needed, two of each expression"
+    assert line == f"unturned: {reason}"
     assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from PIL import Image
 
+from app.drawing import certificate as drawing
 from app.drawing.certificate import draw_certificate
 from model.measuring.estimate import Estimate
 from tests.made_certificate import made_certificate
@@ -40,3 +46,18 @@ def test_a_cascade_without_an_interval_to_draw_is_drawn(similarity: Estimate) ->
     steps = [tuple(step.model_copy(update={"similarity": similarity}) for step in line.steps) for line in certificate.lines]
     lines = tuple(line.model_copy(update={"steps": found}) for line, found in zip(certificate.lines, steps, strict=True))
     assert pages(draw_certificate(certificate.model_copy(update={"lines": lines}))) == 1
+
+
+def test_the_longest_name_of_a_model_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    class Seen(PdfPages):
+        def savefig(self, figure: Figure) -> None:  # type: ignore[override]
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=60)
+            seen.append(buffer.getvalue())
+
+    monkeypatch.setattr(drawing, "PdfPages", Seen)
+    draw_certificate(made_certificate("wide_resnet50_2." * 4, "0" * 64))
+    with Image.open(io.BytesIO(seen[0])) as page:
+        assert (np.asarray(page.convert("L"))[: round(1.5 * 60), -round(0.5 * 60) :] == 255).all()  # head and margin, in inches
