@@ -91,9 +91,15 @@ def _add_serve(subparsers: Subparsers) -> None:
         "serve the pages and the API; settings are UNTURNED_* variables, which docs/service.md lists",
         "unturned serve --port 8080",
     )
-    parser.add_argument("--host", default=None, help="address to listen on [UNTURNED_HOST, else 127.0.0.1]")
+    parser.add_argument("--host", type=_host, default=None, help="address to listen on [UNTURNED_HOST, else 127.0.0.1]")
     parser.add_argument("--port", type=_port, default=None, help="port to listen on, 0 for a free one [UNTURNED_PORT, else 8000]")
     parser.set_defaults(run=_serve)
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty address would be every one of this machine: name it, or 0.0.0.0")
+    return text
 
 
 def _port(text: str) -> int:

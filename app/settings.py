@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")  # a blank one would be every one
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     checkpoint_dir: Path = Field(
@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     models: ModelFolder = Field(default=None, description="Folder of the models that `unturned import` wrote, all of which are served.")
     yunet_path: OptionalPath = Field(
         default=None,
-        description="YuNet face detector (ONNX) to use instead of MTCNN; faces are framed otherwise than in training, which answers say.",
+        description="YuNet face detector (ONNX) to use instead of MTCNN; "
+        "faces are then framed differently than in training, and answers warn of it.",
     )
     smallest_face: float = Field(
         default=0.03125,

@@ -68,7 +68,10 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert set(COMMANDS) <= listed
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["figure", "--opacity", "2"], ["serve", "--port", "70000"], ["explain", "here"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["figure", "--opacity", "2"], ["serve", "--port", "70000"], ["serve", "--host", ""], ["explain", "here"]],
+)
 def test_bad_use_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

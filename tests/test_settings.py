@@ -34,7 +34,7 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("PORT", "65536"), ("PORT", "x"), ("BODY_LIMIT_BYTES", "0"), ("COMPUTE_SLOTS", "0"), ("HEAD_TIMEOUT_SECONDS", "0")),
+        *(("HOST", ""), ("PORT", "65536"), ("PORT", "x"), ("BODY_LIMIT_BYTES", "0"), ("COMPUTE_SLOTS", "0"), ("HEAD_TIMEOUT_SECONDS", "0")),
         *(("API_KEY", "short-secret"), ("TRUSTED_PROXIES", "nonsense"), ("ALLOWED_HOSTS", ""), ("MAX_FACES", "9"), ("METRICS", "perhaps")),
         *(("DATASETS", "no-such-folder"), ("FRAME_ANCESTORS", "huggingface.co"), ("FRAME_ANCESTORS", "https://a.example; script-src *")),
     ],
@@ -53,14 +53,20 @@ def test_unknown_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         load_settings()
 
 
-def test_documentation_has_every_setting_and_default() -> None:
+def as_written(default: object) -> str:
+    """A default as the environment would have it."""
+    if isinstance(default, bool | int | float):
+        return f"{float(default):.10g}"
+    if isinstance(default, Path):
+        return str(default.relative_to(ROOT))
+    return ",".join(default) if isinstance(default, tuple) else str(default or "")
+
+
+def test_documentation_has_every_setting_with_its_default_and_meaning() -> None:
     table = (ROOT / "docs" / "service.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
-    documented = dict(re.findall(r"^\| `UNTURNED_([A-Z_]+)` \| `?([^|`]*)`? \|", table, re.MULTILINE))
-    assert documented.keys() == {name.upper() for name in Settings.model_fields}
-    for name, default in documented.items():
-        actual = Settings.model_fields[name.lower()].default
-        if isinstance(actual, bool | int | float):
-            assert float(default) == float(actual), name
+    documented = re.findall(r"^\| `UNTURNED_([A-Z_]+)` \| `?([^|`]*?)`? \| (.+) \|$", table, re.MULTILINE)
+    fields = Settings.model_fields.items()
+    assert documented == [(name.upper(), as_written(field.default), field.description) for name, field in fields]
 
 
 def test_the_key_is_not_shown() -> None:
