@@ -1,1 +1,1 @@
-"""Servers to compare with: the same handler behind other frameworks."""
+"""What this project is compared with: its handler behind other servers, MTCNN as its package has it, cleanlab."""
