@@ -160,6 +160,7 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
         (["--supplement", "--data", tmp_path, "--out", tmp_path, "--gauge", "trained"], "rule chooses: leave out --gauge"),
         ([portrait, "--supplement", "--data", tmp_path, "--out", tmp_path], "rule chooses: leave out IMAGE"),
         ([portrait, "-o", tmp_path / "out.png", "--out", tmp_path], "reads a data set: leave out --out"),
+        ([portrait, "-o", tmp_path / "out.png", "--svg-text"], "only an .svg has text to keep as text: leave out --svg-text"),
         (["a.npz", "-o", tmp_path / "out.png", "--method", "gradcam", "--models", "ours"], "as they are: leave out --models, --method"),
     ):
         assert main(["figure", *map(str, arguments)]) == 2

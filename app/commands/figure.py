@@ -103,6 +103,8 @@ def _run(options: argparse.Namespace) -> int:
     if not options.images or options.output is None:
         raise InputError("name at least one picture and, with -o, the file to write")
     file_format = _format(options.output)
+    if file_format is not FigureFormat.SVG:
+        refuse_unused(options, ("svg_text",), "only an .svg has text to keep as text")
     make_room(options.output)
     explained = _merged(list(_explained(options)))
     replace_file(options.output, draw_figure(explained, file_format, style, sheet))

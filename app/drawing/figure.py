@@ -27,7 +27,7 @@ from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
 
 MAX_FACES_A_PAGE = 40
-MAX_PAGE = 200  # inches that PDF readers show
+MAX_PAGE = 200  # inches: PDF readers show no more
 DOTS_AN_INCH = 240
 
 # Lengths are inches, text sizes points; both scale with the width asked for.
@@ -42,7 +42,7 @@ CAPTION = 0.18
 BLOCK_GAP = 0.1
 MODEL_GAP = 0.05
 NOTE = 0.3
-FOOT = 4.0  # left on a page for bars and note
+FOOT = 3.0  # left on a page for bars and note
 MAPS_LEFT = MARGIN + NAMES + PANEL + FACE_GAP
 TEXT_SIZE = 6.5
 SMALL_TITLE_SIZE = 5.0
@@ -86,7 +86,7 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     if len({tuple((model.title, model.maps.shape) for model in face.models) for face in faces}) != 1:
         raise InputError("a figure needs at least one face, and the same models for every face")
     unit = 1.0 if sheet.width is None else sheet.width / _width(len(sheet.classes))
-    most = _faces_a_page(explained, unit)
+    most = _faces_a_page(explained, MAX_PAGE / unit if file_format is FigureFormat.PDF else MAX_PAGE)
     if file_format is not FigureFormat.PDF and len(faces) > most:
         raise InputError(f"at most {most} faces fit a {file_format.upper()} figure: ask for pdf")
     names = " and ".join(model.title for model in faces[0].models)
@@ -224,10 +224,9 @@ def _block_height(face: FaceMaps) -> float:
     return head + len(face.models) * (2 * (PANEL + NUMBERS) + MODEL_GAP) - MODEL_GAP
 
 
-def _faces_a_page(explained: ExplainedFaces, unit: float) -> int:
-    """How many faces a page of at most :data:`MAX_PAGE` inches and as many units holds."""
+def _faces_a_page(explained: ExplainedFaces, height: float) -> int:
     tallest = max(map(_block_height, explained.faces)) + BLOCK_GAP
-    return max(1, min(MAX_FACES_A_PAGE, int((MAX_PAGE / max(unit, 1.0) - FOOT) / tallest)))
+    return max(1, min(MAX_FACES_A_PAGE, int((height - FOOT) / tallest)))
 
 
 def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:

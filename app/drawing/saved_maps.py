@@ -25,7 +25,7 @@ from model.predictor import MapKind
 FILE_FORMAT = "unturned-maps-1"
 MAX_FILE_BYTES = 64 << 20  # unpacked; forty faces with nine models take 3 MB
 MAX_ENTRIES = 10_000
-MAX_MAP_SIDE = 64  # cells; the largest served map has 7
+MAX_MAP_SIDE = 64  # cells
 MAX_PICTURE_SIDE = 1024  # pixels
 MAX_TEXT = 200  # characters
 _HEADER = re.compile(

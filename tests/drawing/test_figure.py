@@ -210,6 +210,13 @@ def test_more_models_leave_fewer_faces_a_page() -> None:
         draw_figure(ExplainedFaces((many,) * 11), FigureFormat.PNG)
 
 
+def test_a_page_of_a_pdf_is_no_taller_than_readers_show() -> None:
+    faces = ExplainedFaces((random_face(0),) * 14)
+    pdf = draw_figure(faces, FigureFormat.PDF, None, Sheet(("fear",), width=8.5))
+    heights = [float(height) / 72 for height in re.findall(rb"/MediaBox \[ 0 0 [\d.]+ ([\d.]+) \]", pdf)]
+    assert len(heights) == 2 and max(heights) <= 200
+
+
 def with_long_names(face: FaceMaps) -> FaceMaps:
     name = "efficientnet_b3.affectnet_fer2013_finetuned-epoch_30-a.b.c_seed0"
     models = tuple(replace(model, checkpoint=name, map_kind="approximate") for model in face.models)
