@@ -264,6 +264,16 @@ def test_every_program_that_make_runs_exists() -> None:
     }
 
 
+def test_continuous_integration_looks_for_every_program_that_tests_run() -> None:
+    """All but Git, without which there is no clone, and Node, which comes with npm."""
+    tests = "".join(file.read_text(encoding="utf-8") for file in tracked() if file.suffix == ".py" and file.is_relative_to(ROOT / "tests"))
+    named = set(re.findall(r'(?:\b(?:run|Popen)\(|\bcommand = )\["(\w+)", ', tests))
+    programs = {name for name in named if shutil.which(name)}
+    assert {"make", "ps"} <= programs
+    looked_for = set(re.findall(r"command -v (\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8")))
+    assert programs - looked_for <= {"git", "node"}
+
+
 @pytest.mark.parametrize(("environment", "status"), [({}, 0), ({"CI": "true"}, 1)])
 def test_javascript_is_left_unchecked_only_without_npm_and_never_in_continuous_integration(
     environment: dict[str, str], status: int, tmp_path: Path
