@@ -1,8 +1,10 @@
 # The service in a container, installed by the script of `make serve`; the target `full` also has PyTorch and what else the service can make use of.
 #
 #   docker build --tag unturned .                            or: docker build --target full --tag unturned .
-#   docker run --rm --publish 127.0.0.1:8000:8000 --read-only --tmpfs /tmp:rw,noexec,nosuid,size=16m --cap-drop=ALL \
+#   docker run --rm --init --publish 127.0.0.1:8000:8000 --read-only --tmpfs /tmp:rw,noexec,nosuid,size=16m --cap-drop=ALL \
 #       --security-opt=no-new-privileges --pids-limit=128 --memory=2g --memory-swap=2g --cpus=2 --ulimit nofile=4096 --ulimit core=0 unturned
+#
+# --init: as process 1 of its container, Python would not end on a SIGTERM that comes in its first second, before the service handles it.
 #
 # The digest, of the image index for all architectures (Python 3.11.16, September 2026), decides; the tag only tells people what it is.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
