@@ -12,8 +12,8 @@ _FROM_WHEEL = _WHEEL_FOLDERS.is_dir()
 
 # packages that serving does without, by the name they are imported under, and the extra that installs them
 _PACKAGES = {
-    "torch": ("torch", "torchvision", "pytorch_grad_cam", "scipy"),
-    "train": ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich", "sklearn"),
+    "torch": ("torch", "torchvision", "pytorch_grad_cam", "scipy", "sklearn"),
+    "train": ("kornia", "lightning_fabric", "onnx", "onnxscript", "rich"),
     "audit": ("fsspec", "pyarrow"),
     "ray": ("ray",),
     "timm": ("timm",),

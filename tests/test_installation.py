@@ -11,7 +11,8 @@ from tests.live_server import ROOT
 
 
 @pytest.mark.parametrize(
-    ("package", "extra"), [("torch", "torch"), ("sklearn.metrics", "train"), ("pyarrow.parquet", "audit"), ("ray", "ray"), ("timm", "timm")]
+    ("package", "extra"),
+    [("torch", "torch"), ("sklearn.metrics", "torch"), ("kornia", "train"), ("pyarrow.parquet", "audit"), ("ray", "ray"), ("timm", "timm")],
 )
 def test_a_missing_package_is_answered_with_the_extra_that_has_it(package: str, extra: str) -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
