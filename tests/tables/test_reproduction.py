@@ -10,7 +10,7 @@ import pytest
 
 from model.claims.report import ClaimsReport, load_claims
 from model.expressions import MINOR_CLASSES
-from model.measuring.results import RESULTS_FOLDER, load_result, result_path
+from model.measuring.results import RESULTS_FOLDER, RunResult, load_result, result_path
 from model.methods.registry import METHODS
 from model.tables.layout import METHOD_TITLES
 
@@ -29,6 +29,12 @@ CONCLUSIONS = {
     "overlap of scaled maps": ("minmax_overlap", None),
     "periphery share of absent classes": ("periphery", None),
 }
+# A row, the folder of its run, its method.
+UNDER_THE_PAPERS_PROTOCOL = (
+    ("plain training", "paper", "baseline"),
+    ("MEK", "paper", "mek"),
+    ("plain training that sees no mirror images", "paper-erase", "baseline"),
+)
 
 
 def constants_of(method: str) -> dict[str, str]:
@@ -65,21 +71,37 @@ def rows_of_all_methods() -> dict[str, list[str]]:
     return dict(zip(measured_methods(), cells, strict=True))
 
 
-@pytest.mark.parametrize("method", measured_methods())
-def test_the_page_has_the_numbers_of_the_result_files(method: str) -> None:
-    result = load_result(result_path(RESULTS, method, "ferplus", "original", 1))
-    valid, test, flip = result.valid, result.test, result.test.flip_consistency
-    assert valid is not None and flip is not None and flip.mean is not None
-
-    assert rows_of_all_methods()[method] == [
+def accuracies(result: RunResult) -> list[str]:
+    """A run's cells: both accuracies on the validation split, both on the test split with their intervals, those of the minor classes."""
+    valid, test = result.valid, result.test
+    assert valid is not None
+    return [
         f"{100 * valid.overall:.2f} / {100 * valid.mean:.2f}",
         *(
             f"{100 * value:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
             for value, (low, high) in ((test.overall, test.intervals.overall), (test.mean, test.intervals.mean))
         ),
         *(f"{100 * test.per_class[expression]:.1f}" for expression in MINOR_CLASSES),
-        f"{flip.mean:.3f}".removeprefix("0"),
     ]
+
+
+@pytest.mark.parametrize("method", measured_methods())
+def test_the_page_has_the_numbers_of_the_result_files(method: str) -> None:
+    result = load_result(result_path(RESULTS, method, "ferplus", "original", 1))
+    flip = result.test.flip_consistency
+    assert flip is not None and flip.mean is not None
+
+    assert rows_of_all_methods()[method] == [*accuracies(result), decimals(flip.mean)]
+
+
+@pytest.mark.parametrize(("label", "folder", "method"), UNDER_THE_PAPERS_PROTOCOL)
+def test_the_page_has_the_runs_of_the_papers_protocol(label: str, folder: str, method: str) -> None:
+    result = load_result(result_path(RESULTS / folder, method, "ferplus", "150", 1))
+    views = result.test.two_views
+    assert views is not None
+
+    _, *rows = table_below("Under the paper's own protocol")
+    assert {row[0]: row[1:] for row in rows}[label] == [*accuracies(result), f"{100 * views.overall:.2f} / {100 * views.mean:.2f}"]
 
 
 def table_below(title: str) -> list[list[str]]:
