@@ -11,6 +11,7 @@ from model.measuring.bootstrap import Interval
 from model.measuring.results import RunResult, SplitMetrics
 
 PLAIN = "baseline"  # the method that the others are set against
+DATASET_TITLES = {"ferplus": "FERPlus", "rafdb": "RAF-DB"}
 METHOD_TITLES = {
     "baseline": "Baseline",
     "cb": "CB",
@@ -87,7 +88,7 @@ def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     ordered = sorted(results, key=lambda run: (run.dataset, 0.0 if run.imbalance == ORIGINAL else float(run.imbalance)))
     grouped: dict[str, list[RunResult]] = {}
     for run in ordered:
-        grouped.setdefault(f"{run.dataset}, {protocol_title(run.imbalance)}", []).append(run)
+        grouped.setdefault(f"{DATASET_TITLES[run.dataset]}, {protocol_title(run.imbalance)}", []).append(run)
     return grouped
 
 

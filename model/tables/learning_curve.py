@@ -54,7 +54,7 @@ def learning_curve_table(runs: Sequence[RunResult], protocol: str) -> Table:
             groups.append(Group(title, tuple(each.row(shown) for each in followed), tuple(each.curve() for each in followed)))
     return Table(
         name=f"{protocol}: the learning curve",
-        title="accuracy in per cent after an epoch",
+        title="Accuracy in per cent after an epoch",
         columns=(*(f"epoch {epoch}" for epoch in shown), "at the best epoch", "best epoch"),
         groups=tuple(groups),
         notes=(

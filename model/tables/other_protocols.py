@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -15,7 +15,7 @@ from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
 from model.tables.learning_curve import learning_curve_table
-from model.training.runs import Protocol
+from model.training.runs import PAPER, PROTOCOLS, Protocol, is_the_papers
 
 SPLITS: dict[str, Callable[[RunResult], SplitMetrics | None]] = {"validation": lambda run: run.valid, "test": lambda run: run.test}
 VIEWS: dict[str, Callable[[SplitMetrics], Sequence[FrontierPoint]]] = {
@@ -40,13 +40,12 @@ def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
 
 
 def _tables(runs: Sequence[RunResult], protocol: Protocol) -> list[Table]:
-    others = [f"{name.replace('_', ' ')} {value}" for name, value in protocol.deviations().items() if name != "epochs"]
-    title = ", ".join([f"{protocol.epochs} epochs", *others])
+    title = _title(protocol)
     distances = [
         replace(table, name=f"{title}: {table.name[0].lower()}{table.name[1:]}") for table in (difference_table(runs), seeds_table(runs))
     ]
     return [
-        _accuracy_table(runs, title),
+        _accuracy_table(runs, title, _choices(protocol)),
         *distances,
         _mirror_table(runs, title),
         _frontier_table(runs, title),
@@ -54,7 +53,24 @@ def _tables(runs: Sequence[RunResult], protocol: Protocol) -> list[Table]:
     ]
 
 
-def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
+def _title(protocol: Protocol) -> str:
+    """The paper's protocol by name, with what is changed of it; another by all its choices."""
+    if not is_the_papers(protocol):
+        return _choices(protocol)
+    return ", ".join(["The paper's protocol", *_named(protocol.deviations(PROTOCOLS[PAPER]))])
+
+
+def _choices(protocol: Protocol) -> str:
+    """All that is not as in the tables, the length first."""
+    others = {name: value for name, value in protocol.deviations().items() if name != "epochs"}
+    return ", ".join(_named({"epochs": protocol.epochs} | others))
+
+
+def _named(choices: Mapping[str, object]) -> list[str]:
+    return [f"{value} epochs" if name == "epochs" else f"{name.replace('_', ' ')} {value}" for name, value in choices.items()]
+
+
+def _accuracy_table(runs: Sequence[RunResult], protocol: str, choices: str) -> Table:
     def row(title: str, splits: Sequence[SplitMetrics]) -> Row:
         single = splits[0].intervals if len(splits) == 1 else None
         values = (
@@ -68,11 +84,11 @@ def _accuracy_table(runs: Sequence[RunResult], protocol: str) -> Table:
 
     return Table(
         name=protocol,
-        title="accuracy in per cent",
+        title="Accuracy in per cent",
         columns=(*EXPRESSIONS, "overall", "mean", "macro AP", "seeds"),
         groups=_groups(runs, row),
         notes=(
-            f"As in Table 3, but {protocol}: not to be compared with rows of another protocol.",
+            f"As in Table 3, but {choices}: not to be compared with rows of another protocol.",
             *_constants_notes(runs),
             "Brackets: 95% bootstrap interval over the faces of a single run; ±: standard deviation over seeds.",
         ),
@@ -108,7 +124,7 @@ def _mirror_table(runs: Sequence[RunResult], protocol: str) -> Table:
 
     return Table(
         name=f"{protocol}: the mirror",
-        title="what flip consistency is to be read with",
+        title="What flip consistency is to be read with",
         columns=(
             "flip consistency",
             "own symmetry",
@@ -151,7 +167,7 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
         groups.append(Group(title, tuple(row for method, splits in of_method for row in rows(method, splits, plain))))
     return Table(
         name=f"{protocol}: the frontier",
-        title="overall against mean accuracy, per cent, with tau times the log prior taken out of the logits",
+        title="Overall against mean accuracy, per cent, with tau times the log prior taken out of the logits",
         columns=(*(f"tau {tau:g}" for tau in taus), "above the baseline", "at least"),
         groups=tuple(group for group in groups if group.rows),
         notes=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -59,9 +59,9 @@ class Protocol:
             str(chosen.get("optimizer", cls.optimizer)),
         )
 
-    def deviations(self) -> dict[str, object]:
-        """What is not as in the tables' protocol, by name."""
-        return {name: value for name, value in asdict(self).items() if value != getattr(Protocol, name)}
+    def deviations(self, usual: Protocol | None = None) -> dict[str, object]:
+        """What is not as in another protocol, by name; the other is that of the tables unless given."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(usual or Protocol, name)}
 
     def matches(self, result: RunResult) -> bool:
         """Whether a result was measured under this protocol, with the method's constants of it and on all of its training faces."""
@@ -82,11 +82,14 @@ PROTOCOLS = {
 PAPER_CONSTANTS: Mapping[str, Mapping[str, float]] = {"eac": {"consistency": 6.0}, "mek": {"consistency": 0.12, "smoothing": 0.1}}
 
 
+def is_the_papers(protocol: Protocol) -> bool:
+    """Whether a protocol is the paper's, however long and however faces are changed."""
+    return protocol.deviations(PROTOCOLS[PAPER]).keys() <= {"epochs", "augmentation"}
+
+
 def own_constants(protocol: Protocol, method: str) -> Mapping[str, float]:
-    """What a method has under a protocol in place of its usual constants: in the paper's, however long and however faces are changed, the
-    paper's; else nothing."""
-    paper = PROTOCOLS[PAPER]
-    return PAPER_CONSTANTS.get(method, {}) if replace(protocol, epochs=paper.epochs, augmentation=paper.augmentation) == paper else {}
+    """What a method has under a protocol in place of its usual constants: in the paper's the paper's, else nothing."""
+    return PAPER_CONSTANTS.get(method, {}) if is_the_papers(protocol) else {}
 
 
 @dataclass(frozen=True)

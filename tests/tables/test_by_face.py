@@ -31,22 +31,22 @@ def test_a_difference_by_hand() -> None:
     # plain: 4 of 5 and 0 of 2 right; CB: 3 of 5 and 2 of 2. Overall 5/7 - 4/7 = 1/7; mean (.6 + 1) / 2 - (.8 + 0) / 2 = .4.
     # CB alone is right on the fifth and on both of class 1, plain alone on the first two.
     assert cells([run("baseline", "0000100"), run("cb", "1100011")]) == {
-        "ferplus, all training faces: CB, seed 1": ["14.29", "40.00", "3", "2"],
+        "FERPlus, all training faces: CB, seed 1": ["14.29", "40.00", "3", "2"],
     }
 
 
 def test_seeds_are_paired_with_their_own_and_averaged() -> None:
     seeds = [run("baseline", "0000100"), run("cb", "1100011"), run("baseline", LABELS, seed=2), run("cb", "0000010", seed=2)]
     # seed 2 loses one face of class 1: -1/7 overall, -.25 mean; a third seed without plain training pairs with nothing
-    assert cells([*seeds, run("cb", LABELS, seed=3)]) == {"ferplus, all training faces: CB, seeds 1, 2": ["0.00", "7.50", "1.5", "1.5"]}
+    assert cells([*seeds, run("cb", LABELS, seed=3)]) == {"FERPlus, all training faces: CB, seeds 1, 2": ["0.00", "7.50", "1.5", "1.5"]}
 
 
 def test_protocols_are_not_mixed_and_follow_the_factor() -> None:
     runs = [run(method, LABELS, imbalance=factor) for factor in ("150", "50", "original") for method in ("cb", "baseline")]
     assert list(cells(runs)) == [
-        "ferplus, all training faces: CB, seed 1",
-        "ferplus, imbalance factor 50: CB, seed 1",
-        "ferplus, imbalance factor 150: CB, seed 1",
+        "FERPlus, all training faces: CB, seed 1",
+        "FERPlus, imbalance factor 50: CB, seed 1",
+        "FERPlus, imbalance factor 150: CB, seed 1",
     ]
     assert cells([run("baseline", LABELS, imbalance="50"), run("cb", LABELS)]) == {}
 
@@ -74,6 +74,6 @@ def test_the_interval_is_that_of_paired_faces() -> None:
 def test_test_splits_of_two_data_sets_are_drawn_apart() -> None:
     other = [make_predicted_result("0123", said, method=method, dataset="rafdb") for method, said in (("baseline", "0120"), ("cb", "0123"))]
     assert cells([run("baseline", "0000100"), run("cb", "1100011"), *other]) == {
-        "ferplus, all training faces: CB, seed 1": ["14.29", "40.00", "3", "2"],
-        "rafdb, all training faces: CB, seed 1": ["25.00", "25.00", "1", "0"],
+        "FERPlus, all training faces: CB, seed 1": ["14.29", "40.00", "3", "2"],
+        "RAF-DB, all training faces: CB, seed 1": ["25.00", "25.00", "1", "0"],
     }

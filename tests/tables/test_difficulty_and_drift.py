@@ -47,8 +47,8 @@ def test_difficulty_rows_follow_the_methods_order_and_group_protocols() -> None:
     table = difficulty_table(runs)
 
     assert [(group.title, [row.label for row in group.rows]) for group in table.groups] == [
-        ("ferplus, all training faces", ["Baseline", "MEK (the paper's Ours)"]),
-        ("ferplus, imbalance factor 50", ["Baseline"]),
+        ("FERPlus, all training faces", ["Baseline", "MEK (the paper's Ours)"]),
+        ("FERPlus, imbalance factor 50", ["Baseline"]),
     ]
     # the two most frequent classes are wrong, the five others right: 2 x 5 pairs out of order
     assert format_value(table.groups[0].rows[0].values[1]) == "10.0"
@@ -61,5 +61,5 @@ def test_label_changes_of_scn_are_read_from_the_last_epoch() -> None:
     table = relabelling_table([RunResult(**fields), make_result()])
 
     ((title, row),) = [(group.title, row) for group in table.groups for row in group.rows]
-    assert (title, row.label) == ("ferplus, imbalance factor 100", "seed 2")
+    assert (title, row.label) == ("FERPlus, imbalance factor 100", "seed 2")
     assert [format_value(value) for value in row.values] == ["24941", "30", "4", "532", "500", "119", "90"]

@@ -60,13 +60,27 @@ def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> Non
     assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", ""]
 
 
-def test_the_title_names_what_else_is_not_as_in_the_tables() -> None:
-    fields = make_result_fields(epochs=60)
-    fields["hyperparameters"] |= {"optimizer": "adam-exponential", "weight_decay": 1e-4}
-    title = "60 epochs, weight decay 0.0001, optimizer adam-exponential"
+PAPERS = "weight decay 0.0001, augmentation {}, optimizer adam-exponential"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "chosen", "title", "choices"),
+    [
+        (30, {"weight_decay": 1e-4}, "30 epochs, weight decay 0.0001", "30 epochs, weight decay 0.0001"),
+        (60, {"augmentation": "erase-mirror"}, "The paper's protocol", f"60 epochs, {PAPERS.format('erase-mirror')}"),
+        (60, {"augmentation": "erase"}, "The paper's protocol, augmentation erase", f"60 epochs, {PAPERS.format('erase')}"),
+        (30, {"augmentation": "erase-mirror"}, "The paper's protocol, 30 epochs", f"30 epochs, {PAPERS.format('erase-mirror')}"),
+    ],
+)
+def test_the_title_names_the_protocol_and_a_note_all_that_is_not_as_in_the_tables(
+    epochs: int, chosen: dict[str, object], title: str, choices: str
+) -> None:
+    fields = make_result_fields(epochs=epochs)
+    of_paper = {"optimizer": "adam-exponential", "weight_decay": 1e-4} if "augmentation" in chosen else {}
+    fields["hyperparameters"] |= of_paper | chosen
     table = protocol_tables([RunResult(**fields)])[0]
     assert table.name == title
-    assert table.notes[0] == f"As in Table 3, but {title}: not to be compared with rows of another protocol."
+    assert table.notes[0] == f"As in Table 3, but {choices}: not to be compared with rows of another protocol."
 
 
 def test_constants_that_are_not_the_usual_ones_are_named_once() -> None:

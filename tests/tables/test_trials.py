@@ -38,9 +38,9 @@ def test_a_row_says_what_is_not_as_in_the_tables() -> None:
     table = trials_table(trials, Protocol())
 
     assert [(group.title, [row.label for row in group.rows]) for group in table.groups] == [
-        ("ferplus, all training faces: 3 epochs", ["Baseline", "Baseline, lr 0.0004, float32", "MEK (the paper's Ours), consistency 0.1"]),
-        ("ferplus, imbalance factor 50: 10 epochs", ["CB, beta 0.5, float32"]),
-        ("ferplus, imbalance factor 150: 10 epochs", ["SOFT, bfloat16", "SOFT, smoothing 0.1"]),
+        ("FERPlus, all training faces: 3 epochs", ["Baseline", "Baseline, lr 0.0004, float32", "MEK (the paper's Ours), consistency 0.1"]),
+        ("FERPlus, imbalance factor 50: 10 epochs", ["CB, beta 0.5, float32"]),
+        ("FERPlus, imbalance factor 150: 10 epochs", ["SOFT, bfloat16", "SOFT, smoothing 0.1"]),
     ]
 
 
