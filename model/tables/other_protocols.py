@@ -62,8 +62,7 @@ def _title(protocol: Protocol) -> str:
 
 def _choices(protocol: Protocol) -> str:
     """All that is not as in the tables, the length first."""
-    others = {name: value for name, value in protocol.deviations().items() if name != "epochs"}
-    return ", ".join(_named({"epochs": protocol.epochs} | others))
+    return ", ".join(_named({"epochs": protocol.epochs} | protocol.deviations()))
 
 
 def _named(choices: Mapping[str, object]) -> list[str]:
