@@ -34,6 +34,7 @@ from model.measuring.results import Fraction, Intervals, SplitMetrics
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, network_grid, smallest_input
 
 MAX_HEADER_BYTES = 1 << 20
+PLAIN = "baseline"  # the method that the others are set against
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
 
 
@@ -137,6 +138,19 @@ class StoredCheckpoint(Checkpoint):
 
     path: Path
     tensors: Mapping[str, NDArray[np.float32]]
+
+
+def plain_twins(models: Mapping[str, CheckpointMetadata]) -> dict[str, str]:
+    """For each model, by name, the first one trained plainly on the same faces for as many epochs; models without one are left out.
+
+    Longer training alone is a gain, so a method is set against plain training of its own length.
+    """
+    plain = {_faces_and_length(model): name for name, model in reversed(models.items()) if model.method == PLAIN}
+    return {name: plain[_faces_and_length(model)] for name, model in models.items() if _faces_and_length(model) in plain}
+
+
+def _faces_and_length(model: CheckpointMetadata) -> tuple[str, str, int]:
+    return model.dataset, model.imbalance, model.epochs
 
 
 class ManifestEntry(BaseModel):

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from model.checkpoints import CheckpointError, golden_image, load_manifest
+from model.checkpoints import CheckpointError, golden_image, load_manifest, plain_twins
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.networks import network_grid
@@ -313,3 +313,14 @@ def test_a_loaded_checkpoint_does_not_depend_on_its_file(tmp_path: Path) -> None
     before = golden_logits(checkpoint.classifier, INPUT_SIZE)
     path.write_bytes(b"")  # a mapped file would now kill the process
     assert torch.equal(golden_logits(checkpoint.classifier, INPUT_SIZE), before)
+
+
+def test_a_twin_was_trained_plainly_on_the_same_faces_for_as_many_epochs() -> None:
+    plain = make_metadata("baseline")
+    longer, elsewhere = plain.model_copy(update={"epochs": 30}), plain.model_copy(update={"imbalance": "150"})
+    mek = make_metadata("mek")
+    models = {"a": plain, "b": plain, "longer": longer, "elsewhere": elsewhere}
+    models |= {"mek": mek, "mek_30": mek.model_copy(update={"epochs": 30}), "mek_60": mek.model_copy(update={"epochs": 60})}
+    models |= {"mek_150": mek.model_copy(update={"imbalance": "150"}), "rafdb": mek.model_copy(update={"dataset": "rafdb"})}
+    twins = {"a": "a", "b": "a", "longer": "longer", "elsewhere": "elsewhere", "mek": "a", "mek_30": "longer", "mek_150": "elsewhere"}
+    assert plain_twins(models) == twins

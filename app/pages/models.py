@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,7 @@ from app.pages.certificates import certified
 from app.pages.imported_card import imported_card, imported_summary
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
-from model.checkpoints import Checkpoint, CheckpointMetadata
+from model.checkpoints import PLAIN, Checkpoint, CheckpointMetadata, plain_twins
 from model.expressions import EXPRESSIONS
 from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
 
@@ -26,7 +27,6 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SPLITS = {"test": "Test faces", "valid": "Validation faces"}
 OWN_NAMES = {"ferplus": {"test": "PrivateTest", "valid": "PublicTest"}}  # a data set's own names of its splits
 SHADES = 10
-PLAIN = "baseline"
 
 SUMMARIES = {
     "baseline": "The plain classifier: cross-entropy and nothing else.",
@@ -114,17 +114,17 @@ def _split_title(dataset: str, split: str) -> str:
 def _strengths(explainer: Explainer, checkpoint: Checkpoint) -> str | None:
     """What the model is good and bad at; None where it was not measured."""
     test = checkpoint.metadata.metrics.get("test")
-    peer = _plain_peer(explainer, checkpoint.metadata)
-    compared = None if peer is None else peer.metadata.metrics.get("test")
-    return strengths(test, (peer.name, compared) if peer and compared else None) if test else None
+    return strengths(test, _plain_peer(explainer, checkpoint)) if test else None
 
 
-def _plain_peer(explainer: Explainer, metadata: CheckpointMetadata) -> Checkpoint | None:
-    """Plain training of as many epochs, else the baseline: longer training alone is a gain. None for plain training itself."""
-    own = [checkpoint for checkpoint in explainer.checkpoints.values() if isinstance(checkpoint, Checkpoint)]
-    plain = {checkpoint.metadata.epochs: checkpoint for checkpoint in own if checkpoint.metadata.method == PLAIN}
-    baseline = next((checkpoint for checkpoint in own if checkpoint.name == PLAIN), None)
-    return None if metadata.method == PLAIN else plain.get(metadata.epochs, baseline)
+def _plain_peer(explainer: Explainer, checkpoint: Checkpoint) -> tuple[str, Mapping[str, Any]] | None:
+    """Name and test figures of the plain model to compare with: its twin, else the baseline. None for plain training itself."""
+    if checkpoint.metadata.method == PLAIN:
+        return None
+    own = {name: other.metadata for name, other in explainer.checkpoints.items() if isinstance(other, Checkpoint)}
+    peer = plain_twins(own).get(checkpoint.name, PLAIN)
+    compared = own[peer].metrics.get("test") if peer in own and own[peer].dataset == checkpoint.metadata.dataset else None
+    return (peer, compared) if compared else None
 
 
 def _settings(hyperparameters: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.checkpoints import load_manifest
+from model.checkpoints import load_manifest, plain_twins
 from model.claims.comparison import Comparison, ModelFigures
 from model.claims.faithfulness import measure_faithfulness, sample_faces
 from model.claims.measures import measure_accuracies, measure_claims
@@ -69,7 +69,8 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         loaded[name] = load_checkpoint(checkpoints / entry.file, entry)
         figures[name] = model_figures(loaded[name], faces)
     print(f"drawing the faces {draws} times")
-    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)), plain_peers(loaded))
+    peers = plain_twins({name: checkpoint.metadata for name, checkpoint in loaded.items()})
+    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)), peers)
     report = ClaimsReport(
         command=command,
         revision=revision,
@@ -108,12 +109,6 @@ def with_shuffled_weights(classifier: ExpressionClassifier) -> ExpressionClassif
     generator = torch.Generator().manual_seed(SHUFFLE_SEED)
     shuffle((parameter for parameter in shuffled.parameters() if parameter.dim() > 1), generator)
     return shuffled
-
-
-def plain_peers(loaded: Mapping[str, ReferenceCheckpoint]) -> dict[str, str]:
-    """For each checkpoint the name of one trained plainly for as many epochs, where there is one: longer training alone is a gain."""
-    plain = {checkpoint.metadata.epochs: name for name, checkpoint in loaded.items() if checkpoint.metadata.method == BASELINE}
-    return {name: plain[c.metadata.epochs] for name, c in loaded.items() if c.metadata.epochs in plain}
 
 
 def _measured_model(checkpoint: ReferenceCheckpoint, comparison: Comparison) -> MeasuredModel:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.checkpoints import PLAIN
 from model.measuring.bootstrap import Floats, Interval, Labels, accuracy_intervals, drawn_accuracies
 from model.measuring.results import Predictions, RunResult
-from model.tables.layout import METHOD_TITLES, PLAIN, Group, Row, Table, Value, by_protocol, in_per_cent, seeds_text
+from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, in_per_cent, seeds_text
 
 
 @dataclass(frozen=True)

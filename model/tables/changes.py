@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from model.checkpoints import PLAIN
 from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import SEED, Floats, Labels
 from model.measuring.results import RunResult, load_other_protocols, load_results
 from model.paper import paper_tables
 from model.tables.by_face import Change, accuracy_changes
-from model.tables.layout import METHOD_TITLES, PLAIN
+from model.tables.layout import METHOD_TITLES
 from model.tables.tables import prevailing_protocol
 
 TABLE = 3  # the one that is printed with plain training

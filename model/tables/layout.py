@@ -10,7 +10,6 @@ from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import Interval
 from model.measuring.results import RunResult, SplitMetrics
 
-PLAIN = "baseline"  # the method that the others are set against
 DATASET_TITLES = {"ferplus": "FERPlus", "rafdb": "RAF-DB"}
 METHOD_TITLES = {
     "baseline": "Baseline",

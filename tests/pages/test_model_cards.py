@@ -63,6 +63,16 @@ def test_a_card_compares_with_plain_training_of_the_same_length(client: TestClie
     assert compared == {"baseline": [], "mek_sf": ["baseline_10"], "baseline_10": []}
 
 
+def test_a_card_compares_no_accuracies_of_different_data_sets(client: TestClient) -> None:
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    checkpoint = explainer.checkpoints["mek_sf"]
+    assert isinstance(checkpoint, Checkpoint)
+    compared = re.compile(r'id="strengths">.*?(?:Against|that of) baseline')
+    assert compared.search(client.get("/models/mek_sf").text)
+    explainer.checkpoints["mek_sf"] = replace(checkpoint, metadata=checkpoint.metadata.model_copy(update={"dataset": "rafdb"}))
+    assert not compared.search(client.get("/models/mek_sf").text)
+
+
 def test_a_plus_in_a_models_name_survives_the_link_to_the_explorer(client: TestClient) -> None:
     explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
     checkpoint = explainer.checkpoints["baseline"]
