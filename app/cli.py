@@ -21,7 +21,7 @@ from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
 from app.errors import CannotStartError, Problem
 from app.installation import install_command
-from app.settings import load_settings
+from app.settings import listening_address, load_settings
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,9 +97,10 @@ def _add_serve(subparsers: Subparsers) -> None:
 
 
 def _host(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("an empty address would be every one of this machine: name it, or 0.0.0.0")
-    return text
+    try:
+        return listening_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:

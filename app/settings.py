@@ -60,6 +60,18 @@ def _long_enough(key: SecretStr | None) -> SecretStr | None:
     return key
 
 
+def listening_address(address: str) -> str:
+    """The address unchanged.
+
+    Raises:
+        ValueError: it is empty, which a socket takes for every address of the machine.
+    """
+    if not address:
+        raise ValueError("an empty address would be every one of this machine: name it, or 0.0.0.0")
+    return address
+
+
+Address = Annotated[str, AfterValidator(listening_address)]
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
@@ -78,7 +90,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")  # a blank one would be every one
+    host: Address = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     checkpoint_dir: Path = Field(
