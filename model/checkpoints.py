@@ -140,7 +140,7 @@ class StoredCheckpoint(Checkpoint):
     tensors: Mapping[str, NDArray[np.float32]]
 
 
-def plain_twins(models: Mapping[str, CheckpointMetadata]) -> dict[str, str]:
+def plain_twins(models: dict[str, CheckpointMetadata]) -> dict[str, str]:
     """For each model, by name, the first one trained plainly on the same faces for as many epochs; models without one are left out.
 
     Longer training alone is a gain, so a method is set against plain training of its own length.
