@@ -38,6 +38,10 @@ BEYOND_NOTES = {
         "MEK, scale-free: this project's variant. Its consistency term cannot be lowered by shrinking a map, and logit adjustment "
         "in training stands in place of the smooth labels."
     ),
+    "cac": (
+        "Contrastive consistency: this project's method. The maps of a face must agree with those of its mirror image and with no other "
+        "face's, and logit adjustment in training stands in place of the smooth labels."
+    ),
     "votes": (
         "Votes: learns from all expressions with two votes or more, on the faces with a majority label; more supervision than any row "
         "of the paper has."
@@ -48,8 +52,8 @@ PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-t
 ADJUSTED_NOTE = (
     "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
     "The same trained networks as in the rows without tau, no training of their own. It comes on top of what a method does about the "
-    "prior itself: MEK, scale-free, has trained with tau 0.3, CB and BBN weight the classes, and SCN's prior is that of the labels it "
-    "started from."
+    "prior itself: MEK, scale-free, and contrastive consistency have trained with tau 0.3, CB and BBN weight the classes, and SCN's prior "
+    "is that of the labels it started from."
 )
 
 
