@@ -238,7 +238,7 @@ def test_cells_of_a_table_are_its_rows_for_every_seed() -> None:
 
     assert len(cells) == len(set(cells))
     assert {cell.imbalance for cell in cells} == {"50", "100", "150"}
-    assert {cell.method for cell in cells} == {"soft", "scn", "cb", "rul", "mek", "baseline", "mek_sf"} & set(METHODS)
+    assert {cell.method for cell in cells} == {"soft", "scn", "cb", "rul", "mek", "baseline", "mek_sf", "cac"} & set(METHODS)
     assert [cell.seed for cell in cells] == [1] * (len(cells) // 2) + [2] * (len(cells) // 2)
     assert {cell.method for cell in table_cells(3, [1], methods=["mek"])} == {"mek"}
 
