@@ -18,6 +18,7 @@ from app.pages.templating import PageRoute, render
 from model.checkpoints import PLAIN, Checkpoint, CheckpointMetadata, plain_twins
 from model.expressions import EXPRESSIONS
 from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
+from model.tables.layout import faces_title
 
 if TYPE_CHECKING:
     from app.explaining.explainer import Explainer
@@ -71,7 +72,7 @@ def _headline(name: str, metadata: CheckpointMetadata | ImportedMetadata) -> dic
     if isinstance(metadata, ImportedMetadata):
         return {"name": name, "summary": imported_summary(metadata), "test": None}
     test = metadata.metrics.get("test")
-    return {"name": name, "summary": _summary(metadata), "test": _split(test) if test else None}
+    return {"name": name, "summary": _summary(metadata), "length": _length(metadata), "test": _split(test) if test else None}
 
 
 def _card(name: str, metadata: CheckpointMetadata, sha256: str) -> dict[str, Any]:
@@ -80,8 +81,8 @@ def _card(name: str, metadata: CheckpointMetadata, sha256: str) -> dict[str, Any
         ("Method", metadata.method),
         ("Network", f"{metadata.network}, input {metadata.input_size} × {metadata.input_size} pixels"),
         ("Maps", f"cell centres at {grid.first} + {grid.step} i of {grid.input} pixels"),
-        ("Data", f"{metadata.dataset}, training set {metadata.imbalance}"),
-        ("Epochs, seed", f"{metadata.epochs}, seed {metadata.seed}"),
+        ("Training faces", faces_title(metadata.dataset, metadata.imbalance)),
+        ("Training", _length(metadata)),
         ("Minor classes", ", ".join(metadata.minor_classes)),
         ("Code", metadata.revision),
         ("File", f"sha256 {sha256}"),
@@ -98,6 +99,10 @@ def _card(name: str, metadata: CheckpointMetadata, sha256: str) -> dict[str, Any
         "hyperparameters": _settings(metadata.hyperparameters),
         "splits": [_split(metadata.metrics[split]) | {"title": _split_title(metadata.dataset, split)} for split in present],
     }
+
+
+def _length(metadata: CheckpointMetadata) -> str:
+    return f"{metadata.epochs} epoch{'' if metadata.epochs == 1 else 's'}, seed {metadata.seed}"
 
 
 def _limits(metadata: CheckpointMetadata) -> str:

@@ -82,12 +82,17 @@ def protocol_title(imbalance: str) -> str:
     return "all training faces" if imbalance == ORIGINAL else f"imbalance factor {imbalance}"
 
 
+def faces_title(dataset: str, imbalance: str) -> str:
+    """A training set in words; a data set without a name of its own by the one it has here."""
+    return f"{DATASET_TITLES.get(dataset, dataset)}, {protocol_title(imbalance)}"
+
+
 def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """Runs by data set and imbalance protocol, titled so: all training faces first, then by factor."""
     ordered = sorted(results, key=lambda run: (run.dataset, 0.0 if run.imbalance == ORIGINAL else float(run.imbalance)))
     grouped: dict[str, list[RunResult]] = {}
     for run in ordered:
-        grouped.setdefault(f"{DATASET_TITLES[run.dataset]}, {protocol_title(run.imbalance)}", []).append(run)
+        grouped.setdefault(faces_title(run.dataset, run.imbalance), []).append(run)
     return grouped
 
 

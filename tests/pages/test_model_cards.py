@@ -51,6 +51,18 @@ def test_a_card_says_what_faces_its_own_model_was_trained_on(client: TestClient)
     assert "<h2>Test faces</h2>" in text and "PublicTest" not in text
 
 
+def test_models_of_one_method_are_told_apart_by_the_length_of_their_training(client: TestClient) -> None:
+    explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
+    checkpoint = explainer.checkpoints["baseline"]
+    assert isinstance(checkpoint, Checkpoint)
+    short = checkpoint.metadata.model_copy(update={"epochs": 1, "seed": 7, "imbalance": "150"})
+    explainer.checkpoints["short"] = replace(checkpoint, name="short", metadata=short)
+    listed = client.get("/models").text
+    assert "<dd>10 epochs, seed 1</dd>" in listed and "<dd>1 epoch, seed 7</dd>" in listed
+    assert "<dd>FERPlus, all training faces</dd>" in client.get("/models/baseline").text
+    assert "<dd>FERPlus, imbalance factor 150</dd>" in client.get("/models/short").text
+
+
 def test_a_card_compares_with_plain_training_of_the_same_length(client: TestClient) -> None:
     """Longer training alone is a gain, so ten epochs are not held against the baseline's thirty."""
     explainer: Explainer = client.app.state.service.pipeline.explainer  # type: ignore[attr-defined]
