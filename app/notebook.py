@@ -158,7 +158,7 @@ def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
     consistency = float(flip_consistency(maps, flip_back(mirrored)))
     original, mapped_back = logits_per_cell(maps), logits_per_cell(flip_back(mirrored))
     limit = float(np.abs(logits_per_cell(model.maps)).max())
-    panels = {"the face": original, "its mirror image, turned back": mapped_back, "difference": original - mapped_back}
+    panels = {"the face": original, "its mirror image, flipped back": mapped_back, "difference": original - mapped_back}
     answers = [EXPRESSIONS[int(view.argmax())] for view in model.probabilities]
     return {
         "title": model.title,

@@ -238,7 +238,7 @@ def _heading_style(name: str, face: FaceMaps) -> dict[str, Any]:
 
 
 def _flip_consistency(model: ModelMaps) -> list[float]:
-    """Pearson correlation of each class's map with the mirrored face's map turned back; NaN where either is flat."""
+    """Pearson correlation of each class's map with the mirrored face's map flipped back; NaN where either is flat."""
     original, flipped = model.maps
     correlations: list[float] = flip_consistency(original, flip_back(flipped)).tolist()
     return correlations

@@ -50,7 +50,7 @@ def note(explained: ExplainedFaces, colour_map: ColourMap, width: float) -> str:
     """What the marks mean, in lines that fit a page."""
     first = (
         "p: probability of the class (bold: the predicted one); r: flip consistency, the correlation of a map with the flipped face's map"
-        " turned back (1: the same; –: a flat map)."
+        " flipped back (1: the same; –: a flat map)."
     )
     second = "Italic green: minor class."
     if any(face.label for face in explained.faces):

@@ -1,4 +1,4 @@
-"""The first look at a face: what each model answers, and for one expression its map, the mirror's map turned back, and their difference."""
+"""The first look at a face: what each model answers, and of one expression its map, the mirror's flipped back, and their difference."""
 
 from __future__ import annotations
 

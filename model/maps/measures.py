@@ -1,7 +1,7 @@
 """What two views of a face say of its attention maps: pure functions on maps, the formulas of the project's measurements.
 
 Maps are ``(..., h, w)``; leading dimensions are faces and classes. Undefined values are NaN here and null in every answer.
-``mapped_back`` is always the mirrored face's maps turned back (:func:`flip_back`), so that cell (i, j) of both sees the same place.
+``mapped_back`` is always the mirrored face's maps flipped back (:func:`flip_back`), so that cell (i, j) of both sees the same place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// The first look at a face: for one expression each model's map, the mirror's map turned back, and their difference. The markup is the
+// The first look at a face: for one expression each model's map, the mirror's map flipped back, and their difference. The markup is the
 // template's; here its slots are filled again.
 import { byId, element } from "./dom.js";
 import { unitOf } from "./legend.js";
@@ -57,7 +57,7 @@ export class Hero {
   #captionMirror() {
     const seen = this.#root.classList.contains("as-seen");
     for (const caption of this.#root.querySelectorAll('[data-map="back"] figcaption')) {
-      caption.textContent = seen ? "mirror, as the network saw it" : "mirror, turned back";
+      caption.textContent = seen ? "mirror, as the network saw it" : "mirror, flipped back";
     }
     byId("flip").textContent = seen ? "Flip it back" : "Flip the face";
   }

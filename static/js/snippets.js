@@ -33,7 +33,7 @@ function caption(classes, { faces }, { method, colours }) {
     `Maps (${METHODS[method]}) of ${listed(models)} for ${listed(classes)}, on ${faces.length === 1 ? "a face" : `${faces.length} faces`} (original)`
       + ` and on ${faces.length === 1 ? "its mirror image" : "their mirror images"} (flipped).`,
     ...(signed ? ["Red: evidence for the expression; blue: against it."] : []),
-    "$p$: probability; $r$: flip consistency, the correlation of a map with the mirror image's map turned back.",
+    "$p$: probability; $r$: flip consistency, the correlation of a map with the mirror image's map flipped back.",
     ...(faces.length === 1 ? Object.entries(faces[0].explanations).map(([name, said]) => answers(escaped(name), said.predicted, said.predicted_flipped)) : []),
   ].join(" ");
 }
