@@ -26,10 +26,10 @@ def norm(state: State, at: str, x: Tensor) -> Tensor:
     return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
 
 
-def standardised(state: State, at: str, x: Tensor) -> Tensor:
+def standardised(state: State, at: str, x: Tensor, eps: float = 1e-6) -> Tensor:
     """LayerNorm over the last place."""
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt() * state[f"{at}.weight"] + state[f"{at}.bias"]
+    return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * state[f"{at}.weight"] + state[f"{at}.bias"]
 
 
 def rising(slope: Tensor, x: Tensor) -> Tensor:
@@ -39,17 +39,21 @@ def rising(slope: Tensor, x: Tensor) -> Tensor:
 def ir50_map(state: State, at: str, x: Tensor) -> Tensor:
     x = rising(state[f"{at}.input_layer.2.weight"], norm(state, f"{at}.input_layer.1", conv(state, f"{at}.input_layer.0", x)))
     for block in range(21):
-        stride, here = (2 if block in (0, 3, 7) else 1), f"{at}.body.{block}"
-        y = conv(state, f"{here}.res_layer.1", norm(state, f"{here}.res_layer.0", x))
-        y = norm(state, f"{here}.res_layer.4", conv(state, f"{here}.res_layer.3", rising(state[f"{here}.res_layer.2.weight"], y), stride))
-        if f"{here}.shortcut_layer.0.weight" in state:
-            x = y + norm(state, f"{here}.shortcut_layer.1", conv(state, f"{here}.shortcut_layer.0", x, stride))
-        else:
-            x = y + x[:, :, ::stride, ::stride]
+        x = improved_residual(state, f"{at}.body.{block}", x, 2 if block in (0, 3, 7) else 1)
     return x
 
 
-def landmark_map(state: State, at: str, x: Tensor) -> Tensor:
+def improved_residual(state: State, at: str, x: Tensor, stride: int) -> Tensor:
+    y = conv(state, f"{at}.res_layer.1", norm(state, f"{at}.res_layer.0", x))
+    y = norm(state, f"{at}.res_layer.4", conv(state, f"{at}.res_layer.3", rising(state[f"{at}.res_layer.2.weight"], y), stride))
+    if f"{at}.shortcut_layer.0.weight" in state:
+        return y + norm(state, f"{at}.shortcut_layer.1", conv(state, f"{at}.shortcut_layer.0", x, stride))
+    return y + x[:, :, ::stride, ::stride]
+
+
+def landmark_maps(state: State, at: str, x: Tensor) -> list[Tensor]:
+    """The map of each stage, 28, 14 and 7 cells a side; the last with more channels."""
+
     def layer(name: str, x: Tensor, stride: int = 1, depthwise: bool = False) -> Tensor:
         y = norm(state, f"{at}.{name}.bn", conv(state, f"{at}.{name}.conv", x, stride, depthwise))
         slope = state.get(f"{at}.{name}.prelu.weight")
@@ -58,12 +62,13 @@ def landmark_map(state: State, at: str, x: Tensor) -> Tensor:
     def inverted(name: str, x: Tensor, stride: int = 1) -> Tensor:
         return layer(f"{name}.project", layer(f"{name}.conv_dw", layer(f"{name}.conv", x), stride, depthwise=True))
 
-    x = layer("conv2_dw", layer("conv1", x, 2), depthwise=True)
+    x, maps = layer("conv2_dw", layer("conv1", x, 2), depthwise=True), []
     for down, stage, blocks in (("conv_23", "conv_3", 4), ("conv_34", "conv_4", 6), ("conv_45", "conv_5", 2)):
         x = inverted(down, x, 2)
         for block in range(blocks):
             x = x + inverted(f"{stage}.model.{block}", x)
-    return layer("conv_6_sep", x)
+        maps.append(x)
+    return [*maps[:2], layer("conv_6_sep", x)]
 
 
 def attended(state: State, at: str, queries: Tensor, own: Tensor) -> Tensor:
@@ -96,7 +101,7 @@ def poster_logits(state: State, x: Tensor) -> Tensor:
     x = x[:, :, ::2, ::2]
     scrambled = ir50_map(state, "ir_back", x).flatten(1).reshape(len(x), 49, 1024)
     face = linear(state, "ir_layer", scrambled)
-    marks = landmark_map(state, "face_landback", x).flatten(2).transpose(1, 2)
+    marks = landmark_maps(state, "face_landback", x)[2].flatten(2).transpose(1, 2)
     face, marks = (torch.cat((tokens.mean(1, keepdim=True), tokens), 1) for tokens in (face, marks))
     at = "pyramid_fuse"
     large = torch.cat((face + state[f"{at}.pos_embed"], marks), 1)

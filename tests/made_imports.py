@@ -148,6 +148,26 @@ def _poster() -> dict[str, Tensor]:
     return state | {name: torch.ones(1) for name in idle}
 
 
+def _poster_v2() -> dict[str, Tensor]:
+    """Our build's tensors under the repository's names, with those that it keeps and does not read."""
+    from model.importing.layouts.poster_v2 import PosterV2
+
+    network = randomise(PosterV2("poster_v2", 7))
+    generator = torch.Generator().manual_seed(1)
+    theirs = {"transformer.": "VIT.", "linear.": "VIT.head.linear.", "embed_v.0.": "embed_v.proj."}
+    for stage, first, after in ((1, 0, 3), (2, 3, 7), (3, 7, 21)):
+        theirs |= {f"ir_back.body.{block}.": f"ir_back.body{stage}.{block - first}." for block in range(first, after)}
+    state: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        if name.endswith(("pos_embed", "cls_token", "relative_position_bias_table")):
+            tensor.normal_(0, 0.5, generator=generator)
+        start = next((ours for ours in theirs if name.startswith(ours)), "")
+        state[theirs.get(start, "") + name.removeprefix(start)] = tensor
+    idle = ["VIT.patch_embed.proj.weight", "VIT.eca_block.conv.weight", "VIT.CON1.weight", "VIT.IRLinear1.bias", "VIT.blocks.1.conv.bias"]
+    idle += ["attn1.relative_position_index", "ir_back.output_layer.0.weight", "face_landback.output_layer.linear.weight"]
+    return state | {name: torch.ones(1) for name in idle}
+
+
 def exported(network: nn.Module) -> bytes:
     """A network as ``torch.onnx.export`` writes it, for any number of pictures of any size."""
     side = torch.export.Dim("side", min=32, max=512)
@@ -176,6 +196,7 @@ PUBLISHED: dict[str, Callable[[], dict[str, Tensor]]] = {
     "resemotenet": _resemotenet,
     "ddamfn": _ddamfn,
     "poster": _poster,
+    "poster_v2": _poster_v2,
     "onnx": _onnx,
 }
 

@@ -34,7 +34,9 @@ def add_import(subparsers: Subparsers) -> None:
         "unturned import rul_acc_888.pth --recipe rul --name rul_raf --probe raf-basic --accuracy 0.888 --out models",
     )
     parser.add_argument("file", type=Path, help="a file of torch.save with the weights, safetensors, or ONNX")
-    parser.add_argument("--recipe", required=True, help="whose: torchvision, timm, rul, eac, mek, dan, ddamfn, poster, resemotenet or onnx")
+    parser.add_argument(
+        "--recipe", required=True, help="whose: torchvision, timm, rul, eac, mek, dan, ddamfn, poster, poster_v2, resemotenet or onnx"
+    )
     parser.add_argument("--architecture", default=None, help="for torchvision, timm and poster: which network, as named there")
     parser.add_argument("--name", required=True, help="the model's name in the explorer")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to, for UNTURNED_MODELS [%(default)s]")

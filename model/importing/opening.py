@@ -88,7 +88,7 @@ def _refusal(code: str, detail: str) -> str:
         named = detail.partition("GLOBAL ")[2].split(" ")[0] or detail.rpartition("WeightsUnpickler error: ")[2][:200]
         return f"refused, nothing of it was run: it asks for code ({named}), which weights do not need; {HOW_TO_SAVE}"
     if code == "no_tensors":
-        return f"holds no tensor by name but a {detail}; {HOW_TO_SAVE}"
+        return f"holds no tensor by name but {detail}; {HOW_TO_SAVE}"
     return f"is damaged or cut short, or no file of torch.save ({detail}): copy or load it again"
 
 

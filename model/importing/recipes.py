@@ -17,6 +17,7 @@ from model.importing.layouts.dan import Dan
 from model.importing.layouts.ddamfn import Ddamfn
 from model.importing.layouts.onnx_graph import OnnxNetwork
 from model.importing.layouts.poster import DEPTHS, Poster
+from model.importing.layouts.poster_v2 import PosterV2
 from model.importing.layouts.resemotenet import ResEmoteNet
 from model.importing.layouts.residual import TORCHVISION_RESNETS, EacResNet, RulNetwork, TorchvisionResNet
 from model.importing.layouts.swin import MekSwin, torchvision_name
@@ -84,6 +85,15 @@ def _poster_name(name: str) -> str:
     return name.removeprefix("head.") if name.startswith("head.linear.") else name
 
 
+def _poster_v2_name(name: str) -> str:
+    """IR-50's three stages are one sequence here; the transformer's last layer is the network's."""
+    if stage := re.match(r"ir_back[.]body([123])[.](\d+)[.]", name):
+        block = int(stage.group(2)) + (0, 3, 7)[int(stage.group(1)) - 1]
+        return f"ir_back.body.{block}.{name[stage.end() :]}"
+    name = re.sub(r"^embed_v[.]proj[.]", "embed_v.0.", re.sub(r"^VIT[.]head[.]linear[.]", "linear.", name))
+    return re.sub(r"^VIT[.]", "transformer.", name)
+
+
 def _timm_name(name: str) -> str:
     return f"net.{name}"
 
@@ -109,6 +119,7 @@ RECIPES: Mapping[str, Recipe] = {
     "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
     "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_CLASSES, 112),
     "poster": Recipe(Poster, tuple(DEPTHS), _poster_name, "linear.weight", RAF_CLASSES, colour="bgr"),
+    "poster_v2": Recipe(PosterV2, ("poster_v2",), _poster_v2_name, "linear.weight", RAF_CLASSES),
     "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_CLASSES),
 }
 

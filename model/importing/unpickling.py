@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import pickle
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -20,12 +21,27 @@ MOST_TENSORS = 10_000
 DEEPEST = 8
 SEPARATOR = "/"  # between the names of nested dicts; tensors' own names have dots
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
+MOST_CLASSES = 20  # of its own, that a training script keeps objects of
+
+
+class ForeignObject:
+    """Stands for an object whose class is not read: it is made of nothing and keeps nothing."""
+
+    def __init__(self, *parts: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
 # Beyond PyTorch's own list: what training scripts keep beside the weights. None of them runs code when it is made or filled.
 HARMLESS: list[Any] = [
     argparse.Namespace,
     scalar,
     (scalar, "numpy.core.multiarray.scalar"),  # as NumPy 1 calls it
     np.dtype,
+    *((ForeignObject, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),  # arrays, which no network's weights are
+    (ForeignObject, "numpy.ndarray"),
     *(type(np.dtype(name)) for name in _NUMBERS),
 ]
 
@@ -33,8 +49,7 @@ HARMLESS: list[Any] = [
 def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
     """``({}, safetensors)`` of all tensors by their path of keys, or ``({"code", "detail"}, b"")``."""
     try:
-        with torch.serialization.safe_globals(HARMLESS):
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        content = _loaded(file)
     except pickle.UnpicklingError as error:
         return {"code": "not_allowed", "detail": one_line(error)[:2000]}, b""
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes PyTorch raise is the answer
@@ -45,8 +60,28 @@ def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
             return {"code": "damaged", "detail": f"more than {MOST_TENSORS} tensors"}, b""
         found[name] = tensor.detach().clone(memory_format=torch.contiguous_format)
     if not found:
-        return {"code": "no_tensors", "detail": type(content).__name__}, b""
+        kind = "n object of a class of its own" if isinstance(content, ForeignObject) else f" {type(content).__name__}"
+        return {"code": "no_tensors", "detail": f"a{kind}"}, b""
     return {}, save(found)
+
+
+def _loaded(file: BinaryIO) -> object:
+    """What the pickle holds, without the objects of classes that the script which wrote it defined itself, such as a record of accuracies.
+
+    Raises:
+        UnpicklingError: it asks for anything else that is no weight.
+    """
+    foreign: list[Any] = []
+    while True:
+        file.seek(0)
+        try:
+            with torch.serialization.safe_globals([*HARMLESS, *foreign]):
+                return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            named = re.search(r"GLOBAL (__main__\.[A-Za-z_]\w*) was not", str(error))
+            if named is None or len(foreign) == MOST_CLASSES:
+                raise
+            foreign.append((ForeignObject, named.group(1)))
 
 
 def warm_up() -> None:

@@ -41,7 +41,7 @@ def pictures(side: int) -> np.ndarray:
 def test_every_recipe_is_served_beside_ours_with_the_kind_its_maps_are(explainer: Explainer, recipe: str) -> None:
     name = f"{recipe}_raf"
     (said,) = explainer.explain(np.full((1, 48, 48), 90, np.uint8), explainer.resolve(["ours", name]), cut=pictures)
-    maps, kind = said[name].maps, "approximate" if recipe in {"dan", "resemotenet", "poster"} else "exact"
+    maps, kind = said[name].maps, "approximate" if recipe in {"dan", "resemotenet", "poster", "poster_v2"} else "exact"
     assert (said["ours"].maps.map_kind, maps.map_kind) == ("exact", kind)
     cells = maps.grid.cells
     assert maps.maps.shape == (2, 7, cells, cells) and np.ptp(maps.maps) > 0

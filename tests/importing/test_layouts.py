@@ -15,6 +15,7 @@ from model.importing.integrated import IntegratedHead
 from model.importing.metadata import ImportedMetadata
 from model.importing.recipes import RECIPES, network_tensors
 from tests.independent_poster import poster_logits
+from tests.independent_poster_v2 import poster_v2_logits
 from tests.made_imports import PUBLISHED, images, make_metadata, normalised
 
 State = Mapping[str, Tensor]
@@ -198,6 +199,7 @@ INDEPENDENT: dict[str, Callable[[State, Tensor], Tensor]] = {
     "onnx": onnx_logits,
     "ddamfn": ddamfn_logits,
     "poster": poster_logits,
+    "poster_v2": poster_v2_logits,
 }
 EXACT = {"torchvision", "timm", "rul", "eac", "mek", "onnx", "ddamfn"}
 

@@ -95,6 +95,38 @@ def test_a_pickled_module_is_refused_with_what_to_save_instead(tmp_path: Path) -
         published_tensors(tmp_path / "a.pth")
 
 
+# What training scripts keep beside the weights: an object of a class of their own, with arrays in it.
+SCRIPT = """
+import sys
+import numpy as np, torch
+class Recorder:
+    def __init__(self):
+        self.losses, self.best = np.zeros((3, 2)), torch.ones(3)
+class Counter(Recorder):
+    __slots__ = ("count",)
+    def __init__(self):
+        self.count = 1
+content = {"epoch": 3, "recorder": Recorder(), "counter": Counter(), "state_dict": {"module.a.b": torch.ones(2)}}
+torch.save(content[sys.argv[2]] if sys.argv[2] else content, sys.argv[1], _use_new_zipfile_serialization=sys.argv[3] == "zip")
+"""
+
+
+def saved_by_a_script(path: Path, key: str = "", form: str = "zip") -> Path:
+    subprocess.run([sys.executable, "-c", SCRIPT, str(path), key, form], check=True, timeout=60)
+    return path
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_objects_of_a_scripts_own_classes_are_passed_over(tmp_path: Path, form: str) -> None:
+    _, tensors = published_tensors(saved_by_a_script(tmp_path / "a.pth", form=form))
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"a.b": [1, 1]}
+
+
+def test_a_file_of_such_an_object_alone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no tensor by name but an object of a class of its own; .*save its weights alone"):
+        published_tensors(saved_by_a_script(tmp_path / "a.pth", "recorder"))
+
+
 def test_a_truncated_file_says_so(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": torch.zeros(1000)}}, tmp_path / "a.pth")
     (tmp_path / "a.pth").write_bytes((tmp_path / "a.pth").read_bytes()[:2000])

@@ -44,7 +44,7 @@ class CrossBlock(nn.Module):
         super().__init__()
         self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(width, EPSILON) for _ in range(4))
         self.attn_img, self.attn_lm = CrossAttention(width), CrossAttention(width)
-        self.mlp1, self.mlp2 = _perceptron(width), _perceptron(width)
+        self.mlp1, self.mlp2 = perceptron(width, 2 * width), perceptron(width, 2 * width)
         self.conv = nn.Conv1d(2 * TOKENS, 2 * TOKENS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,11 +94,11 @@ class Pyramid(nn.Module):
 
 
 class Gate(nn.Module):
-    """Each number times one in 0..1 that all of them decide: ``(N, 512)`` in and out."""
+    """Each number times one in 0..1 that all of them decide: ``(N, D)`` in and out."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear1, self.linear2 = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.linear1, self.linear2 = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.sigmoid(self.linear2(F.relu(self.linear1(x))))
@@ -113,7 +113,7 @@ class Poster(PublishedNetwork):
         self.face_landback, self.ir_back = mobile_face_net(), ir50()
         self.ir_layer = nn.Linear(2 * WIDTH, WIDTH)
         self.pyramid_fuse = Pyramid(DEPTHS[architecture])
-        self.se_block = Gate()
+        self.se_block = Gate(WIDTH)
         self.linear = nn.Linear(WIDTH, classes)
 
     def features(self, images: Tensor) -> Tensor:
@@ -142,5 +142,6 @@ class Poster(PublishedNetwork):
         return idle or super().dropped(name)
 
 
-def _perceptron(width: int) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(fc1=nn.Linear(width, 2 * width), act=nn.GELU(), fc2=nn.Linear(2 * width, width)))
+def perceptron(width: int, hidden: int) -> nn.Sequential:
+    """One hidden layer, as transformers have it."""
+    return nn.Sequential(OrderedDict(fc1=nn.Linear(width, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, width)))
