@@ -154,12 +154,17 @@ def _poster_v2() -> dict[str, Tensor]:
 
     network = randomise(PosterV2("poster_v2", 7))
     generator = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm | nn.PReLU):
+            module.weight.data.uniform_(0.2, 0.6, generator=generator)
+        if isinstance(module, nn.LayerNorm):
+            module.bias.data.normal_(0, 0.1, generator=generator)
     theirs = {"transformer.": "VIT.", "linear.": "VIT.head.linear.", "embed_v.0.": "embed_v.proj."}
     for stage, first, after in ((1, 0, 3), (2, 3, 7), (3, 7, 21)):
         theirs |= {f"ir_back.body.{block}.": f"ir_back.body{stage}.{block - first}." for block in range(first, after)}
     state: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
-        if name.endswith(("pos_embed", "cls_token", "relative_position_bias_table")):
+        if name.endswith(("pos_embed", "cls_token", "relative_position_bias_table", "gamma1", "gamma2")):
             tensor.normal_(0, 0.5, generator=generator)
         start = next((ours for ours in theirs if name.startswith(ours)), "")
         state[theirs.get(start, "") + name.removeprefix(start)] = tensor

@@ -16,11 +16,10 @@ from torch import Tensor
 from model.errors import InputError
 from model.files.regular_file import read_regular_file
 from model.importing.opening_child import HEAD
+from model.importing.unpickling import ENVELOPES, SEPARATOR
 
 LARGEST_FILE = 4 << 30
 OPEN_SECONDS = 600.0
-ENVELOPES = ("state_dict_model", "model_state_dict", "state_dict", "model")  # keys under which the weights stand, in this order
-SEPARATOR = "/"
 SHOWN_GROUPS = 6
 ONNX_SUFFIX = ".onnx"
 HOW_TO_SAVE = "where you trust the file, load it and save its weights alone: torch.save(model.state_dict(), FILE)"
@@ -87,6 +86,10 @@ def _refusal(code: str, detail: str) -> str:
     if code == "not_allowed":
         named = detail.partition("GLOBAL ")[2].split(" ")[0] or detail.rpartition("WeightsUnpickler error: ")[2][:200]
         return f"refused, nothing of it was run: it asks for code ({named}), which weights do not need; {HOW_TO_SAVE}"
+    if code == "own_container":
+        return f"holds a dict or list of a class of its own, which cannot be passed over; {HOW_TO_SAVE}"
+    if code == "not_tensors":
+        return f"keeps {detail} as an array or an object of its own, not as tensors; {HOW_TO_SAVE}"
     if code == "no_tensors":
         return f"holds no tensor by name but {detail}; {HOW_TO_SAVE}"
     return f"is damaged or cut short, or no file of torch.save ({detail}): copy or load it again"

@@ -119,6 +119,7 @@ RECIPES: Mapping[str, Recipe] = {
     "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
     "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_CLASSES, 112),
     "poster": Recipe(Poster, tuple(DEPTHS), _poster_name, "linear.weight", RAF_CLASSES, colour="bgr"),
+    # the rows of the confusion matrix in its repository (models/matrix.py) count RAF-DB's test faces in this order
     "poster_v2": Recipe(PosterV2, ("poster_v2",), _poster_v2_name, "linear.weight", RAF_CLASSES),
     "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_CLASSES),
 }

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from numpy._core.multiarray import scalar
 from safetensors.torch import save
 from torch import Tensor
 
@@ -20,8 +19,8 @@ from model.errors import one_line
 MOST_TENSORS = 10_000
 DEEPEST = 8
 SEPARATOR = "/"  # between the names of nested dicts; tensors' own names have dots
-_NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 MOST_CLASSES = 20  # of its own, that a training script keeps objects of
+ENVELOPES = ("state_dict_model", "model_state_dict", "state_dict", "model")  # keys under which weights stand, in the order of their rank
 
 
 class ForeignObject:
@@ -34,15 +33,23 @@ class ForeignObject:
         pass
 
 
-# Beyond PyTorch's own list: what training scripts keep beside the weights. None of them runs code when it is made or filled.
+class ForeignArray(ForeignObject):
+    """Stands for a NumPy array."""
+
+
+class ForeignNumber(ForeignObject):
+    """Stands for a NumPy number, or the type of one."""
+
+
+STANDING_IN = (ForeignObject, ForeignArray, ForeignNumber)
+_NUMPY = ("numpy.core", "numpy._core")  # as NumPy 1 and 2 name it
+# Beyond PyTorch's own list: what training scripts keep beside the weights.
 HARMLESS: list[Any] = [
     argparse.Namespace,
-    scalar,
-    (scalar, "numpy.core.multiarray.scalar"),  # as NumPy 1 calls it
-    np.dtype,
-    *((ForeignObject, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),  # arrays, which no network's weights are
-    (ForeignObject, "numpy.ndarray"),
-    *(type(np.dtype(name)) for name in _NUMBERS),
+    *((ForeignArray, f"{core}.multiarray._reconstruct") for core in _NUMPY),
+    (ForeignArray, "numpy.ndarray"),
+    *((ForeignNumber, f"{core}.multiarray.scalar") for core in _NUMPY),
+    (ForeignNumber, "numpy.dtype"),
 ]
 
 
@@ -51,14 +58,17 @@ def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
     try:
         content = _loaded(file)
     except pickle.UnpicklingError as error:
-        return {"code": "not_allowed", "detail": one_line(error)[:2000]}, b""
+        filled = any(kind.__name__ in str(error) for kind in STANDING_IN)
+        return {"code": "own_container" if filled else "not_allowed", "detail": one_line(error)[:2000]}, b""
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes PyTorch raise is the answer
         return {"code": "damaged", "detail": " ".join(f"{type(error).__name__}: {error}".split())[:500]}, b""
     found: dict[str, Tensor] = {}
-    for name, tensor in _walk(content, ()):
+    for name, value in _walk(content, ()):
         if len(found) == MOST_TENSORS:
             return {"code": "damaged", "detail": f"more than {MOST_TENSORS} tensors"}, b""
-        found[name] = tensor.detach().clone(memory_format=torch.contiguous_format)
+        if isinstance(value, ForeignObject):
+            return {"code": "not_tensors", "detail": name}, b""
+        found[name] = value.detach().clone(memory_format=torch.contiguous_format)
     if not found:
         kind = "n object of a class of its own" if isinstance(content, ForeignObject) else f" {type(content).__name__}"
         return {"code": "no_tensors", "detail": f"a{kind}"}, b""
@@ -79,8 +89,10 @@ def _loaded(file: BinaryIO) -> object:
                 return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             named = re.search(r"GLOBAL (__main__\.[A-Za-z_]\w*) was not", str(error))
-            if named is None or len(foreign) == MOST_CLASSES:
+            if named is None:
                 raise
+            if len(foreign) == MOST_CLASSES:
+                raise pickle.UnpicklingError(f"WeightsUnpickler error: more than {MOST_CLASSES} classes of its own") from error
             foreign.append((ForeignObject, named.group(1)))
 
 
@@ -93,10 +105,14 @@ def warm_up() -> None:
     tensors_of(io.BytesIO(b"not a pickle"))
 
 
-def _walk(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+def _walk(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, Tensor | ForeignObject]]:
+    """The tensors, and what stands where weights do and is none."""
     if isinstance(value, Tensor):
         if value.layout == torch.strided and not value.is_quantized:
             yield SEPARATOR.join(path) or "tensor", value
+    elif isinstance(value, ForeignObject):
+        if path and not isinstance(value, ForeignNumber) and ("." in path[-1] or path[-1] in ENVELOPES):
+            yield SEPARATOR.join(path), value
     elif isinstance(value, dict) and len(path) < DEEPEST:
         for key, item in value.items():
             yield from _walk(item, (*path, str(key)))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from model.errors import InputError
 from model.importing.imported import build_classifier, filled_network
 from model.importing.integrated import IntegratedHead
+from model.importing.layouts.poster_v2 import PosterV2
 from model.importing.metadata import ImportedMetadata
 from model.importing.recipes import RECIPES, network_tensors
 from tests.independent_poster import poster_logits
@@ -224,6 +225,18 @@ def test_logits_are_those_of_an_independent_build_and_the_maps_add_up_to_them(re
     error = (prediction.maps.mean((2, 3)) + classifier.head.bias - expected).abs().max().item() / scale
     assert isinstance(classifier.head, IntegratedHead) == (recipe not in EXACT)
     assert error < (1e-5 if recipe in EXACT else 0.1)  # integrated gradients add up as far as four points go
+
+
+@pytest.mark.parametrize("size", [32, 64, 100, 112, 224, 230])
+def test_posters_second_version_has_seven_cells_at_any_size(size: int) -> None:
+    grid = PosterV2("poster_v2", 7).grid(size)
+    assert grid.cells == 7
+    assert all(abs(grid.first + grid.step * cell - cell * size / 7) <= 3 for cell in range(7))
+
+
+def test_posters_second_version_keeps_the_epsilon_of_each_norm() -> None:
+    norms = {name: module.eps for name, module in PosterV2("poster_v2", 7).named_modules() if isinstance(module, nn.LayerNorm)}
+    assert norms == {name: 1e-6 if name.startswith("transformer.") else 1e-5 for name in norms}
 
 
 def test_eacs_tensors_fit_torchvisions_network_and_give_other_features() -> None:

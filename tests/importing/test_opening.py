@@ -48,7 +48,7 @@ def test_the_weights_are_taken_out_of_what_training_scripts_save(tmp_path: Path)
 
 
 def test_numbers_that_numpy_1_wrote_are_read(tmp_path: Path) -> None:
-    content = {"state_dict": {"a.b": ONE}, "best": np.float64(0.5), "done": np.bool_(True), "epoch": np.int32(3), "rate": np.float16(1)}
+    content = {"state_dict": {"a.b": ONE}, "best": np.float64(0.5), "done": np.bool_(True), "epoch": np.int32(3), "curve": np.zeros(3)}
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     written = (tmp_path / "a.pth").read_bytes()
     assert b"cnumpy._core.multiarray\n" in written
@@ -97,21 +97,39 @@ def test_a_pickled_module_is_refused_with_what_to_save_instead(tmp_path: Path) -
 
 # What training scripts keep beside the weights: an object of a class of their own, with arrays in it.
 SCRIPT = """
-import sys
+import os, sys
 import numpy as np, torch
 class Recorder:
     def __init__(self):
-        self.losses, self.best = np.zeros((3, 2)), torch.ones(3)
+        self.losses, self.names, self.best = np.zeros((3, 2)), np.array(["happy", None], dtype=object), torch.ones(3)
 class Counter(Recorder):
     __slots__ = ("count",)
     def __init__(self):
         self.count = 1
-content = {"epoch": 3, "recorder": Recorder(), "counter": Counter(), "state_dict": {"module.a.b": torch.ones(2)}}
-torch.save(content[sys.argv[2]] if sys.argv[2] else content, sys.argv[1], _use_new_zipfile_serialization=sys.argv[3] == "zip")
+class Settings(dict):
+    pass
+class Evil:
+    def __reduce__(self):
+        return os.system, (f"touch {sys.argv[1]}.ran",)
+weights = {"module.a.b": torch.ones(2)}
+named = {"recorder": Recorder(), "counter": Counter(), "words": np.array(["a"]), "best.rate": np.float64(1), "model": np.str_("resnet")}
+contents = {
+    "weights": {**named, "state_dict": weights},
+    "object": Recorder(),
+    "arrays": {"state_dict": {"a.b": np.zeros(2)}, "ema": weights},
+    "held": {"model": Recorder(), "ema": weights},
+    "settings": {"config": Settings(lr=1), "state_dict": weights},
+    "evil": {"recorder": Recorder(), "state_dict": weights, "more": Evil()},
+    "classes": {**{str(number): type(f"C{number}", (), {}) for number in range(21)}, "state_dict": weights},
+}
+for number, made in enumerate(contents["classes"].values()):
+    if isinstance(made, type):
+        globals()[made.__name__], made.__module__, made.__qualname__ = made, "__main__", made.__name__
+torch.save(contents[sys.argv[2]], sys.argv[1], _use_new_zipfile_serialization=sys.argv[3] == "zip")
 """
 
 
-def saved_by_a_script(path: Path, key: str = "", form: str = "zip") -> Path:
+def saved_by_a_script(path: Path, key: str = "weights", form: str = "zip") -> Path:
     subprocess.run([sys.executable, "-c", SCRIPT, str(path), key, form], check=True, timeout=60)
     return path
 
@@ -122,9 +140,22 @@ def test_objects_of_a_scripts_own_classes_are_passed_over(tmp_path: Path, form: 
     assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"a.b": [1, 1]}
 
 
-def test_a_file_of_such_an_object_alone_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no tensor by name but an object of a class of its own; .*save its weights alone"):
-        published_tensors(saved_by_a_script(tmp_path / "a.pth", "recorder"))
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("object", "holds no tensor by name but an object of a class of its own; "),
+        ("arrays", r"keeps state_dict/a\.b as an array or an object of its own, not as tensors; "),
+        ("held", "keeps model as an array or an object of its own, not as tensors; "),
+        ("settings", "holds a dict or list of a class of its own, which cannot be passed over; "),
+        ("evil", "refused, nothing of it was run: .*system"),
+        ("classes", "refused, nothing of it was run: .*more than 20 classes of its own"),
+    ],
+)
+def test_what_is_kept_in_place_of_weights_says_so(tmp_path: Path, key: str, reason: str) -> None:
+    path = saved_by_a_script(tmp_path / "a.pth", key)
+    with pytest.raises(InputError, match=rf"{reason}.*save its weights alone"):
+        published_tensors(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pth"]
 
 
 def test_a_truncated_file_says_so(tmp_path: Path) -> None:

@@ -153,8 +153,8 @@ class PosterV2(PublishedNetwork):
         return logits
 
     def grid(self, input_size: int) -> Grid:
-        """Seven cells at any size, the first at the first pixel."""
-        return Grid(0, input_size // CELLS, input_size)
+        """Seven cells at any size: cell i at pixel ``i S / 7``, where S is no multiple of 7 to within three pixels."""
+        return Grid((input_size % CELLS + 1) // 2, input_size // CELLS, input_size)
 
     def head(self, order: Tensor, input_size: int) -> IntegratedHead:
         return integrated_head(self, order, input_size, from_mean=True)
