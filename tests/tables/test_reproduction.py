@@ -32,6 +32,7 @@ CONCLUSIONS = {
 # A row, the folder of its run, its method.
 UNDER_THE_PAPERS_PROTOCOL = (
     ("plain training", "paper", "baseline"),
+    ("EAC", "paper", "eac"),
     ("MEK", "paper", "mek"),
     ("plain training that sees no mirror images", "paper-erase", "baseline"),
 )
