@@ -48,7 +48,8 @@ def test_the_weights_are_taken_out_of_what_training_scripts_save(tmp_path: Path)
 
 
 def test_numbers_that_numpy_1_wrote_are_read(tmp_path: Path) -> None:
-    content = {"state_dict": {"a.b": ONE}, "best": np.float64(0.5), "done": np.bool_(True), "epoch": np.int32(3), "curve": np.zeros(3)}
+    content = {"state_dict": {"a.b": ONE}, "best": np.float64(0.5), "done": np.bool_(True), "epoch": np.int32(3), "rate": np.float16(1)}
+    content["curve"] = np.zeros(3)
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     written = (tmp_path / "a.pth").read_bytes()
     assert b"cnumpy._core.multiarray\n" in written
@@ -111,6 +112,8 @@ class Settings(dict):
 class Evil:
     def __reduce__(self):
         return os.system, (f"touch {sys.argv[1]}.ran",)
+classes = {f"C{number}": type(f"C{number}", (), {}) for number in range(21)}
+globals().update(classes)
 weights = {"module.a.b": torch.ones(2)}
 named = {"recorder": Recorder(), "counter": Counter(), "words": np.array(["a"]), "best.rate": np.float64(1), "model": np.str_("resnet")}
 contents = {
@@ -120,11 +123,8 @@ contents = {
     "held": {"model": Recorder(), "ema": weights},
     "settings": {"config": Settings(lr=1), "state_dict": weights},
     "evil": {"recorder": Recorder(), "state_dict": weights, "more": Evil()},
-    "classes": {**{str(number): type(f"C{number}", (), {}) for number in range(21)}, "state_dict": weights},
+    "classes": {**classes, "state_dict": weights},
 }
-for number, made in enumerate(contents["classes"].values()):
-    if isinstance(made, type):
-        globals()[made.__name__], made.__module__, made.__qualname__ = made, "__main__", made.__name__
 torch.save(contents[sys.argv[2]], sys.argv[1], _use_new_zipfile_serialization=sys.argv[3] == "zip")
 """
 

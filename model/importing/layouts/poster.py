@@ -20,6 +20,13 @@ TOKENS = CELLS * CELLS + 1  # of each of the two, its mean the first
 EPSILON = 1e-6
 
 
+def attended(queries: Tensor, keys: Tensor, values: Tensor, heads: int, bias: Tensor | None = None) -> Tensor:
+    """Attention of several heads, tokens ``(N, T, D)`` each, with a bias ``(heads, T, T)`` where there is one: ``(N, T, D)``."""
+    count, tokens, width = queries.shape
+    q, k, v = (x.reshape(count, tokens, heads, width // heads).transpose(1, 2) for x in (queries, keys, values))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).reshape(count, tokens, width)
+
+
 class CrossAttention(nn.Module):
     """Attention of queries ``(N, T, D)``, as they are, to others' keys and values."""
 
@@ -28,11 +35,8 @@ class CrossAttention(nn.Module):
         self.kv, self.proj = nn.Linear(width, 2 * width), nn.Linear(width, width)
 
     def forward(self, queries: Tensor, others: Tensor) -> Tensor:
-        count, tokens, width = queries.shape
-        heads = (count, tokens, HEADS, width // HEADS)
-        keys, values = (part.reshape(heads).transpose(1, 2) for part in self.kv(others).chunk(2, -1))
-        mixed = F.scaled_dot_product_attention(queries.reshape(heads).transpose(1, 2), keys, values)
-        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(count, tokens, width))
+        keys, values = self.kv(others).chunk(2, -1)
+        projected: Tensor = self.proj(attended(queries, keys, values, HEADS))
         return projected
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from model.importing.integrated import IntegratedHead
 from model.importing.layouts.base import PublishedNetwork, integrated_head
 from model.importing.layouts.face_recognition import ir50, mobile_face_net
-from model.importing.layouts.poster import Gate, perceptron
+from model.importing.layouts.poster import Gate, attended, perceptron
 from model.networks import Grid
 
 SIDE, CELLS, WIDTH, HEADS, DEPTH = 112, 7, 768, 8, 2
@@ -19,7 +19,7 @@ EPSILON = 1e-6  # of the transformer's LayerNorms; those of the windows keep PyT
 
 
 class WindowAttention(nn.Module):
-    """Attention of the landmarks' cells, as queries, to all cells of the picture, with a bias for each offset: maps ``(N, H, W, D)``."""
+    """Attention of the landmarks' cells, as queries, to all cells of the picture, with a bias for each offset: ``(N, H, W, D)``."""
 
     offsets: Tensor
 
@@ -33,13 +33,10 @@ class WindowAttention(nn.Module):
         self.register_buffer("offsets", down * (2 * cells - 1) + across, persistent=False)
 
     def forward(self, asked: Tensor, queries: Tensor) -> Tensor:
-        count, rows, columns, width = asked.shape
-        heads = (count, rows * columns, self.heads, width // self.heads)
-        keys, values = (part.reshape(heads).transpose(1, 2) for part in self.qkv(asked).chunk(2, -1))
+        keys, values = self.qkv(asked.flatten(1, 2)).chunk(2, -1)
         bias = self.relative_position_bias_table[self.offsets].permute(2, 0, 1)
-        mixed = F.scaled_dot_product_attention(queries.reshape(heads).transpose(1, 2), keys, values, attn_mask=bias)
-        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(asked.shape))
-        return projected
+        projected: Tensor = self.proj(attended(queries.flatten(1, 2), keys, values, self.heads, bias))
+        return projected.reshape(asked.shape)
 
 
 class ScaledResidual(nn.Module):
@@ -64,10 +61,8 @@ class SelfAttention(nn.Module):
         self.qkv, self.proj = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        heads = (*x.shape[:2], HEADS, WIDTH // HEADS)
-        queries, keys, values = (part.reshape(heads).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
-        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(x.shape))
+        queries, keys, values = self.qkv(x).chunk(3, -1)
+        projected: Tensor = self.proj(attended(queries, keys, values, HEADS))
         return projected
 
 
