@@ -1,14 +1,20 @@
-"""The page on contrastive consistency has the numbers of the result files."""
+"""The page on contrastive consistency has the numbers of the result files, and its programs run and do what they are said to do."""
 
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
+from model.expressions import EXPRESSIONS
 from model.files.json_file import load_json
 from model.measuring.results import RESULTS_FOLDER, TRIALS_FOLDER, ResultError, RunResult, SplitMetrics
+from tests.methods.cases import real_batch, real_method
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "contrastive_consistency.md"
@@ -86,3 +92,28 @@ def test_the_page_has_the_numbers_of_each_seed(title: str, seed: int) -> None:
     seen = (valid, valid.two_views, test, test.two_views)
     expected = [*(pair(one.overall, one.mean) for one in seen), per_cent(test.mirror.changed_answers.value)]
     assert rows(f"{title}, seed {seed}") == [expected]
+
+
+def program(index: int, folder: Path) -> dict[str, Any]:
+    """The names that one of the page's programs leaves, run in the repository."""
+    programs = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    file = folder / "program.py"
+    file.write_text(programs[index], encoding="utf-8")
+    return runpy.run_path(str(file))
+
+
+def test_the_loss_for_other_networks_is_the_methods(tmp_path: Path) -> None:
+    method, batch = real_method("cac"), real_batch()
+    head = method.pooled_head
+    linear = nn.Linear(head.weight.shape[1], len(EXPRESSIONS))
+    linear.weight, linear.bias = head.weight, head.bias
+    loss = program(0, tmp_path)["contrastive_consistency"]
+    own = loss(method.classifier.network, linear, batch.images, batch.labels, list(method.task.counts))
+    torch.testing.assert_close(own, method(batch)["loss"])
+
+
+def test_a_trained_network_answers_as_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    left = program(1, tmp_path)
+    assert (tuple(left["logits"].shape), tuple(left["maps"].shape)) == ((8, 7), (8, 7, 5, 5))
+    assert set(left["expressions"]) <= set(EXPRESSIONS)
