@@ -159,9 +159,9 @@ class Problem(Exception):
     def __init__(
         self, code: ErrorCode, detail: str | None = None, pointer: str | None = None, headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(code.value)
         self.code = code
         self.detail = detail or code.advice
+        super().__init__(f"{code}: {self.detail}")
         self.pointer = pointer
         self.headers = dict(headers or {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -68,6 +68,10 @@ class LocalService:
     def explainer(self) -> Explainer:
         """The loaded models."""
         return self._loaded().explainer
+
+    def use(self, explainer: Explainer) -> None:
+        """Explain with other models from here on."""
+        self._pipeline = replace(self._loaded(), explainer=explainer)
 
     def resolve(self, names: Sequence[str]) -> dict[str, AnyCheckpoint]:
         """The checkpoints that the names asked for stand for, by those names.

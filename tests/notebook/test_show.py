@@ -7,15 +7,10 @@ import re
 from pathlib import Path
 from urllib.request import pathname2url
 
-import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from app.choices import FigureFormat
-from app.drawing.figure import draw_figure
-from app.explaining.explanation import Explanation
-from app.notebook import Shown, figure, load, show
-from model.errors import InputError
+from app.notebook.show import Shown, show
 from model.expressions import EXPRESSIONS
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.driving import HOPPER
@@ -35,30 +30,6 @@ def shown(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
 def test_an_unknown_expression_is_named_before_anything_is_loaded() -> None:
     with pytest.raises(ValueError, match="no expression 'joy': choose one of neutral"):
         show(HOPPER, expression="joy")
-
-
-def test_a_loaded_model_explains_with_the_identity_of_exact_maps(random_checkpoints: Path) -> None:
-    model = load(random_checkpoints / "mek_sf.safetensors")
-
-    async def cell() -> tuple[Explanation, ...]:
-        return model.explain(HOPPER)
-
-    (face,) = asyncio.run(cell())  # as a notebook calls it: with an event loop running
-    assert face.predicted in EXPRESSIONS and set(face.consistency) == set(EXPRESSIONS)
-    np.testing.assert_allclose(face.maps.maps.mean((2, 3)) + face.maps.bias, face.maps.logits, atol=1e-5)
-
-
-def test_the_figure_is_that_of_the_service(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
-    drawn = figure(HOPPER, [load(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")])
-    assert drawn == draw_figure(show(HOPPER, ("baseline", "mek_sf")).explained, FigureFormat.PNG)
-
-
-def test_models_of_one_name_are_refused(random_checkpoints: Path) -> None:
-    model = load(random_checkpoints / "baseline.safetensors")
-    for models in ([model, model], []):
-        with pytest.raises(InputError, match="each with a name of its own"):
-            figure(HOPPER, models)
 
 
 @pytest.mark.browser

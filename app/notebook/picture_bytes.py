@@ -1,0 +1,52 @@
+"""A picture as programs have it, as the bytes of a file: what every picture is explained from."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.errors import InputError
+
+Picture = str | Path | bytes | NDArray[np.uint8] | Image.Image
+
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+
+
+def picture_bytes(picture: Picture) -> bytes:
+    """The bytes of a file that holds ``picture``.
+
+    Args:
+        picture: a JPEG, PNG or WebP file's path or bytes; an array, grey ``(H, W)`` or RGB ``(H, W, 3)`` uint8; or a Pillow image, which
+            is turned upright as its EXIF data say, like a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        InputError: an array of another kind.
+    """
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, (str, Path)):
+        return Path(picture).read_bytes()
+    if isinstance(picture, Image.Image):
+        return _png(picture)
+    return _png(Image.fromarray(_checked(np.asarray(picture))))
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    writable = image if image.mode in PNG_MODES else image.convert("RGB")
+    writable.save(file, "PNG", compress_level=1, exif=image.getexif())
+    return file.getvalue()
+
+
+def _checked(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not shaped or not pixels.size:
+        found = f"this one is {pixels.dtype} of the shape {pixels.shape}"
+        raise InputError(f"a picture as an array is grey (H, W) or RGB (H, W, 3), uint8 in 0..255; {found}")
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,42 @@
+"""Arrays and Pillow images as files: every pixel, and turned as a file would be."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.notebook.picture_bytes import Picture, picture_bytes
+from model.errors import InputError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+
+
+def read(picture: Picture) -> Image.Image:
+    return Image.open(io.BytesIO(picture_bytes(picture)))
+
+
+@pytest.mark.parametrize("pixels", [PIXELS, PIXELS[..., 0], PIXELS[:, ::-1]], ids=["rgb", "grey", "not contiguous"])
+def test_an_array_keeps_its_pixels(pixels: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(np.asarray(read(pixels)), pixels)
+
+
+def test_a_pillow_image_keeps_the_turn_its_file_asks_for() -> None:
+    file, orientation = io.BytesIO(), 0x0112
+    exif = Image.Exif()
+    exif[orientation] = 6
+    Image.fromarray(PIXELS).save(file, "JPEG", exif=exif)
+    assert read(Image.open(file)).getexif()[orientation] == 6
+
+
+def test_a_pillow_image_of_a_mode_that_png_lacks_becomes_rgb() -> None:
+    assert read(Image.new("CMYK", (4, 6))).mode == "RGB"
+
+
+@pytest.mark.parametrize("pixels", [PIXELS.astype(np.float32), PIXELS.transpose(2, 0, 1), PIXELS[:0], PIXELS[:, 0, 0]])
+def test_an_array_that_is_no_picture_is_refused(pixels: NDArray[np.uint8]) -> None:
+    with pytest.raises(InputError, match=r"grey \(H, W\) or RGB \(H, W, 3\), uint8 in 0..255; this one is"):
+        picture_bytes(pixels)
