@@ -63,5 +63,5 @@ def test_a_crop_is_that_of_the_rest_api(model: LoadedModel) -> None:
     assert refused.value.code is ErrorCode.NO_FACE
     (boxed,), (alone,) = model.explain(face, (20, 10, 100, 100)), model.explain(face[10:110, 20:120], "whole")
     np.testing.assert_array_equal(boxed.maps.maps, alone.maps.maps)
-    with pytest.raises(Problem, match="^invalid_parameter: crop is detect, whole or x,y,w,h"):
+    with pytest.raises(Problem, match=r"^invalid_parameter: crop is detect, whole or x,y,w,h"):
         model.explain(face, (20, 10, 5, 5))
