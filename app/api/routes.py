@@ -76,7 +76,7 @@ class PictureQuery(BaseModel):
         default=",".join(COMPARED),
         max_length=1024,
         json_schema_extra={"pattern": rf"^{MODEL_NAME}(,{MODEL_NAME}){{0,15}}$"},
-        description="Names of models, each once, separated by commas; `ours` is the shipped form of MEK.",
+        description="Names of models, each once, separated by commas; `ours` is the shipped one trained for agreement in the mirror.",
         examples=["baseline,ours"],
     )
     faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained, largest first.")

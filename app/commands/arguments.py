@@ -64,7 +64,9 @@ def positive(text: str) -> int:
 def add_explaining(parser: argparse.ArgumentParser) -> None:
     """The choices of an explanation, as in the API."""
     parser.add_argument(
-        "--models", default=",".join(COMPARED), help="checkpoint names, comma-separated; `ours` is the shipped form of MEK [%(default)s]"
+        "--models",
+        default=",".join(COMPARED),
+        help="checkpoint names, comma-separated; `ours` is the shipped one trained for agreement in the mirror [%(default)s]",
     )
     parser.add_argument(
         "--faces",

@@ -51,9 +51,9 @@ def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata:
 
 
 def renew_manifest(directory: Path) -> Manifest | None:
-    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the best form, write manifest and README.
+    """Record hash and golden logits of each checkpoint of a directory, point ``ours`` at the best form of MEK, write both files.
 
-    Best means the highest average of overall and mean accuracy on the validation split, as the metadata has them. While no form of MEK
+    Best means the highest average of overall and mean accuracy on the validation split, as the metadata has them. While no such form
     is there, nothing can be served: then no manifest is written and None returned.
 
     Raises:
@@ -89,7 +89,8 @@ def _readme(manifest: Manifest, metadata: dict[str, CheckpointMetadata]) -> str:
         "",
         "Generated from the files' own metadata by `unturned train --ship`; do not edit.",
         "",
-        f"`ours` stands for `{manifest.ours}`, the form of MEK with the highest average of overall and mean accuracy on validation.",
+        f"`ours` stands for `{manifest.ours}`: of MEK and the forms made of it here, the one with the highest average of overall and mean",
+        "accuracy on validation.",
         "",
         "Accuracies in per cent, last epoch, overall / mean over the seven classes. Flip consistency: mean Pearson correlation of a map",
         "and its mirror counterpart over all classes and faces of the test split.",
