@@ -18,7 +18,7 @@ class FrontierGain(NamedTuple):
 
 
 def frontier_gain(points: Sequence[FrontierPoint], reference: Sequence[FrontierPoint]) -> FrontierGain | None:
-    """Gain of ``points`` over ``reference``, fractions; None where no overall accuracy is reached by both.
+    """Gain of ``points`` over ``reference``, fractions; None where the ranges of overall accuracy that they reach do not overlap.
 
     The best mean accuracy at an overall accuracy of u or more is a staircase that falls with u; the average is the area between the two
     staircases over its width.
@@ -27,10 +27,12 @@ def frontier_gain(points: Sequence[FrontierPoint], reference: Sequence[FrontierP
     high = min(max(point.overall for point in curve) for curve in (points, reference))
     if low >= high:
         return None
-    steps = sorted({low, high, *(point.overall for point in (*points, *reference) if low < point.overall < high)})
-    widths = [right - left for left, right in pairwise(steps)]
-    gaps = [_best_mean(points, right) - _best_mean(reference, right) for right in steps[1:]]
-    return FrontierGain(sum(gap * width for gap, width in zip(gaps, widths, strict=True)) / (high - low), min(gaps))
+    ends = sorted({low, high, *(point.overall for point in (*points, *reference) if low < point.overall < high)})
+    gaps = [_best_mean(points, end) - _best_mean(reference, end) for end in ends]
+    widths = [right - left for left, right in pairwise(ends)]
+    # a stair ends at the overall accuracy above it, so the lowest adds no area; but it may have the best mean of the reference
+    area = sum(gap * width for gap, width in zip(gaps[1:], widths, strict=True))
+    return FrontierGain(area / (high - low), min(gaps))
 
 
 def _best_mean(points: Sequence[FrontierPoint], overall: float) -> float:

@@ -16,10 +16,18 @@ PLAIN = curve((0.90, 0.70), (0.88, 0.74), (0.84, 0.80))
 
 
 def test_the_gain_is_the_area_between_two_staircases_over_its_width() -> None:
-    # Both reach 0.84 to 0.88. Plain: 0.74 there. The other: 0.80 up to 0.86, then 0.75: gaps 0.06 and 0.01 over as much each.
+    # Both reach 0.84 to 0.88. Plain: 0.74 above 0.84. The other: 0.80 up to 0.86, then 0.75: gaps 0.06 and 0.01 over as much each.
+    # At 0.84 itself plain has 0.80, too.
     gain = frontier_gain(curve((0.88, 0.75), (0.86, 0.80), (0.80, 0.81)), PLAIN)
     assert gain is not None
-    assert gain == pytest.approx((0.035, 0.01))
+    assert gain == pytest.approx((0.035, 0))
+
+
+def test_what_the_reference_reaches_at_its_lowest_overall_accuracy_counts() -> None:
+    # Between 0.84 and 0.88 the other is ahead by 0.04, but at 0.84 plain has 0.80 against its 0.78.
+    gain = frontier_gain(curve((0.88, 0.78), (0.80, 0.90)), PLAIN)
+    assert gain is not None
+    assert gain == pytest.approx((0.04, -0.02))
 
 
 def test_a_model_against_itself_gains_nothing_and_the_other_way_round_loses() -> None:
