@@ -203,6 +203,11 @@ class RunResult(_ResultRecord):
     test_predictions: Predictions | None = None
 
     @property
+    def file_name(self) -> str:
+        """Name of its file in whichever folder."""
+        return result_path(Path(), self.method, self.dataset, self.imbalance, self.seed).name
+
+    @property
     def settings(self) -> dict[str, JsonValue]:
         """The method's own constants, by name."""
         settings = self.hyperparameters["settings"]
@@ -233,7 +238,7 @@ def result_path(folder: Path, method: str, dataset: str, imbalance: str, seed: i
 
 def save_result(folder: Path, result: RunResult) -> Path:
     """Write a result atomically; returns its path."""
-    path = result_path(folder, result.method, result.dataset, result.imbalance, result.seed)
+    path = folder / result.file_name
     make_folder(folder)
     replace_file(path, f"{result.model_dump_json(indent=1)}\n".encode())
     return path
@@ -246,9 +251,8 @@ def load_result(path: Path) -> RunResult:
         ResultError: missing, malformed, or stored under another run's name.
     """
     result = load_json(path, RunResult, ResultError)
-    expected = result_path(path.parent, result.method, result.dataset, result.imbalance, result.seed)
-    if path != expected:
-        raise ResultError(f"{path}: holds the run of {expected.name}")
+    if path.name != result.file_name:
+        raise ResultError(f"{path}: holds the run of {result.file_name}")
     return result
 
 
@@ -257,14 +261,14 @@ def load_results(folder: Path) -> list[RunResult]:
     return [load_result(path) for path in sorted(folder.glob("*.json"))]
 
 
-def load_other_protocols(folder: Path) -> list[list[RunResult]]:
-    """The results in each folder within one of results, but for the trials': a folder holds the runs of one protocol.
+def load_other_protocols(folder: Path) -> dict[Path, list[RunResult]]:
+    """The results in each folder within one of results, but for the trials': each is meant to hold the runs of one protocol.
 
     Raises:
         ResultError: a file is malformed, or stored under another run's name.
     """
     inside = sorted(path for path in folder.glob("*/") if path.name != TRIALS_FOLDER)
-    return [runs for path in inside if (runs := load_results(path))]
+    return {path: runs for path in inside if (runs := load_results(path))}
 
 
 def load_trials(folder: Path) -> list[RunResult]:

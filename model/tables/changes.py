@@ -52,7 +52,7 @@ def measured_changes(results: Path) -> list[LengthOfRun]:
     Raises:
         ResultError: a result file is damaged.
     """
-    sets = [load_results(results), *load_other_protocols(results)]
+    sets = [load_results(results), *load_other_protocols(results).values()]
     return [found for runs in sets if (found := changes_from_plain(runs)).methods]
 
 

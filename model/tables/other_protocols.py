@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 
-from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.measuring.frontier import FrontierGain, frontier_gain
-from model.measuring.results import FrontierPoint, MirrorMetrics, RunResult, SplitMetrics
+from model.measuring.results import FrontierPoint, MirrorMetrics, ResultError, RunResult, SplitMetrics
 from model.methods.settings import usual_settings, whole_settings
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
@@ -26,17 +26,30 @@ OF_MAPS = ("own_symmetry", "other_faces", "own_mirror_found")
 OF_ANSWERS = ("changed_answers", "total_variation")
 
 
-def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
-    """Tables of runs that share one protocol, those without a row left out; none where there is no run.
+def refuse_unlike_runs(folder: Path, runs: Sequence[RunResult]) -> None:
+    """Hold the runs of a folder, one or more, against sharing a protocol, and those of a method its constants.
 
     Raises:
-        InputError: the runs are of several protocols.
+        ResultError: two of them do not; the message names both and what they differ in.
     """
-    protocols = {Protocol.of(run) for run in runs}
-    if len(protocols) > 1:
-        raise InputError("runs of several protocols stand in one folder: each needs a folder of its own")
-    tables = [table for protocol in protocols for table in _tables(runs, protocol)]
-    return [table for table in tables if any(group.rows for group in table.groups)]
+    of_method: dict[str, RunResult] = {}
+    for run in runs:
+        like = of_method.setdefault(run.method, run)
+        constants = whole_settings(like.method, like.settings)
+        others = [name for name, value in whole_settings(run.method, run.settings).items() if value != constants.get(name)]
+        _refuse_pair(folder, runs[0], run, list(Protocol.of(run).deviations(Protocol.of(runs[0]))))
+        _refuse_pair(folder, like, run, others)
+
+
+def _refuse_pair(folder: Path, one: RunResult, other: RunResult, differing: Sequence[str]) -> None:
+    if differing:
+        found = f"{one.file_name} and {other.file_name} differ in {', '.join(differing)}"
+        raise ResultError(f"{folder}: {found}, so no table can have both: move one of them to a folder of its own")
+
+
+def protocol_tables(runs: Sequence[RunResult]) -> list[Table]:
+    """Tables of one run or more that share a protocol, those without a row left out."""
+    return [table for table in _tables(runs, Protocol.of(runs[0])) if any(group.rows for group in table.groups)]
 
 
 def _tables(runs: Sequence[RunResult], protocol: Protocol) -> list[Table]:

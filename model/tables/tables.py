@@ -28,7 +28,7 @@ from model.tables.layout import (
     protocol_title,
     seeds_text,
 )
-from model.tables.other_protocols import protocol_tables
+from model.tables.other_protocols import protocol_tables, refuse_unlike_runs
 from model.tables.trials import trials_table
 from model.training.runs import BEYOND_THE_PAPER, Protocol, TableCell
 
@@ -84,11 +84,14 @@ def tables_of_folder(results: Path) -> list[Table]:
     """Every table of a folder of results: those of the paper, and those of the runs under other protocols in the folders within.
 
     Raises:
-        ResultError: a result file is damaged.
+        ResultError: a result file is damaged, or a folder within holds runs that are not alike.
     """
     runs = load_results(results)
-    others = [table for of_one in load_other_protocols(results) for table in protocol_tables(of_one)]
-    return [*build_tables(runs, prevailing_protocol(runs), load_trials(results)), *others]
+    tables = build_tables(runs, prevailing_protocol(runs), load_trials(results))
+    for folder, of_one in load_other_protocols(results).items():
+        refuse_unlike_runs(folder, of_one)
+        tables += protocol_tables(of_one)
+    return tables
 
 
 def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -> int:
@@ -100,7 +103,7 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
         out: file to write; standard output by default.
 
     Raises:
-        InputError: there is no such folder, a result file is damaged, or ``out`` cannot be written.
+        InputError: there is no such folder, its results cannot be used, or ``out`` cannot be written.
         ValueError: unknown format.
     """
     from model.tables.formats import FORMATS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.expressions import EXPRESSIONS
-from model.measuring.results import RunResult, save_result
+from model.measuring.results import ResultError, RunResult, save_result
 from model.tables.formats import format_value
 from model.tables.layout import Table
 from model.tables.other_protocols import protocol_tables
@@ -122,6 +122,10 @@ def test_runs_of_two_lengths_never_share_a_table(tmp_path: Path) -> None:
     assert not [note for table in tables[:3] for note in table.notes if "recorded runs of another" in note]
 
 
-def test_a_folder_of_several_protocols_is_refused() -> None:
-    with pytest.raises(ValueError, match="each needs a folder of its own"):
-        protocol_tables([make_result(epochs=30), make_result(epochs=60, seed=2)])
+@pytest.mark.parametrize(("other", "named"), [({"epochs": 60}, "epochs"), ({"settings": {"smoothing": 0.1}}, "smoothing")])
+def test_runs_that_are_not_alike_are_refused_by_name_instead_of_averaged(other: dict[str, Any], named: str, tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    for fields in ({}, {"method": "mek"}, {"method": "mek", "seed": 2}, {"method": "mek", "seed": 3, **other}):
+        save_result(folder, make_result(**{"epochs": 30, **fields}))
+    with pytest.raises(ResultError, match=rf"long: ferplus-\S+-seed1.json and ferplus-original-mek-seed3.json differ in {named}, so"):
+        tables_of_folder(tmp_path)
