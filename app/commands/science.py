@@ -141,7 +141,7 @@ def _add_claims(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="FERPlus, folder or zip")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of the checkpoints to measure [%(default)s]")
-    parser.add_argument("--out", type=Path, default=CHECKPOINTS / "claims.json", help="file to write [%(default)s]")
+    parser.add_argument("--out", type=Path, default=None, help="file to write [claims.json in the folder of the checkpoints]")
     parser.add_argument("--threads", type=positive, default=2, help="torch threads [%(default)s]")
     parser.set_defaults(run=_claims)
 
@@ -150,9 +150,11 @@ def _claims(arguments: argparse.Namespace) -> int:
     import torch
 
     from model.claims.command import run_claims
+    from model.claims.report import CLAIMS_FILE
 
     torch.set_num_threads(arguments.threads)
-    return run_claims(arguments.data, arguments.checkpoints, arguments.out, typed_command())
+    out = arguments.out or arguments.checkpoints / CLAIMS_FILE
+    return run_claims(arguments.data, arguments.checkpoints, out, typed_command())
 
 
 def _add_export(subparsers: Subparsers) -> None:

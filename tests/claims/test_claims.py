@@ -15,6 +15,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.testing import assert_close
 
+from app.cli import main
 from model.checkpoints import Checkpoint
 from model.claims.command import figures_of, model_figures, run_claims, verdict_lines, with_shuffled_weights
 from model.claims.comparison import Comparison, ModelFigures
@@ -364,3 +365,16 @@ def test_positives_and_bare_rules_of_the_test_split_are_the_known_ones(ferplus_z
     rules = {measure.expression: measure.reference for measure in claim.measures if measure.key == "auroc"}
     assert rules["fear"] == pytest.approx(0.81, abs=0.005)
     assert rules["disgust"] == pytest.approx(0.75, abs=0.005)
+
+
+def test_claims_of_other_checkpoints_do_not_replace_those_of_the_shipped_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+
+    def measure(_data: Path, _checkpoints: Path, out: Path, _command: str) -> int:
+        written.append(out)
+        return 0
+
+    monkeypatch.setattr("model.claims.command.run_claims", measure)
+    for more in ([], ["--checkpoints", "mine"], ["--checkpoints", "mine", "--out", "other.json"]):
+        assert main(["claims", "--data", "ferplus.zip", *more]) == 0
+    assert written == [Path("checkpoints/claims.json"), Path("mine/claims.json"), Path("other.json")]
