@@ -59,7 +59,7 @@ def prepare_run(config: TrainingConfig, faces: FaceSet, answers: Tensor | None =
     """
     steps = len(faces) // config.batch
     if steps == 0:
-        raise InputError(f"{len(faces)} training faces are fewer than one batch of {config.batch}")
+        raise InputError(f"{len(faces)} training faces are fewer than one batch of {config.batch}: choose a smaller --batch")
     method_class = find_method(config.method)
     classifier = pretrained_classifier(config, method_class.tails, faces)
     map_size = network_grid(config.network, config.input_size).cells

@@ -255,7 +255,7 @@ def test_what_is_not_in_the_network_learns_ten_times_as_fast() -> None:
 
 
 def test_too_few_faces_for_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="fewer than one batch"):
+    with pytest.raises(ValueError, match="fewer than one batch of 64: choose a smaller --batch"):
         prepare_run(TrainingConfig(method="baseline", input_size=67, batch=64), random_faces())
 
 
