@@ -8,8 +8,8 @@
   over the pairs of a step, class by class: among the mirror images' maps of class l, a face's own must be the nearest.
 * ``JS`` is the Jensen-Shannon divergence of the two views' probabilities: the answer itself must not depend on the mirror.
 
-``v`` is proportional to the square root of MEK's class weights. The classifier weight learns from the cross-entropy alone, which is
-logit-adjusted as in the scale-free form (Menon et al., ICLR 2021).
+``v``, whose sum is 1, is proportional to the square root of MEK's class weights. The classifier's weight and bias learn from the first term
+alone, which is logit-adjusted as in the scale-free form (Menon et al., ICLR 2021).
 
 Trained networks may teach beside the label, which is one word for what ten people said of a face (distillation; Hinton, Vinyals and
 Dean, 2015): with ``s = z + tau log prior`` and the teachers' probabilities q, averaged over both views of the face, the first term is

@@ -38,7 +38,7 @@ def fit(
     directory: Path,
     resume: bool,
     on_step: Callable[[Progress, dict[str, float]], None],
-    on_epoch: Callable[[int, Method], dict[str, float]],
+    on_epoch: Callable[[int, Method], dict[str, Any]],
 ) -> Progress:
     """Train to the end; returns the progress, with the seconds spent in training steps and the code revisions, over all sittings.
 
