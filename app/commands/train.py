@@ -87,8 +87,14 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
         help="defaults of the options below, and of the settings of eac and mek; paper: those of its ResNet runs [%(default)s]",
     )
     parser.add_argument("--network", choices=NETWORKS, help=f"backbone [{Protocol.network}]")
-    parser.add_argument("--resnet18-weights", help="safetensors file with torchvision's names, for --network resnet18")
-    parser.add_argument("--input-size", type=int, help=f"side of the network's input, pixels [{Protocol.input_size}]")
+    parser.add_argument(
+        "--resnet18-weights", help="safetensors file with torchvision's names; --network resnet18 starts from random weights without it"
+    )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        help=f"side of the network's input, pixels; maps are centred at 99, 115, 131, of resnet18 at 193, 225 [{Protocol.input_size}]",
+    )
     parser.add_argument("--epochs", type=int, help=f"passes over the training faces [{Protocol.epochs}; paper: {paper.epochs}]")
     parser.add_argument("--batch", type=int, help=f"faces a step, over all processes [{Protocol.batch}]")
     parser.add_argument(

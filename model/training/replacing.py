@@ -38,7 +38,8 @@ def _constants(method: str, hyperparameters: Mapping[str, Any]) -> dict[str, Any
 
 
 def refuse_to_replace(path: Path, there: RunResult | CheckpointMetadata, planned: Mapping[str, Any], remedy: str) -> None:
-    """
+    """Hold a file that a run would replace against what the run is planned to be; ``remedy`` is what keeps both.
+
     Raises:
         InputError: the file is of a run with other choices, which are named.
     """
