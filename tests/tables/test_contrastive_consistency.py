@@ -27,6 +27,8 @@ RUNS = {
     "without contrast": TRIALS / "ferplus-original-cac-seed1-contrast0.json",
     "without concordance": TRIALS / "ferplus-original-cac-seed1-consistency0.json",
     "without agreement": TRIALS / "ferplus-original-cac-seed1-agreement0.json",
+    "the whole loss, seed 2": RESULTS / "ferplus-original-cac-seed2.json",
+    "without adjustment, seed 2": TRIALS / "ferplus-original-cac-seed2-adjustment0.json",
     "as above": LONG / "ferplus-original-cac-seed1.json",
     "more agreement": TRIALS / "ferplus-original-cac-seed1-epochs30-agreement6.json",
     "with earlier answers": TRIALS / "ferplus-original-cac-seed1-epochs30-temperature0.15-agreement6-ensembling0.6.json",
