@@ -37,6 +37,19 @@ def check_head(scope: Scope, settings: Settings) -> None:
         raise Problem(ErrorCode.HEADERS_TOO_LARGE, detail)
 
 
+def check_path(scope: Scope) -> None:
+    """Refuse a path that ends in a line break, which is that of no route.
+
+    The framework would answer it as the path without: its patterns end in ``$``. It is no path of an upload to this module and to
+    :mod:`app.http.admission`, so it would need neither a place nor a token.
+
+    Raises:
+        Problem: ``not_found``.
+    """
+    if scope["path"].endswith("\n"):
+        raise Problem(ErrorCode.NOT_FOUND)
+
+
 class Body:
     """The body of one request, read with a limit and an absolute deadline.
 
@@ -118,6 +131,7 @@ class Limits:
             await self.app(scope, receive, send)
             return
         check_head(scope, self.settings)
+        check_path(scope)
         limit = self.settings.body_limit_bytes if scope["path"] in UPLOAD_PATHS else self.settings.small_body_limit_bytes
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")

@@ -69,6 +69,14 @@ def test_computed_pages_take_places_like_uploads(small_server: LiveServer) -> No
     assert [(answer.status, answer.code) for answer in answers] == [(200, None)] * 20 + [(429, "rate_limited")]
 
 
+def test_no_spelling_of_an_address_leads_past_the_limits(small_server: LiveServer) -> None:
+    """A line break at the end is no part of a route, though the framework's patterns let one pass."""
+    computed = small_server.get("/api/v1/counts").json["computed"]
+    answer = small_server.post(GOOD_UPLOAD, "/api/v1/explanations%0a")
+    assert (answer.status, answer.code) == (404, "not_found")
+    assert small_server.get("/api/v1/counts").json["computed"] == computed
+
+
 def test_a_page_that_computes_long_keeps_its_place(small_server: LiveServer) -> None:
     """It is not taken for an upload that hardly sends."""
     client = {"authorization": f"Bearer {KEY}", "x_forwarded_for": "192.0.2.13"}

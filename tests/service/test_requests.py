@@ -47,6 +47,7 @@ def test_methods(server: LiveServer, method: str, target: str) -> None:
         ),
         *("/static/../app/settings.py", "/static/..%2fapp%2fsettings.py", "/static/%00", "/static/a%0d%0ab", "/api/v1/explanations/.."),
         *("/static/%252e%252e/app/settings.py", "/static/..%5capp%5csettings.py", "/static//etc/passwd", "/static/%2fetc%2fpasswd"),
+        *("/info%0a", "/health/live%0A", "/static/icons/favicon.svg%0a"),
         *("/static/vendor/swagger-ui/swagger-ui.css.map", "/redoc", "/docs/oauth2-redirect", "/.git/config", "/debug"),
     ],
 )
