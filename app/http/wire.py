@@ -92,7 +92,7 @@ class BoundedProtocol(H11Protocol):
             self._close()
             return
         self._lingering = True
-        self._arm("linger", LINGER_SECONDS)
+        self._read_on("linger")
         self._socket.resume_reading()
         if self._socket.can_write_eof():
             self._socket.write_eof()
@@ -156,8 +156,8 @@ class BoundedProtocol(H11Protocol):
         """Wait for the next request; a body that nobody read may go on arriving for as long as a lingering one."""
         super().on_response_complete()
         self.idle_since = self.loop.time()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
-            self._arm("unread body", LINGER_SECONDS)
+        if self._body_unread and not self.transport.is_closing():
+            self._read_on("unread body")
         self._watch_head()
 
     def pause_writing(self) -> None:
@@ -171,15 +171,25 @@ class BoundedProtocol(H11Protocol):
             self._disarm("write")
         super().resume_writing()
 
+    @property
+    def _body_unread(self) -> bool:
+        """Whether a body is still arriving whose request has been answered."""
+        return self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
+
     def _watch_head(self) -> None:
-        """Arm the head's deadline at its first byte, disarm it at its last."""
+        """Arm the head's deadline at its first byte, disarm it at its last; likewise disarm that of an unread body."""
+        if not self._body_unread:
+            self._disarm("unread body")
         unread, _ = self.conn.trailing_data
         if self.conn.their_state is not h11.IDLE:
             self._disarm("head")
-            if self.conn.their_state is not h11.SEND_BODY:
-                self._disarm("unread body")
         elif unread:
             self._arm("head", self.settings.head_timeout_seconds)
+
+    def _read_on(self, name: str) -> None:
+        """Let more come that nobody reads, for a while and up to a size."""
+        self._discarded_bytes = 0
+        self._arm(name, LINGER_SECONDS)
 
     def _arm_write(self) -> None:
         """Give the client until the deadline to read a part of what is left, or all of it."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from app.http.wire import LINGER_BYTES, LINGER_SECONDS
 from tests.live_server import (
     BOUNDARY,
     GOOD_UPLOAD,
@@ -98,6 +100,31 @@ def test_clients_that_send_on_after_their_refusal_are_cut(server: LiveServer) ->
     except OSError:
         return
     raise AssertionError("still read from")
+
+
+def test_what_follows_a_refused_body_has_its_own_time() -> None:
+    """The second that an unread body has ends with the body; neither a slow upload behind it nor an idle connection is cut by it."""
+    refused, upload = upload_request(GOOD_UPLOAD, "/api/v1/explanations?nope=1"), upload_request(GOOD_UPLOAD)
+    with LiveServer(SLOW_SERVICE, keep_alive_seconds=60) as server:
+        server.wait_until_ready()
+        behind, idle = (server.connect().send(refused[:-20]) for _ in range(2))
+        assert [connection.answer().code for connection in (behind, idle)] == ["invalid_parameter"] * 2
+        idle.send(refused[-20:])
+        behind.send(refused[-20:] + upload[:-20])
+        pipelined = server.connect().send(head("GET", "/health/live") + upload[:-20])
+        assert pipelined.answer().json == {"live": True}
+        time.sleep(LINGER_SECONDS + 0.5)
+        assert [connection.send(upload[-20:]).answer().status for connection in (behind, pipelined)] == [200] * 2
+        assert idle.send(upload).answer().status == 200
+
+
+def test_refusals_do_not_add_up(server: LiveServer) -> None:
+    """What is read on after each is counted for itself: a connection that is used again is not cut."""
+    large = form(part(bytes(1 << 20)))
+    connection = server.connect()
+    for _ in range(2 * LINGER_BYTES >> 20):
+        assert connection.send(upload_request(large, "/api/v1/explanations?nope=1")).answer().code == "invalid_parameter"
+    assert connection.send(upload_request(GOOD_UPLOAD)).answer().status == 200
 
 
 def chunked(*chunks: bytes) -> bytes:
