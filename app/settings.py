@@ -6,6 +6,7 @@ An unknown ``UNTURNED_*`` variable is refused, so that a misspelt limit cannot s
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -19,6 +20,9 @@ from app.installation import extra_command, shipped_folder
 from model.errors import InputError
 
 PREFIX = "UNTURNED_"
+
+HOST_NAME = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"  # of the header Host, without its port
+MOST_PIXELS = 178_956_970  # Pillow opens nothing larger
 
 
 class SettingsError(InputError):
@@ -54,10 +58,16 @@ def _holds_findings(folder: Path | None) -> Path | None:
     return folder
 
 
-def _long_enough(key: SecretStr | None) -> SecretStr | None:
-    if key is not None and len(key.get_secret_value()) < 16:
-        raise ValueError("an API key needs at least 16 characters")
+def _usable_key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and re.fullmatch(r"[!-~]{16,}", key.get_secret_value()) is None:
+        raise ValueError("an API key needs at least 16 characters of ASCII, without spaces")
     return key
+
+
+def _host_name(name: str) -> str:
+    if re.fullmatch(rf"\*|{HOST_NAME}", name) is None:
+        raise ValueError("write a host name as the header Host has it, without its port, or `*` alone for any")
+    return name
 
 
 def listening_address(address: str) -> str:
@@ -72,7 +82,7 @@ def listening_address(address: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(listening_address)]
-Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host_name)], ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
@@ -82,7 +92,8 @@ AuditFolder = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValid
 Origins = Annotated[
     tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")], ...], NoDecode, BeforeValidator(_split)
 ]
-ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_long_enough)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ApiKey = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_usable_key)]
 
 
 class Settings(BaseSettings):
@@ -112,14 +123,14 @@ class Settings(BaseSettings):
     datasets: DatasetFolder = Field(default=None, description="Folder that holds `ferplus.zip`; turns on the dataset browser.")
     audit: AuditFolder = Field(default=None, description="Folder that `unturned audit` wrote; turns on the page of its findings.")
 
-    allowed_hosts: Strings = Field(
-        default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered; `*` for any."
+    allowed_hosts: Hosts = Field(
+        default=("localhost", "127.0.0.1", "[::1]"), min_length=1, description="Host names answered, without ports; `*` for any."
     )
     frame_ancestors: Origins = Field(default=(), description="Origins whose pages may show these in a frame; empty for none.")
     trusted_proxies: Networks = Field(default=(), description="Networks of proxies whose `X-Forwarded-For` and `-Proto` count.")
     api_key: ApiKey = Field(default=None, description="Key that the API asks for as `Authorization: Bearer`; empty for none.")
     rate_limit_per_second: float = Field(
-        default=0.0, ge=0, description="Uploads and computed pages a client gets on average; 0 for no limit."
+        default=0.0, ge=0, allow_inf_nan=False, description="Uploads and computed pages a client gets on average; 0 for no limit."
     )
     rate_limit_burst: int = Field(default=20, ge=1, description="As many may come at once before the average counts.")
     metrics: bool = Field(default=True, description="Serve Prometheus metrics at `/metrics`.")
@@ -131,9 +142,9 @@ class Settings(BaseSettings):
     max_headers: int = Field(default=100, ge=10, description="Most headers in a request.")
     max_connections: int = Field(default=512, ge=8, description="Open connections; beyond it the longest idle one is closed.")
 
-    max_pixels: int = Field(default=25_000_000, ge=1 << 10, description="Most pixels of a picture.")
+    max_pixels: int = Field(default=25_000_000, ge=1 << 10, le=MOST_PIXELS, description="Most pixels of a picture.")
     max_baseline_jpeg_pixels: int = Field(
-        default=50_000_000, ge=1 << 10, description="Most pixels of a baseline JPEG, which decodes at reduced size."
+        default=50_000_000, ge=1 << 10, le=MOST_PIXELS, description="Most pixels of a baseline JPEG, which decodes at reduced size."
     )
     max_faces: int = Field(default=MAX_FACES, ge=1, le=MAX_FACES, description="Most faces explained in one picture.")
 
@@ -142,17 +153,15 @@ class Settings(BaseSettings):
     decoder_processes: int = Field(default=2, ge=1, le=64, description="Processes that decode pictures.")
     queue_length: int = Field(default=16, ge=0, le=1024, description="Requests that may wait for a slot.")
 
-    head_timeout_seconds: float = Field(default=5.0, gt=0, description="Until a request's headers must be complete.")
-    body_timeout_seconds: float = Field(default=15.0, gt=0, description="Until a request's body must be complete, from its headers on.")
-    decode_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest decoding of one picture.")
-    work_timeout_seconds: float = Field(
+    head_timeout_seconds: Seconds = Field(default=5.0, description="Until a request's headers must be complete.")
+    body_timeout_seconds: Seconds = Field(default=15.0, description="Until a request's body must be complete, from its headers on.")
+    decode_timeout_seconds: Seconds = Field(default=2.0, description="Longest decoding of one picture.")
+    work_timeout_seconds: Seconds = Field(
         default=10.0,
-        gt=0,
         description="Longest wait for the models' answer; all work on a request, whatever it waits for, may take three times as long.",
     )
-    write_timeout_seconds: float = Field(
+    write_timeout_seconds: Seconds = Field(
         default=15.0,
-        gt=0,
         description="Longest time a client may leave an answer unread; one that reads 16 KiB a second or more has as long as it takes.",
     )
     keep_alive_seconds: int = Field(default=5, ge=1, description="Longest pause between two requests of a connection.")
@@ -173,4 +182,5 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {reason}") from None

@@ -36,6 +36,10 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *(("HOST", ""), ("PORT", "65536"), ("PORT", "x"), ("BODY_LIMIT_BYTES", "0"), ("COMPUTE_SLOTS", "0"), ("HEAD_TIMEOUT_SECONDS", "0")),
         *(("API_KEY", "short-secret"), ("TRUSTED_PROXIES", "nonsense"), ("ALLOWED_HOSTS", ""), ("MAX_FACES", "9"), ("METRICS", "perhaps")),
+        *(("API_KEY", "with-secret-umläut"), ("API_KEY", "with secret spaces")),
+        *(("MAX_PIXELS", "200000000"), ("MAX_BASELINE_JPEG_PIXELS", "200000000")),
+        *(("ALLOWED_HOSTS", "example.org,example.org:8000"), ("ALLOWED_HOSTS", "*.example.org"), ("ALLOWED_HOSTS", "::1")),
+        *(("DECODE_TIMEOUT_SECONDS", "inf"), ("WORK_TIMEOUT_SECONDS", "nan"), ("RATE_LIMIT_PER_SECOND", "inf")),
         *(("DATASETS", "no-such-folder"), ("FRAME_ANCESTORS", "huggingface.co"), ("FRAME_ANCESTORS", "https://a.example; script-src *")),
     ],
 )
@@ -44,6 +48,12 @@ def test_unusable_values(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
     with pytest.raises(SettingsError, match=rf"^UNTURNED_{name}: .+$") as caught:
         load_settings()
     assert "secret" not in str(caught.value)
+
+
+def test_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTURNED_ALLOWED_HOSTS", "example.org:8000")
+    with pytest.raises(SettingsError, match=r"^UNTURNED_ALLOWED_HOSTS: write a host name as the header Host has it, without its port"):
+        load_settings()
 
 
 @pytest.mark.parametrize("name", ["UNTURNED_BODY_LIMT_BYTES", "unturned_prot", "UNTURNED_"])
