@@ -16,7 +16,7 @@ from app.decoding.headers import DecodeLimits, Header, ImageRefused, inspect
 
 ICC_IGNORED = "icc_ignored"
 
-# Faces are looked for on a copy of at most 640 pixels a side, from 20 pixels on; at this long side such a face has the 48 pixels of a crop.
+# The smallest faces that are looked for, of a 32nd of the long side, then still have the 48 pixels of a crop.
 SUFFICIENT_LONG_SIDE = 1536
 STRIP_ROWS = 64  # of a reduced picture that is made at a time
 
@@ -63,7 +63,7 @@ def read_picture(data: bytes, limits: DecodeLimits) -> Picture:
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB (and reported as :data:`ICC_IGNORED` where it cannot be),
     16-bit samples are brought to 8, transparent pictures are laid on white. A picture whose long side is at least twice
-    :data:`SUFFICIENT_LONG_SIDE` is reduced by the largest whole factor that keeps it at that, a JPEG while it is decoded.
+    :data:`SUFFICIENT_LONG_SIDE` is reduced by the largest whole factor that keeps it at that, a JPEG by a power of two while it is decoded.
 
     Raises:
         ImageRefused: the code says why.

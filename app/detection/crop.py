@@ -26,15 +26,15 @@ def square_around(box: Box) -> Box:
     return left + (width - side) / 2, top + (height - side) / 2, side, side
 
 
-def check_given_crop(square: Box, picture_width: int, picture_height: int) -> None:
-    """Refuse a square that lies beside the picture, or that is more than twice as large as the picture.
+def check_given_crop(box: Box, picture_width: int, picture_height: int) -> None:
+    """Refuse a box that lies beside the picture, or that is more than twice as large as the picture.
 
     Raises:
         Problem: ``invalid_parameter``.
     """
-    left, top, side, _ = square
-    overlaps = left < picture_width and top < picture_height and left + side > 0 and top + side > 0
-    if not overlaps or side > 2 * max(picture_width, picture_height):
+    left, top, width, height = box
+    overlaps = left < picture_width and top < picture_height and left + width > 0 and top + height > 0
+    if not overlaps or max(width, height) > 2 * max(picture_width, picture_height):
         raise bad_crop()
 
 

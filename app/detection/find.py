@@ -86,14 +86,14 @@ def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeomet
     if crop == "whole":
         return _as_told(image, whole, "whole")
     if crop != "detect":
-        check_given_crop(square_around(crop), image.width, image.height)
+        check_given_crop(crop, image.width, image.height)
         return _as_told(image, crop, "given")
     detected = _in_picture(detector.detect(image.pixels, limit), image)
     if detected:
         largest = sorted(detected, key=lambda face: face.box[2] * face.box[3], reverse=True)[:limit]
         faces = tuple(_cropped(image, face.box, calibrated_crop(face.box, geometry), "detected", face) for face in largest)
         uncalibrated = () if detector.calibrated else (UNCALIBRATED_DETECTOR,)
-        return FoundFaces(faces, len(detected), (*uncalibrated, *_resolution_warning(faces)))
+        return FoundFaces(faces, len(detected), (*uncalibrated, *_resolution_warning(faces, image)))
     if max(whole[2:]) <= LARGEST_DATASET_CROP and max(whole[2:]) <= ROUGHLY_SQUARE * min(whole[2:]):
         found = _as_told(image, whole, "whole")
         return FoundFaces(found.faces, found.faces_found, (TAKEN_WHOLE, *found.warnings))
@@ -120,7 +120,7 @@ def _in_picture(faces: list[DetectedFace], image: DecodedImage) -> list[Detected
 
 def _as_told(image: DecodedImage, box: Box, source: Source) -> FoundFaces:
     faces = (_cropped(image, box, square_around(box), source, None),)
-    return FoundFaces(faces, 1, _resolution_warning(faces))
+    return FoundFaces(faces, 1, _resolution_warning(faces, image))
 
 
 def _cropped(image: DecodedImage, box: Box, crop: Box, source: Source, face: DetectedFace | None) -> FaceCrop:
@@ -136,6 +136,8 @@ def _clipped(box: Box, image: DecodedImage) -> Box:
     return left, top, max(0.0, right - left), max(0.0, bottom - top)
 
 
-def _resolution_warning(faces: tuple[FaceCrop, ...]) -> tuple[str, ...]:
-    low = any((face.box[2] + face.box[3]) / 2 < LOW_RESOLUTION_PIXELS for face in faces)
+def _resolution_warning(faces: tuple[FaceCrop, ...], image: DecodedImage) -> tuple[str, ...]:
+    """Whether the networks see too few pixels of a face: those that are left where a large picture was reduced."""
+    x, y = image.reduction
+    low = any((face.box[2] / x + face.box[3] / y) / 2 < LOW_RESOLUTION_PIXELS for face in faces)
     return (LOW_RESOLUTION_FACE,) if low else ()

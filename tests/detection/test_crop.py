@@ -126,10 +126,13 @@ def test_sensible_crops_are_read() -> None:
     assert parse_crop("-1.5,2,30,40") == (-1.5, 2, 30, 40)
 
 
-@pytest.mark.parametrize("square", [(100, 0, 50, 50), (0, 200, 50, 50), (-50, 0, 50, 50), (0, -50, 50, 50), (-10, -10, 401, 401)])
-def test_crops_beside_the_picture_are_refused(square: tuple[float, float, float, float]) -> None:
+@pytest.mark.parametrize(
+    "box", [(100, 0, 50, 50), (0, 200, 50, 50), (-50, 0, 50, 50), (0, -50, 50, 50), (-60, 0, 50, 200), (-10, -10, 401, 401)]
+)
+def test_crops_beside_the_picture_are_refused(box: tuple[float, float, float, float]) -> None:
+    """Also where the square around the box would reach into it."""
     with pytest.raises(Problem, match="invalid_parameter"):
-        check_given_crop(square, 100, 200)
+        check_given_crop(box, 100, 200)
 
 
 def test_a_given_crop_may_leave_the_picture() -> None:

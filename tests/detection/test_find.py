@@ -183,6 +183,12 @@ def test_small_faces_carry_a_warning(mtcnn: MtcnnDetector) -> None:
     assert find_faces(decode_image(pictures.face_on_grey(40), DecodeLimits()), mtcnn, GEOMETRY).warnings == ()
 
 
+@pytest.mark.parametrize(("side", "warnings"), [(60, (LOW_RESOLUTION_FACE,)), (100, ())])
+def test_what_counts_of_a_small_face_are_the_pixels_that_decoding_left(side: int, warnings: tuple[str, ...]) -> None:
+    image = DecodedImage(np.full((96, 128, 3), 90, np.uint8), 512, 384)
+    assert find_faces(image, Detections(), GEOMETRY, (100, 100, side, side)).warnings == warnings
+
+
 @pytest.mark.parametrize(("calibrated", "warnings"), [(True, ()), (False, ("uncalibrated_detector",))])
 def test_faces_that_another_detector_framed_are_told(calibrated: bool, warnings: tuple[str, ...]) -> None:
     image = image_of(np.full((400, 400, 3), 90, np.uint8))
