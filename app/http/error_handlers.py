@@ -69,8 +69,14 @@ def install_error_handlers(app: FastAPI, page: Callable[[Request, Problem], Resp
 def _from_http(error: HTTPException) -> Problem:
     """A framework error as a problem; its text is dropped, since it may quote the request."""
     code = _FROM_STATUS.get(error.status_code, ErrorCode.INTERNAL_ERROR if error.status_code >= 500 else ErrorCode.MALFORMED_REQUEST)
-    allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    allow = {name: _with_head(value) for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return Problem(code, headers=allow)
+
+
+def _with_head(methods: str) -> str:
+    """The methods of a route, and HEAD where GET is one: :mod:`app.http.head_requests` answers it, of which routes do not know."""
+    allowed = set(methods.split(", "))
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def asks_for_a_page(request: Request) -> bool:
