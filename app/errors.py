@@ -126,7 +126,7 @@ _KINDS = {
     ErrorCode.INTERNAL_ERROR: _Kind(500, "Internal error", "The request failed through a fault of this service."),
     ErrorCode.NON_FINITE_OUTPUT: _Kind(500, "Non-finite result", "A model gave a number that is not finite."),
     ErrorCode.NOT_INSTALLED: _Kind(501, "Not installed", "This server is installed without what that needs."),
-    ErrorCode.NOT_READY: _Kind(503, "Not ready", "The models are still loading; try again soon."),
+    ErrorCode.NOT_READY: _Kind(503, "Not ready", "The models are still loading, or do not answer in time; try again soon."),
     ErrorCode.OVERLOADED: _Kind(503, "Overloaded", "All places are taken; try again soon."),
     ErrorCode.DECODER_FAILED: _Kind(503, "Decoder failed", "The picture decoder stopped on this picture; it has been replaced."),
     ErrorCode.SHUTTING_DOWN: _Kind(503, "Shutting down", "The service is stopping; try again soon."),

@@ -132,7 +132,9 @@ def test_models_that_answer_too_late() -> None:
             assert (answer.status, answer.code) == (504, "inference_timeout")
         ready = server.get("/health/ready")
         assert (ready.status, ready.json["reason"]) == (503, "models do not answer in time")
-        assert server.post(GOOD_UPLOAD).code == "not_ready"
+        refused = server.post(GOOD_UPLOAD)
+        assert refused.code == "not_ready"
+        assert "do not answer in time" in refused.json["detail"]
         assert server.metric(MODEL_READY) == 0
         server.wait_until_ready()
         assert server.metric(MODEL_READY) == 1
