@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import select
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from app.errors import Problem
 from app.http.admission import PATIENCE_SECONDS as PATIENCE_SECONDS_FOR_UPLOADS
 from app.http.admission import Places, RateLimit
-from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, SLOW_SERVICE, LiveServer, head, patiently, png, upload_request
+from tests.live_server import GOOD_UPLOAD, PATIENCE_SECONDS, ROOT, SLOW_SERVICE, LiveServer, head, patiently, png, upload_request
 
 PICTURE = png()
 
@@ -173,6 +174,20 @@ def test_clients_are_counted_by_address_or_by_network_of_64_bits() -> None:
 
 def test_transport_security_behind_a_proxy(small_server: LiveServer) -> None:
     assert small_server.get("/info", x_forwarded_proto="https").headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+def test_the_proxy_of_the_documentation() -> None:
+    """With its settings and the headers it sets, an upload from the public page is answered, and told of HTTPS."""
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8").partition("### Behind a proxy")[2].partition("\n### ")[0]
+    passed_on = {"$http_host": "faces.example.org", "$proxy_add_x_forwarded_for": "192.0.2.1", "$scheme": "https"}
+    headers = {name.lower(): passed_on[value] for name, value in re.findall(r"proxy_set_header (\S+) (\S+);", text)}
+    assert len(headers) == 3
+    settings = {name.lower(): value for name, value in re.findall(r"UNTURNED_([A-Z_]+)=(\S+)", text)}
+    with LiveServer(SLOW_SERVICE, **settings) as server:
+        server.wait_until_ready()
+        answer = server.post(GOOD_UPLOAD, origin="https://faces.example.org", **headers)
+        assert answer.status == 200
+        assert "strict-transport-security" in answer.headers
 
 
 BASIC = "Basic " + base64.b64encode(f"anybody:{KEY}".encode()).decode()
