@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("app.server")
 
 CANNOT_START = 3
+STDIN = 0
 HEAPS = 2
 # Until a thread that computes in Python lets the event loop have the interpreter. The loop gives it up several times a request, whenever
 # it reads or writes: with the default of 5 ms, one refusal could wait for it five times over.
@@ -44,11 +45,11 @@ class Server(uvicorn.Server):
         self._service = app.state.service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and reload the models on SIGHUP."""
+        """Listen, and from then on answer SIGHUP."""
         await super().startup(sockets)
         if self.started:
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, self._service.reload)
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up, os.isatty(STDIN))
             self._sparing = loop.create_task(self._spare_collector())
 
     async def _spare_collector(self) -> None:
@@ -65,6 +66,13 @@ class Server(uvicorn.Server):
         logger.info("shutting down", extra={"fields": {"longest_wait_seconds": self.config.timeout_graceful_shutdown}})
         self._service.drain()
         await super().shutdown(sockets)
+
+    def _hang_up(self, had_terminal: bool) -> None:
+        """Reload the models; but end where the signal says that the terminal is gone which this was started in."""
+        if had_terminal and not os.isatty(STDIN):
+            self.should_exit = True
+        else:
+            self._service.reload()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal ends gracefully, the second at once."""

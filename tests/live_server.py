@@ -94,7 +94,14 @@ class LiveServer:
     """
 
     def __init__(
-        self, *command: str, stdout: Any = subprocess.PIPE, key: str = "", cwd: Path = ROOT, packages: Path = ROOT, **settings: object
+        self,
+        *command: str,
+        stdin: Any = None,
+        stdout: Any = subprocess.PIPE,
+        key: str = "",
+        cwd: Path = ROOT,
+        packages: Path = ROOT,
+        **settings: object,
     ) -> None:
         self._key = {"authorization": f"Bearer {key}"} if key else {}
         settings = settings | ({"api_key": key} if key else {})
@@ -104,7 +111,13 @@ class LiveServer:
         self.lines: list[dict[str, Any]] = []
         self._port: int | None = int(str(settings["port"])) if settings.get("port") else None
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", *command], cwd=cwd, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", *command],
+            cwd=cwd,
+            env=environment,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         if stdout == subprocess.PIPE:

@@ -112,6 +112,19 @@ def test_second_signal(number: signal.Signals) -> None:
         stuck.close()
 
 
+def test_it_ends_with_the_terminal_it_was_started_in() -> None:
+    """Whose end is told by the signal that asks for a reload as long as the terminal is there."""
+    window, terminal = os.openpty()
+    with LiveServer(SLOW_SERVICE, stdin=terminal) as server:
+        os.close(terminal)
+        server.wait_until_ready()
+        server.signal(signal.SIGHUP)
+        server.wait_for_line(event="models reloaded")
+        os.close(window)
+        server.signal(signal.SIGHUP)
+        assert server.exit_status() == 0
+
+
 def test_killed_and_started_again() -> None:
     """Nothing has to be repaired."""
     with LiveServer(SLOW_SERVICE) as server:
