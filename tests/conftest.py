@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from fastapi.testclient import TestClient
@@ -15,6 +16,8 @@ from PIL import Image
 
 from tests.made_checkpoints import make_checkpoint_folder
 
+hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("untimed")
 torch.set_num_threads(1)  # tests run beside each other; results do not depend on it
 
 

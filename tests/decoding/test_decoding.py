@@ -189,7 +189,7 @@ def test_nothing_of_the_metadata_is_left() -> None:
 SEEDS = [encoded(portrait().resize((48, 40)), kind) for kind in ("JPEG", "PNG", "WEBP")]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=6), st.floats(0.1, 1))
 def test_damaged_pictures_give_pixels_or_a_code(seed: bytes, damage: list[tuple[float, bytes]], keep: float) -> None:
     data = bytearray(seed)
@@ -200,7 +200,7 @@ def test_damaged_pictures_give_pixels_or_a_code(seed: bytes, damage: list[tuple[
     assert code is None or ErrorCode(code).status in {415, 422}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x30\x00\x00\x00WEBPVP8X"]))
 def test_any_bytes_are_answered(data: bytes, start: bytes) -> None:
     code = code_of(start + data)

@@ -151,7 +151,7 @@ def test_a_name_that_is_no_text_is_refused() -> None:
         read_maps(bytes(content))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
     content = bytearray(save_maps(explained()))
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
         read_maps(bytes(content[:cut]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_entry_with_a_sound_checksum_is_read_or_refused(data: st.DataObject) -> None:
     with zipfile.ZipFile(io.BytesIO(save_maps(explained()))) as archive:
