@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING
 
 from app.choices import COMPARED
@@ -32,9 +33,9 @@ async def first_result(request: Request, card: Card) -> Hero | None:
     if service.pipeline is None:
         return None
     made = state.first
-    if made is None or made.pipeline is not service.pipeline or made.card != card or made.failed:
+    if made is None or made.pipeline() is not service.pipeline or made.card != card or made.failed:
         hero = asyncio.create_task(_made(service.pipeline, card, service.settings))
-        made = state.first = FirstResult(service.pipeline, card, hero)
+        made = state.first = FirstResult(weakref.ref(service.pipeline), card, hero)
     try:
         return await asyncio.shield(made.hero)  # a visitor who leaves does not end it for the others
     except Problem:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from weakref import ReferenceType
 
     from starlette.requests import Request
 
@@ -33,9 +34,9 @@ class FaceReading:
 
 @dataclass(frozen=True)
 class FirstResult:
-    """The look at a card by the models of one pipeline, made or being made."""
+    """The look at a card by the models of one pipeline, made or being made; the pipeline itself goes when a reload replaces it."""
 
-    pipeline: Pipeline
+    pipeline: ReferenceType[Pipeline]
     card: Card
     hero: asyncio.Task[Hero]
 

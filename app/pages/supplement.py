@@ -50,9 +50,9 @@ async def _supplement(request: Request) -> Supplement:
     browser = await face_browser(request)
     pipeline, state = service_of(request).loaded_pipeline(), page_state(request)
     kept = state.supplement
-    if kept is None or kept.explainer is not pipeline.explainer:
+    if kept is None or not kept.is_of(pipeline.explainer):
         state.supplement = kept = Supplement(pipeline.explainer)
-        task = asyncio.ensure_future(kept.choose(browser.faces, pipeline.executor))
+        task = asyncio.ensure_future(kept.choose(pipeline.explainer, browser.faces, pipeline.executor))
         state.tasks.add(task)
         task.add_done_callback(partial(_forget_failure, state, kept))
     return kept

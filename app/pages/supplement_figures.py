@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 
 
 class Supplement:
-    """The figures of the models now served: ``figures`` is None until all candidates are scored, ``progress`` the share done, 0..1."""
+    """The figures of one explainer's models, which go when a reload replaces them.
+
+    ``figures`` is None until all candidates are scored, ``progress`` the share done, 0..1.
+    """
 
     def __init__(self, explainer: Explainer) -> None:
-        self.explainer = explainer
-        self.models = explainer.resolve([name for name in COMPARED if name == OURS or name in explainer.checkpoints])
+        self._explainer = weakref.ref(explainer)
         self.figures: list[SupplementFigure] | None = None
         self.progress = 0.0
         self._drawings: dict[tuple[str, FigureFormat], asyncio.Future[bytes]] = {}
+
+    def is_of(self, explainer: Explainer) -> bool:
+        """Whether these are its figures."""
+        return self._explainer() is explainer
 
     async def file_of(self, figure: SupplementFigure, file_format: FigureFormat, drawer: Drawer) -> bytes:
         """A figure's file, drawn once for all visitors.
@@ -40,12 +47,13 @@ class Supplement:
             self._drawings[figure.stem, file_format] = drawing
         return await asyncio.shield(drawing)
 
-    async def choose(self, faces: FaceSet, pool: ComputePool) -> None:
-        """Score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
+    async def choose(self, explainer: Explainer, faces: FaceSet, pool: ComputePool) -> None:
+        """Have the explainer score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
         from app.drawing.supplement import BATCH, candidate_faces, chosen_figures, label_scores
 
+        models = explainer.resolve([name for name in COMPARED if name == OURS or name in explainer.checkpoints])
+        predictors = [explainer.predictors[checkpoint.name] for checkpoint in models.values()]
         candidates = candidate_faces(faces)
-        predictors = [self.explainer.predictors[checkpoint.name] for checkpoint in self.models.values()]
         total = sum(map(len, candidates.values()))
         scores = {}
         for expression, group in candidates.items():
@@ -55,7 +63,7 @@ class Supplement:
                 parts.append(await pool.run(partial(label_scores, predictors, images.numpy(), expression)))
                 self.progress += len(images) / total
             scores[expression] = np.concatenate(parts)
-        self.figures = await pool.run(partial(chosen_figures, self.explainer, self.models, candidates, scores))
+        self.figures = await pool.run(partial(chosen_figures, explainer, models, candidates, scores))
 
 
 def _drawn(figure: SupplementFigure, file_format: FigureFormat) -> bytes:

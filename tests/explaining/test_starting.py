@@ -9,12 +9,15 @@ import weakref
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from app.explaining import service as module
 from app.explaining.loading import load_explainer
 from app.explaining.service import Service
 from app.http.admission import Places
+from app.pages.supplement_figures import Supplement
 from app.settings import Settings
+from tests.live_server import patiently
 from tests.made_service import loaded_service
 
 PATIENCE_SECONDS = 60.0
@@ -77,3 +80,21 @@ def test_models_that_a_reload_replaces_go_without_the_collector(random_checkpoin
         assert [predictor() for predictor in old] == [None] * len(old)
     finally:
         gc.enable()
+
+
+def test_no_page_keeps_models_that_a_reload_replaced(client: TestClient, random_checkpoints: Path) -> None:
+    """Neither the explorer's first result nor the supplement's figures."""
+    service: Service = client.app.state.service  # type: ignore[attr-defined]
+    assert "data:image" in client.get("/").text
+    for _ in patiently():
+        if service.settled.is_set():
+            break
+    pipeline = service.loaded_pipeline()
+    supplement = Supplement(pipeline.explainer)
+    assert supplement.is_of(pipeline.explainer)
+    old = weakref.ref(pipeline.explainer)
+    service._serve_with(pipeline.detector, load_explainer(Settings(checkpoint_dir=random_checkpoints)))
+    del pipeline
+    gc.collect()
+    assert old() is None
+    assert not supplement.is_of(service.loaded_pipeline().explainer)
