@@ -12,14 +12,14 @@ SMALLEST = 5e-4  # what three decimals still show
 
 
 def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
-    """A number.
+    """A number; what rounds to zero has no minus.
 
     Args:
-        signed: with its sign even above zero, as a difference is written.
+        signed: with its sign even above zero and at it, as a difference is written.
     """
     if value is None:
         return UNDEFINED
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    return f"{value:{'+' if signed else 'z'}.{digits}f}".replace("-", "−")
 
 
 def estimate(value: float | None, interval: Sequence[float] | None, *, signed: bool = False) -> str:

@@ -10,6 +10,11 @@ def test_a_number_has_its_digits_a_real_minus_and_a_dash_where_there_is_none() -
     assert decimal(-1.06, 1) == "−1.1"
 
 
+def test_what_rounds_to_zero_has_no_minus_unless_its_sign_is_asked_for() -> None:
+    assert [decimal(value, 2) for value in (-0.004, -0.0, 0.004)] == ["0.00"] * 3
+    assert decimal(-0.0004, signed=True) == "−0.000"
+
+
 def test_a_difference_has_its_sign() -> None:
     assert estimate(0.098, (0.093, 0.103), signed=True) == "+0.098 [+0.093, +0.103]"
     assert estimate(-0.0047, (-0.012, 0.0031), signed=True) == "−0.005 [−0.012, +0.003]"

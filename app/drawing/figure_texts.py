@@ -42,8 +42,8 @@ def wrapped(text: str, width: float, characters: int = NOTE_CHARACTERS) -> list[
 
 
 def correlation_text(correlation: float) -> str:
-    """A correlation, with a dash for an undefined one."""
-    return "–" if math.isnan(correlation) else f"{correlation:.2f}"
+    """A correlation, with a dash for an undefined one; what rounds to zero has no minus."""
+    return "–" if math.isnan(correlation) else f"{correlation:z.2f}"
 
 
 def note(explained: ExplainedFaces, colour_map: ColourMap, width: float) -> str:

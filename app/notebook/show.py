@@ -15,6 +15,7 @@ from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_
 from app.notebook.kept_service import SERVICE
 from app.notebook.models import explain_options
 from app.notebook.picture_bytes import Picture, picture_bytes
+from app.numbers import decimal, share_text
 from app.pages.templating import templates
 from app.settings import load_settings
 from model.expressions import EXPRESSIONS
@@ -74,8 +75,8 @@ def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:
     return {
         "title": model.title,
         "answers": answers,
-        "probabilities": [float(view[index]) for view in model.probabilities],
-        "flip_consistency": None if np.isnan(consistency) else consistency,
+        "shares": [share_text(float(view[index])) for view in model.probabilities],
+        "flip_consistency": "not defined: a map is flat" if np.isnan(consistency) else decimal(consistency, 2),
         "panels": {name: _address(face, model, cells, limit) for name, cells in panels.items()},
     }
 

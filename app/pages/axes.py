@@ -36,7 +36,7 @@ def tick_text(value: float, ticks: Sequence[float]) -> str:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
         digits += 1
-    return decimal(value + 0.0, digits)  # no minus before a zero
+    return decimal(value, digits)
 
 
 @dataclass(frozen=True)

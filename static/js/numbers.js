@@ -12,5 +12,9 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-/** @param {number | null} value */
-export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
+/**
+ * A dash where it is undefined; what rounds to zero has no minus.
+ *
+ * @param {number | null} value
+ */
+export const correlation = (value) => (value === null ? "–" : value.toFixed(2).replace("-0.00", "0.00").replace("-", "−"));

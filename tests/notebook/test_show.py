@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import pathname2url
 
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
 from app.notebook.show import Shown, show
+from app.numbers import share_text
 from model.expressions import EXPRESSIONS
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.driving import HOPPER
@@ -32,13 +35,20 @@ def test_an_unknown_expression_is_named_before_anything_is_loaded() -> None:
         show(HOPPER, expression="joy")
 
 
+def test_a_rare_expression_is_not_written_as_an_impossible_one(shown: Shown) -> None:
+    (face,) = shown.explained.faces
+    models = tuple(replace(model, logits=model.logits - 20 * np.eye(len(EXPRESSIONS))[EXPRESSIONS.index("fear")]) for model in face.models)
+    html = Shown(replace(shown.explained, faces=(replace(face, models=models),)), "fear")._repr_html_()
+    assert html.count("p of fear: &lt;0.1\u00a0%, mirrored &lt;0.1\u00a0%") == 2
+
+
 @pytest.mark.browser
 def test_it_shows_both_models_and_asks_for_nothing(shown: Shown, tmp_path: Path) -> None:
     html = shown._repr_html_()
     assert not re.search(r'(src|href)="(?!data:)', html) and "<script" not in html
     for model in shown.explained.faces[0].models:
         share = float(model.probabilities[0][EXPRESSIONS.index("fear")])
-        assert f"p of fear: {100 * share:.1f} %" in html
+        assert f"p of fear: {share_text(share)}" in html
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}")
     page_file = tmp_path / "cell.html"
