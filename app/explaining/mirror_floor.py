@@ -14,10 +14,16 @@ from model.certifying.report import CertificateError
 from model.claims.report import CLAIMS_FILE, ClaimsError, load_claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from app.settings import Settings
     from model.importing.metadata import AnyCheckpoint
+
+
+def mirror_floors(settings: Settings, checkpoints: Mapping[str, AnyCheckpoint]) -> dict[str, float | None]:
+    """The floor of each checkpoint, by its name; see :func:`mirror_floor`."""
+    return {name: mirror_floor(settings, checkpoint) for name, checkpoint in checkpoints.items()}
 
 
 def mirror_floor(settings: Settings, checkpoint: AnyCheckpoint) -> float | None:

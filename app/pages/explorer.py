@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
 from app.detection.asked_crop import Crop, parse_crop
 from app.errors import ErrorCode, Problem, problem_headers
-from app.explaining.mirror_floor import mirror_floor
+from app.explaining.mirror_floor import mirror_floors
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.http.security import EXPLORER_POLICY, RESULT_POLICY
@@ -120,7 +120,7 @@ async def start(request: Request) -> Response:
     explainer = service.loaded_pipeline().explainer
     from app.drawing.colours import colour_table
 
-    models = [{"name": name, "mirror_floor": mirror_floor(service.settings, model)} for name, model in explainer.checkpoints.items()]
+    models = [{"name": name, "mirror_floor": floor} for name, floor in mirror_floors(service.settings, explainer.checkpoints).items()]
     colours = {str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap}
     return JSONResponse({"ours": explainer.ours, "models": models, "colours": colours})
 
@@ -131,7 +131,7 @@ async def _still(request: Request, data: bytes, crop: Crop) -> Response:
     from app.pages.without_javascript import still_result
 
     options = ExplainOptions(faces=settings.max_faces, crop=crop)
-    floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
+    floors = mirror_floors(settings, pipeline.explainer.checkpoints)
     models = pipeline.explainer.resolve(COMPARED)
     drawn = await pipeline.answer(data, models, options, lambda picture: still_result(picture, floors))
     return render(request, "explorer.html", _context(request, _cards(request)) | {"live": False, "still": drawn}, headers=_STILL_HEADERS)

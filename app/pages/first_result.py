@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.choices import COMPARED
 from app.detection.asked_crop import parse_crop
 from app.errors import Problem
-from app.explaining.mirror_floor import mirror_floor
+from app.explaining.mirror_floor import mirror_floors
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.pages.state import FirstResult, page_state
@@ -47,7 +47,7 @@ async def _made(pipeline: Pipeline, card: Card, settings: Settings) -> Hero:
     from app.pages.without_javascript import STYLE
 
     models = pipeline.explainer.resolve(COMPARED)
-    floors = {name: mirror_floor(settings, checkpoint) for name, checkpoint in pipeline.explainer.checkpoints.items()}
+    floors = mirror_floors(settings, pipeline.explainer.checkpoints)
 
     def drawn(picture: ExplainedPicture) -> Hero:
         return draw_hero(picture.found.faces[0].grey, picture.explanations[0], floors, STYLE, card.expression)
