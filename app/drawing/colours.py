@@ -37,8 +37,12 @@ _MATPLOTLIB_NAMES = {
 
 @cache
 def colour_table(colour_map: ColourMap) -> Picture:
-    """The 256 colours of a colour map, ``(256, 3)`` uint8 RGB, read-only; a signed map has its zero between rows 127 and 128."""
-    rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.linspace(0.0, 1.0, 256))
+    """The 256 colours of a colour map, ``(256, 3)`` uint8 RGB, read-only; a signed map has its zero between rows 127 and 128.
+
+    A disc tells a value by its area, and by its colour the sign alone: two colours.
+    """
+    shares = np.linspace(0.0, 1.0, 256)
+    rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.rint(shares) if colour_map is ColourMap.DISCS else shares)
     table = np.rint(np.asarray(rows)[:, :3] * 255.0).astype(np.uint8)
     table.flags.writeable = False
     return table

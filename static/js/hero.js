@@ -1,7 +1,7 @@
 // The first look at a face: for one expression each model's map, the mirror's map flipped back, and their difference. The markup is the
 // template's; here its slots are filled again.
 import { byId, element } from "./dom.js";
-import { unitOf } from "./legend.js";
+import { strip, unitOf } from "./legend.js";
 import { contributions, difference, limitsOf, mirrored } from "./maps.js";
 import { fillMeter } from "./meter.js";
 import { correlation, percent } from "./numbers.js";
@@ -11,6 +11,9 @@ import { isSigned, paintOverlay } from "./paint.js";
 /** @typedef {import("./types.js").Settings} Settings */
 
 const SWIPE_PIXELS = 40;
+
+/** @type {Record<string, string>} how a value is read, in words that go before the highest */
+const SCALES = { signed: "red for, blue against; full colour at", discs: "red for, blue against; widest disc at" };
 
 export class Hero {
   #root = byId("hero");
@@ -25,7 +28,6 @@ export class Hero {
     flip.addEventListener("click", () => {
       const seen = this.#root.classList.toggle("as-seen");
       this.#root.classList.toggle("lands", !seen);
-      flip.setAttribute("aria-pressed", String(seen));
       this.#captionMirror();
     });
     this.#listenForSwipes();
@@ -49,7 +51,9 @@ export class Hero {
       fillRow(row, names[model], explanations[model], expression);
       paintRow(row, names[model], explanations[model], expression, grey, { limit: limits[model], colours: settings.colours, opacity: settings.opacity });
     }
-    const scale = isSigned(settings.colours) ? "red for, blue against; full colour at" : "last colour at";
+    // what the template shows there is the strip of the usual colours
+    this.#root.querySelector(".hero-strip")?.replaceChildren(...(settings.colours === "signed" ? [] : [strip(settings.colours)]));
+    const scale = SCALES[settings.colours] ?? "last colour at";
     fill(this.#root, "limit", `${scale} ${limits.map((limit, model) => `${limit.toFixed(2)} (${names[model]})`).join(", ")} ${settings.method === "cam" ? "logits per cell" : unitOf(settings.method)}`);
     this.#captionMirror();
   }

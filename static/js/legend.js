@@ -33,10 +33,15 @@ export function showLegends(panel, names, explanations, settings) {
  * @param {string} colours
  */
 export function legend(name, highest, colours) {
-  const strip = element("canvas", { className: "strip", "aria-hidden": "true" });
-  paintLegend(strip, colours);
   const top = highest ?? "its maximum";
   const ticks = isSigned(colours) ? [`−${top}`, "0", `+${top}`] : ["0 or less", top];
-  return element("div", { className: "legend" }, element("p", { className: "name" }, name), strip,
+  return element("div", { className: "legend" }, element("p", { className: "name" }, name, colours === "discs" ? ", as a disc's area" : null), strip(colours),
     element("div", { className: "ticks" }, ...ticks.map((tick) => element("span", {}, tick))));
+}
+
+/** @param {string} colours */
+export function strip(colours) {
+  const canvas = element("canvas", { className: "strip", "aria-hidden": "true" });
+  paintLegend(canvas, colours);
+  return canvas;
 }

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from app.choices import ColourMap
+from app.drawing.colours import colour_table
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import pixels, wait_for_result
 
@@ -34,6 +36,25 @@ def test_the_first_result_is_in_the_page_before_any_script_and_the_script_says_t
         assert (
             np.abs(server - pixels(live, live.locator(MAPS.format(view)).first).astype(int)).mean() < 12
         )  # the server's face is 48 pixels wide
+
+
+def test_without_a_script_nothing_is_offered_that_needs_one(open_page: Callable[..., Page]) -> None:
+    bare = open_page(java_script_enabled=False)
+    assert bare.locator(".hero-answer").is_visible()
+    assert bare.locator(".hero button:visible").count() == 0
+
+
+def test_the_strip_under_the_maps_has_their_colours(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#colours=viridis")
+    wait_for_result(page)
+    strip = page.locator(".hero-strip canvas")
+    np.testing.assert_array_equal(pixels(page, strip)[0], colour_table(ColourMap.VIRIDIS))
+    page.click(".display > summary")
+    page.select_option("#colours", "discs")
+    assert len(np.unique(pixels(page, strip)[0], axis=0)) == 2  # a disc tells the value by its area
+    assert "widest disc at" in page.inner_text('[data-slot="limit"]') and "as a disc's area" in page.inner_text("#legends")
+    page.select_option("#colours", "signed")
+    assert strip.count() == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
@@ -80,7 +101,7 @@ def test_the_face_folds_over_and_back(open_page: Callable[..., Page]) -> None:
     back = page.locator('.hero-row [data-map="back"] .hero-picture').first
     assert back.evaluate(turned) == 1
     page.click("#flip")
-    assert (back.evaluate(turned), page.get_attribute("#flip", "aria-pressed")) == (-1, "true")
+    assert (back.evaluate(turned), page.inner_text("#flip")) == (-1, "Flip it back")
     assert "as the network saw it" in page.inner_text(".hero-row:first-of-type [data-map=back]")
     page.click("#flip")
     assert (back.evaluate(turned), page.inner_text("#flip")) == (1, "Flip the face")

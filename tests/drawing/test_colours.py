@@ -136,6 +136,12 @@ def test_a_discs_area_is_the_size_of_its_cells_value() -> None:
     assert (rows.mean(), columns.mean()) == pytest.approx((100.0, 100.0), abs=0.51)  # a cell's pixel 100 is centred at 100.5
 
 
+def test_the_colour_of_a_disc_is_that_of_its_sign_alone() -> None:
+    """Else its legend would tell values by colours that no disc has."""
+    against, towards = colour_table(ColourMap.SIGNED)[[0, 255]]
+    np.testing.assert_array_equal(colour_table(ColourMap.DISCS), np.repeat([against, towards], 128, axis=0))
+
+
 def test_a_grey_face_has_three_equal_channels() -> None:
     grey = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     picture = enlarged(grey, 99)
