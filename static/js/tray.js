@@ -157,6 +157,7 @@ async function download() {
   const button = byId("tray-zip");
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
+  const { signal } = round;
   const format = selectById("tray-format").value;
   const taken = explained();
   const files = [
@@ -174,7 +175,7 @@ async function download() {
   } catch (error) {
     say(inWords(error));
   }
-  button.removeAttribute("aria-disabled");
+  if (!signal.aborted) button.removeAttribute("aria-disabled"); // of other pictures there may be nothing to take yet
 }
 
 /**

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from model.maps.measures import own_symmetry
 from tests.browser.driving import COLLINS, HOPPER, answer_for, violations
@@ -78,6 +78,25 @@ def test_a_service_without_room_is_asked_again_after_the_time_it_names(open_page
     assert page.locator("#strip canvas").count() == 1
     with page.expect_download():
         page.click("#tray-zip")
+
+
+def test_an_archive_of_the_pictures_before_does_not_offer_one_of_those_to_come(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray")
+    page.set_input_files("#pictures", [str(HOPPER)])
+    page.wait_for_selector("#tray-zip:not([aria-disabled])")
+    held: list[Route] = []
+    page.route("**/api/v1/maps*", held.append)
+    page.route("**/api/v1/explanations*", held.append)
+    with page.expect_request("**/api/v1/maps*"):
+        page.click("#tray-zip")
+    with page.expect_request("**/api/v1/explanations*"):
+        page.set_input_files("#pictures", [str(COLLINS)])
+    with page.expect_download():
+        held[0].continue_()
+    page.wait_for_function("() => document.getElementById('tray-status').textContent.includes('files in unturned.zip')")
+    assert page.get_attribute("#tray-zip", "aria-disabled") == "true"
+    held[1].continue_()
+    page.wait_for_selector("#tray-zip:not([aria-disabled])")
 
 
 def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
