@@ -43,15 +43,21 @@ export const canvasById = (id) => /** @type {HTMLCanvasElement} */ (byId(id));
 export const dialogById = (id) => /** @type {HTMLDialogElement} */ (byId(id));
 
 /**
- * A click beside a dialog closes it.
+ * A click beside a dialog closes it; one that begins within, as when text is selected, does not.
  *
  * @param {HTMLDialogElement} dialog
  */
 export function closeOnBackdrop(dialog) {
-  dialog.addEventListener("click", ({ target, clientX, clientY }) => {
+  const beside = (/** @type {MouseEvent} */ { target, clientX, clientY }) => {
     const { left, right, top, bottom } = dialog.getBoundingClientRect();
-    const beside = clientX < left || clientX > right || clientY < top || clientY > bottom;
-    if (target === dialog && beside) dialog.close();
+    return target === dialog && (clientX < left || clientX > right || clientY < top || clientY > bottom);
+  };
+  let pressed = false;
+  dialog.addEventListener("pointerdown", (event) => {
+    pressed = beside(event);
+  });
+  dialog.addEventListener("click", (event) => {
+    if (pressed && beside(event)) dialog.close();
   });
 }
 

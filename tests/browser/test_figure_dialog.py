@@ -110,6 +110,21 @@ def test_a_choice_that_cannot_be_drawn_takes_the_preview_back(open_page: Callabl
     assert page.inner_text("#figure-note") == "The width is 2.0 to 8.5 inches."
 
 
+def test_text_that_is_selected_to_beyond_the_dialog_does_not_close_it(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    open_dialog(page)
+    page.locator(".snippet summary").first.click()
+    text = page.locator("#figure-latex").bounding_box()
+    assert text is not None
+    page.mouse.move(text["x"] + 60, text["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(3, text["y"] + 10)
+    page.mouse.up()
+    assert page.locator("#figure[open]").count() == 1
+    page.mouse.click(3, text["y"] + 10)
+    assert page.locator("#figure[open]").count() == 0
+
+
 def test_the_texts_go_with_the_files(open_page: Callable[..., Page], server: LiveServer, tmp_path: Path) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, bypass_csp=True)
     open_dialog(page)
