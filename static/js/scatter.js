@@ -30,6 +30,8 @@ for (const plot of document.querySelectorAll("svg")) {
 function follow(plot, address, panel) {
   /** @type {Promise<Points> | null} */
   let loading = null;
+  /** @type {number | null} whose face the panel shows: a picture is asked for once, not with every step of the pointer */
+  let shown = null;
   const dotAt = async (/** @type {MouseEvent} */ event) => {
     loading ??= json(address);
     const points = await loading;
@@ -39,7 +41,8 @@ function follow(plot, address, panel) {
   };
   plot.addEventListener("pointermove", async (event) => {
     const { points, nearest } = await dotAt(event);
-    if (nearest === null) return;
+    if (nearest === null || nearest === shown) return;
+    shown = nearest;
     const face = points.faces[nearest];
     panel.hidden = false;
     panel.replaceChildren(
