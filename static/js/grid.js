@@ -200,7 +200,7 @@ export class MapGrid {
     const { names, explanations } = /** @type {Shown} */ (this.#shown);
     const { classes } = explanations[0];
     const head = element("thead", {},
-      element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, name, kindNote(explanations[model], explanations), floorNote(explanations[model])))),
+      element("tr", {}, element("td", { className: "corner" }), ...names.map((name, model) => element("th", { scope: "colgroup", colSpan: 2 }, element("span", { className: "model-name" }, name), kindNote(explanations[model], explanations), floorNote(explanations[model])))),
       element("tr", {}, element("td", { className: "agreement-pair" }, "flip consistency r and own symmetry, left and right model"), ...names.flatMap(() => ["original", "mirrored"].map((view) => element("th", { scope: "col" }, element("span", { className: "view-name" }, view))))),
     );
     const rows = classes.map((name, index) => element("tr", {},

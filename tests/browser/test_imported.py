@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.live_server import LiveServer
 from tests.made_imports import write_random_import
 
 pytestmark = pytest.mark.browser
+LONG = "resnet50_ms1m_affectnet_rafdb_ferplus_label_smoothing_epoch_0120"
 EXACT = ("torchvision", "timm", "rul", "eac", "mek", "ddamfn", "onnx")
 
 
@@ -21,6 +23,7 @@ def server(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -
     models = tmp_path_factory.mktemp("models")
     for recipe in (*EXACT, "dan"):
         write_random_import(recipe, models)
+    shutil.copy(models / "timm_raf.safetensors", models / f"{LONG}.safetensors")
     with LiveServer("-m", "app.cli", "serve", checkpoint_dir=random_checkpoints, models=models) as running:
         yield running.wait_until_ready()
 
@@ -43,3 +46,14 @@ def test_an_exact_import_needs_no_such_note(open_page: Callable[..., Page], reci
     assert page.locator("#grid .map-kind").count() == 0
     assert page.locator("#grid canvas").count() == 4 * 7 + 4
     assert f"{recipe}_raf" in page.inner_text("#grid")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_the_longest_name_fits_every_screen(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(f"/#first=ours&second={LONG}", viewport={"width": width, "height": 844})
+    wait_for_result(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    parts = "#grid .model-name, .legend .name, .cue-share, .swipe-names, .hero-head, .hero-numbers, .hero-legend"
+    assert page.locator(parts).evaluate_all("parts => parts.every(part => part.scrollWidth <= part.clientWidth)")
+    page.locator("#grid .class-button").first.click()
+    assert page.locator("#closer").evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
