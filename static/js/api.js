@@ -35,6 +35,11 @@ export class ServiceError extends Error {
     this.detail = code === "no_face" ? "" : detail; // there the page offers buttons for what the detail tells programs
     this.advice = ADVICE[code] ?? "";
   }
+
+  /** Whether the same may be answered a little later. */
+  get transient() {
+    return this.retryAfter > 0 || this.code === "unreachable";
+  }
 }
 
 /**

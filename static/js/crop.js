@@ -37,6 +37,7 @@ export class CropDialog {
     byId("crop-detect").addEventListener("click", done(() => "detect"));
     for (const [name, field] of Object.entries(this.#fields)) {
       field.addEventListener("input", () => this.#place({ ...this.#square, [name]: field.valueAsNumber || 0 }, false));
+      field.addEventListener("change", () => this.#place(this.#square, true)); // the square that there is, where none was as typed
     }
     this.#canvas.addEventListener("pointerdown", (event) => this.#grab(event));
     this.#canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -57,6 +58,10 @@ export class CropDialog {
     const [x, y, width] = crop ?? [(bitmap.width - side) / 2, (bitmap.height - side) / 2, side];
     this.#dialog.showModal();
     this.#place({ x, y, side: width }, true);
+  }
+
+  close() {
+    this.#dialog.close();
   }
 
   /**

@@ -17,9 +17,10 @@ import { setDivisor } from "./maps.js";
 import { greyCrop, setColours } from "./paint.js";
 import { showPicture, showWithoutFaces } from "./picture.js";
 import { Probe } from "./probe.js";
-import { showProblem } from "./problem.js";
+import { hideProblem, showProblem } from "./problem.js";
 import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
+import { busy, dim, hideAnswer } from "./waiting.js";
 import { offerWebcam } from "./webcam.js";
 /** @typedef {import("./types.js").About} About */
 /** @typedef {import("./types.js").Explanation} Explanation */
@@ -64,38 +65,36 @@ class Explorer {
   /** how many pictures were chosen: a sample that arrives after the next choice is dropped */
   #choices = 0;
 
-  /** @type {Map<string, number | null>} by checkpoint, see `Explanation.floor` */
-  #floors = new Map();
+  /** @type {Map<string, number | null> | null} by checkpoint, see `Explanation.floor`; null until the service has told */
+  #floors = null;
 
   async start() {
     bindControls(this.#store);
     this.#grid.onBuilt = () => this.#paint();
     this.#store.listen((changed, navigated) => this.#onSettings(changed, navigated));
     listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
-    offerWebcam((file) => this.#take(file), (error) => this.#fail(error));
-    offerDownloads(() => this.#subject, () => this.#shown(), (error) => this.#fail(error));
+    offerWebcam((file) => this.#take(file), showProblem);
+    offerDownloads(() => this.#subject, () => this.#shown(), showProblem);
     new FigureDialog(() => this.#subject, () => this.#shown());
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
-    if (location.hash !== "") byId("result").classList.add("waiting"); // the page's first result is another one's
-    this.#busy("Loading…");
-    await this.#load();
+    await this.#openSample(this.#store.value.sample || firstSample());
   }
 
-  /** What the page needs of the service; tried again while that loads its models. */
-  async #load() {
-    try {
-      const start = await json("/explorer/start.json");
-      setColours(start.colours);
-      offerModels(start, this.#store);
-      this.#floors = new Map(start.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
-      if (this.#file === null && this.#choices === 0) await this.#openSample(this.#store.value.sample || firstSample());
-      else if (this.#file !== null) this.#explainAgain(this.#cropAsked);
-    } catch (error) {
-      if (error instanceof ServiceError && error.code === "not_ready") {
-        this.#busy("The models are loading…");
-        setTimeout(() => this.#load(), LOADING_PAUSE_MS);
-      } else this.#fail(error);
-    }
+  /** What answers are drawn with; asked for again as long as the service has not told. */
+  async #prepare() {
+    if (this.#floors !== null) return;
+    const start = await json("/explorer/start.json");
+    setColours(start.colours);
+    this.#floors = new Map(start.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
+    offerModels(start, this.#store);
+  }
+
+  /** @returns {number} of the picture about to be chosen */
+  #choose() {
+    hideProblem();
+    dim(true);
+    busy("Reading the picture…");
+    return (this.#choices += 1);
   }
 
   /**
@@ -103,25 +102,25 @@ class Explorer {
    * @param {boolean} [chosen] by the visitor just now, so that the address names it
    */
   async #openSample(sample, chosen = false) {
-    const choice = (this.#choices += 1);
+    const choice = this.#choose();
     try {
-      const { file, crop, about } = await loadSample(sample);
+      const [{ file, crop, about }] = await Promise.all([loadSample(sample), this.#prepare()]);
       if (choice !== this.#choices) return;
       markSample(sample, about.credit);
       if (chosen) this.#store.set({ sample, focus: "all" });
       await this.#explain(file, crop, about);
       if (chosen) this.#reveal(file);
     } catch (error) {
-      if (choice === this.#choices) this.#fail(error);
+      if (choice === this.#choices) this.#fail(error, () => choice === this.#choices && this.#openSample(sample, chosen));
     }
   }
 
   /** @param {Blob} chosen a visitor's own picture */
   async #take(chosen) {
-    const choice = (this.#choices += 1);
+    const choice = this.#choose();
+    this.#request?.abort(); // its answer would appear under the new credit
     markSample("", OWN_CREDIT);
     this.#store.set({ sample: "" });
-    this.#busy("Reading the picture…");
     const file = await shrunk(chosen);
     if (choice !== this.#choices) return;
     await this.#explain(file, "detect", { name: stemOf(chosen), credit: OWN_CREDIT, expression: "", votes: {} });
@@ -153,13 +152,15 @@ class Explorer {
     this.#request?.abort();
     const request = new AbortController();
     this.#request = request;
+    if (file !== this.#file) this.#crop.close(); // drawn on another picture
     this.#file = file;
     this.#cropAsked = crop;
     this.#about = about;
-    byId("problem").hidden = true;
-    byId("result").classList.add("waiting");
-    this.#busy("Looking at the face…");
+    hideProblem();
+    dim(true);
+    busy("Looking at the face…");
     try {
+      await this.#prepare();
       const { first, second, method } = this.#store.value;
       const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
       const bitmap = await readBitmap(file);
@@ -171,12 +172,16 @@ class Explorer {
       this.#subject?.bitmap.close();
       this.#subject = { file, bitmap, answer, text, crop, asked: { first, second, method }, about, face: 0, grey: new Uint8ClampedArray() };
       this.#pickFace(0);
-      this.#busy("", "Done: the maps are below.");
+      dim(false);
+      busy("", "Done: the maps are below.");
     } catch (error) {
       if (request.signal.aborted) return;
       if (this.#subject?.file === file) this.#cropAsked = this.#subject.crop;
-      else this.#hideResult();
-      this.#fail(error);
+      else {
+        this.#subject?.bitmap.close();
+        this.#subject = null;
+      }
+      this.#fail(error, () => request === this.#request && this.#explain(file, crop, about));
     }
   }
 
@@ -188,14 +193,7 @@ class Explorer {
    */
   #complete(explanation, method) {
     setDivisor(explanation, method);
-    explanation.floor = method === EXACT_METHOD ? (this.#floors.get(explanation.checkpoint) ?? null) : null;
-  }
-
-  /** For a refused picture: the maps of the one before must not stand under its name. */
-  #hideResult() {
-    this.#subject?.bitmap.close();
-    this.#subject = null;
-    for (const id of ["result", "details", "picture-panel"]) byId(id).hidden = true;
+    explanation.floor = method === EXACT_METHOD ? (this.#floors?.get(explanation.checkpoint) ?? null) : null;
   }
 
   /** @param {number} face */
@@ -206,7 +204,6 @@ class Explorer {
     subject.grey = greyCrop(subject.bitmap, subject.answer.faces[face].crop, subject.answer.image.width);
     this.#probe.forget();
     for (const id of ["result", "details"]) byId(id).hidden = false;
-    byId("result").classList.remove("waiting");
     showWarnings(subject.answer.warnings);
     const { names, explanations } = this.#current();
     showPicture(subject, (index) => this.#pickFace(index));
@@ -245,7 +242,7 @@ class Explorer {
     showCues(byId("cues"), names, explanations, about.votes, grey, settings);
     byId("cues-note").textContent = settings.method === EXACT_METHOD ? "" : " Places and evidence are read from the exact maps (CAM), whatever method draws them.";
     showLegends(byId("legends"), names, explanations, settings);
-    this.#swipe.show(names, explanations, grey, settings);
+    this.#swipe.show(names, explanations, expression, grey, settings);
     this.#probe.read(names, explanations, unitOf(settings.method));
   }
 
@@ -267,20 +264,12 @@ class Explorer {
   }
 
   async #adjustCrop() {
-    if (this.#file === null) return;
-    const bitmap = await readBitmap(this.#file);
+    const file = this.#file;
+    if (file === null) return;
+    const bitmap = await readBitmap(file);
     const subject = this.#subject;
-    this.#crop.open(bitmap, subject !== null && subject.file === this.#file ? subject.answer.faces[subject.face].crop : null);
-  }
-
-  /**
-   * @param {string} text "" when done
-   * @param {string} [done] then said to screen readers
-   */
-  #busy(text, done = "") {
-    byId("status").classList.toggle("busy", text !== "");
-    byId("status-text").classList.toggle("visually-hidden", text === "");
-    byId("status-text").textContent = text || done;
+    if (file !== this.#file) bitmap.close(); // another was chosen meanwhile
+    else this.#crop.open(bitmap, subject !== null && subject.file === file ? subject.answer.faces[subject.face].crop : null);
   }
 
   /** The picture in which no face was found. */
@@ -292,12 +281,23 @@ class Explorer {
     bitmap.close();
   }
 
-  /** @param {unknown} error */
-  #fail(error) {
-    this.#busy("");
-    byId("result").classList.remove("waiting");
+  /**
+   * A picture that has no answer: what is shown of the one before must not stand under its name.
+   *
+   * @param {unknown} error
+   * @param {() => void} again asks once more, unless something else was asked meanwhile
+   */
+  #fail(error, again) {
+    if (this.#subject === null) hideAnswer();
+    if (error instanceof ServiceError && error.code === "not_ready") {
+      busy("The models are loading…");
+      setTimeout(again, LOADING_PAUSE_MS);
+      return;
+    }
+    busy("");
+    dim(false);
     if (error instanceof ServiceError && error.code === "no_face") this.#showRefused();
-    showProblem(error, { drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });
+    showProblem(error, { again, drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });
   }
 }
 

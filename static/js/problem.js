@@ -3,8 +3,15 @@ import { ServiceError } from "./api.js";
 import { byId, element } from "./dom.js";
 
 /**
+ * @typedef {object} WaysOut of a picture that has no answer
+ * @property {() => void} again offered where the service may answer later
+ * @property {() => void} drawCrop offered where no face was found, as is the next
+ * @property {() => void} takeWhole
+ */
+
+/**
  * @param {unknown} error
- * @param {{drawCrop: () => void, takeWhole: () => void}} waysOut offered where no face was found
+ * @param {WaysOut} [waysOut]
  */
 export function showProblem(error, waysOut) {
   const panel = byId("problem");
@@ -13,10 +20,26 @@ export function showProblem(error, waysOut) {
   if (error instanceof ServiceError) {
     if (error.detail) panel.append(element("p", {}, error.detail));
     if (error.advice) panel.append(element("p", {}, error.advice));
-    if (error.code === "no_face") panel.append(element("div", { className: "row" }, way("Draw the crop", waysOut.drawCrop), way("Take the whole picture", waysOut.takeWhole)));
+    if (waysOut !== undefined) panel.append(element("div", { className: "row" }, ...ways(error, waysOut)));
   }
   panel.hidden = false;
   panel.scrollIntoView({ block: "nearest" });
+}
+
+/** Whoever took a way out by the keyboard goes on from where there is another. */
+export function hideProblem() {
+  const panel = byId("problem");
+  for (const id of ["crop-open", "file"]) if (panel.contains(document.activeElement)) byId(id).focus(); // the first may be hidden
+  panel.hidden = true;
+}
+
+/**
+ * @param {ServiceError} error
+ * @param {WaysOut} waysOut
+ */
+function ways(error, { again, drawCrop, takeWhole }) {
+  if (error.code === "no_face") return [way("Draw the crop", drawCrop), way("Take the whole picture", takeWhole)];
+  return error.transient ? [way("Try again", again)] : [];
 }
 
 /**

@@ -26,19 +26,19 @@ export class Swipe {
   /**
    * @param {string[]} names
    * @param {Explanation[]} explanations
+   * @param {string} expression
    * @param {Uint8ClampedArray} grey
    * @param {Readonly<Settings>} settings
    */
-  show(names, explanations, grey, settings) {
-    const focus = settings.focus === "all" ? explanations[0].minor_classes[0] : settings.focus;
-    const index = explanations[0].classes.indexOf(focus);
+  show(names, explanations, expression, grey, settings) {
+    const index = explanations[0].classes.indexOf(expression);
     const limits = colourLimits(explanations, settings.scale, isSigned(settings.colours));
     for (const [model, layer] of this.#layers.entries()) {
       const side = Math.min(model, explanations.length - 1);
       const explanation = explanations[side];
       paintOverlay(layer, grey, contributions(explanation, "original", index), explanation.grid, { limit: limits[side].original[index], colours: settings.colours, opacity: settings.opacity });
     }
-    byId("swipe-title").textContent = `Swipe between the models: ${focus}`;
+    byId("swipe-title").textContent = `Swipe between the models: ${expression}`;
     byId("swipe-first").textContent = `◂ ${names[0]}`;
     byId("swipe-second").textContent = `${names[names.length - 1]} ▸`;
     this.#compose();

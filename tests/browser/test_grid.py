@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from app.choices import ColourMap
 from app.drawing.colours import colours
@@ -302,6 +302,27 @@ def test_the_swipe_shows_one_model_on_either_side(open_page: Callable[..., Page]
     half = OVERLAY_SIDE // 2
     assert np.array_equal(shown[:, :half], maps[0][:, :half])
     assert np.array_equal(shown[:, half:], maps[1][:, half:])
+
+
+def test_the_swipe_shows_the_expression_of_the_first_look(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    shown = page.locator('.chip[aria-pressed="true"]').inner_text()
+    assert page.inner_text("#swipe-title") == f"Swipe between the models: {shown}"
+
+
+def test_what_is_shown_is_dimmed_until_another_models_maps_are_there(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.click(".display > summary")
+    held: list[Route] = []
+    page.route("**/api/v1/explanations*", held.append, times=1)
+    page.select_option("#first", "mek_sf")
+    for part in ("result", "picture-panel", "details"):
+        page.wait_for_selector(f"#{part}.waiting")
+    held[0].continue_()
+    wait_for_result(page)
+    assert page.locator(".waiting").count() == 0
 
 
 def test_another_model_or_method_asks_the_service_again(open_page: Callable[..., Page]) -> None:

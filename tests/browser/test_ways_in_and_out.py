@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,50 @@ def test_the_webcam_gives_a_still_and_a_picture_without_a_face_says_what_to_do(o
     assert page.locator("#problem:visible").count() == 0
 
 
+def test_the_keyboard_goes_on_from_a_way_out_that_was_taken(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    Image.new("RGB", (300, 300), "grey").save(tmp_path / "blank.png")
+    page = open_page(expected=("422",))
+    wait_for_result(page)
+    page.set_input_files("#file", str(tmp_path / "blank.png"))
+    page.locator("#picture-note", has_text="No face was found here").wait_for()
+    page.get_by_role("button", name="Take the whole picture").click()
+    assert page.evaluate("document.activeElement.id") == "crop-open"
+    wait_for_result(page)
+
+
+def test_a_service_without_room_can_be_asked_again(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("503",))
+    wait_for_result(page)
+    answer: dict[str, Any] = {"headers": {"Retry-After": "1"}, "json": {"code": "overloaded", "title": "Overloaded"}}
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(status=503, **answer), times=1)
+    page.set_input_files("#file", str(HOPPER))
+    page.get_by_role("button", name="Try again").click()
+    wait_for_result(page)
+    assert page.locator("#problem:visible").count() == 0
+    assert page.inner_text("#credit") == "Your own picture."
+
+
+@pytest.mark.parametrize("way", ["button", "picture"])
+def test_a_page_whose_start_failed_goes_on_once_the_service_answers(open_page: Callable[..., Page], way: str) -> None:
+    page = open_page("/about", expected=("ERR_FAILED",))
+    page.route("**/explorer/start.json", lambda route: route.abort(), times=1)
+    page.goto("/")
+    page.locator("#problem:visible").wait_for()
+    assert page.locator("#result:visible").count() == 0  # its buttons would do nothing
+    if way == "picture":
+        choose(page, HOPPER)
+    else:
+        page.get_by_role("button", name="Try again").click()
+        wait_for_result(page)
+    assert page.locator("#problem:visible").count() == 0
+
+
+def test_a_link_to_a_picture_that_there_is_not_shows_no_other(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#sample=nobody", expected=("404",))
+    page.locator("#problem:visible").wait_for()
+    assert page.locator("#result:visible, #details:visible").count() == 0
+
+
 def test_a_camera_asked_for_twice_is_let_go_of(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
@@ -118,6 +163,23 @@ def test_a_sample_that_arrives_late_does_not_replace_the_visitors_picture(open_p
     assert page.locator("a[data-sample][aria-current]").count() == 0
 
 
+def test_an_answer_that_is_late_is_not_shown_as_the_visitors_picture(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """A large photo takes its time to be shrunk: until then the answer to the choice before may arrive."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)).save(tmp_path / "large.png")
+    page = open_page()
+    wait_for_result(page)
+    page.evaluate("""() => {
+      const read = window.createImageBitmap;
+      window.createImageBitmap = (file, ...options) => (file.size > 1 << 20 ? new Promise(() => {}) : read(file, ...options));
+    }""")
+    page.route("**/api/v1/explanations*", lambda route: None)  # stays unanswered
+    with page.expect_request("**/api/v1/explanations*"):
+        page.click('a[data-sample="biden"]')
+    with page.expect_event("requestfailed", lambda request: "/explanations" in request.url):
+        page.set_input_files("#file", str(tmp_path / "large.png"))
+    assert page.locator("#result.waiting, #picture-panel.waiting").count() == 2
+
+
 def test_on_a_phone_the_answer_comes_into_view(open_page: Callable[..., Page]) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
     wait_for_result(page)
@@ -131,6 +193,9 @@ def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
     page.click("#crop-open")
+    page.fill("#crop-side", "5000")
+    page.keyboard.press("Tab")
+    assert page.input_value("#crop-side") == "384"  # the square that is drawn
     page.fill("#crop-side", "120")
     page.fill("#crop-x", "100")
     page.fill("#crop-y", "60")
@@ -149,6 +214,21 @@ def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
     assert answer["faces"][0]["crop"] == [x, y, side, side]
     wait_for_result(page)
     assert "The crop you chose" in page.inner_text("#picture-note")
+
+
+def test_a_crop_is_not_drawn_on_a_picture_that_is_shown_no_more(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    late: list[Route] = []
+    page.route("**/samples/biden.jpg", late.append, times=1)
+    with page.expect_request("**/samples/biden.jpg"):
+        page.click('a[data-sample="biden"]')
+    page.click("#crop-open")
+    page.locator("#crop[open]").wait_for()
+    late[0].continue_()
+    page.wait_for_selector('a[data-sample="biden"][aria-current="true"]')
+    wait_for_result(page)
+    assert page.locator("#crop[open]").count() == 0
 
 
 def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_path: Path) -> None:
