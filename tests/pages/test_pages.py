@@ -18,9 +18,11 @@ from app.explaining.loading import load_explainer
 from app.http.error_handlers import install_error_handlers
 from app.http.security import SecurityHeaders
 from app.main import create_app
+from app.pages import explorer
 from app.pages import router as pages
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
+from app.samples import FaceCard
 from app.settings import Settings
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.measuring.estimate import Estimate
@@ -132,6 +134,13 @@ def test_the_purpose_and_the_promise_are_on_the_page(client: TestClient) -> None
     text = client.get("/").text
     assert "not for judging employees or pupils" in text
     assert "never stored" in text
+
+
+def test_no_test_face_is_said_to_be_in_the_public_domain(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "The pictures above are in the public domain" in client.get("/").text
+    monkeypatch.setattr(explorer, "shows_faces", lambda settings: True)
+    monkeypatch.setattr(explorer, "face_gallery", lambda *of: {"hopper": FaceCard(3, "A face", "fear", "")})
+    assert "The pictures above, save the test faces of FERPlus, are in the public domain" in client.get("/").text
 
 
 def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -> None:
