@@ -242,6 +242,7 @@ def test_claims_page_says_what_was_measured_either_way(client: TestClient, tmp_p
     assert value is not None
     assert f"ours {value:.3f} [" in text
     assert "ROAD) was not measured yet" in text
+    assert not re.search(r"<th[^>]*></th>", text)  # a row without a name says nothing to who hears it
 
 
 def test_a_plots_faces_are_served_for_the_browser(client: TestClient, tmp_path: Path) -> None:
