@@ -136,7 +136,7 @@ def _line(line: Line) -> dict[str, Any]:
         "figure": measured(line.figure.value, line.figure.interval),
         "chance": measured(line.chance.value, line.chance.interval),
         "known_bad": measured(bad.value, bad.interval) if bad else None,
-        "steps": [(step.layers, step.lowest, measured(step.similarity.value, step.similarity.interval)) for step in line.steps],
+        "steps": [(step.layers, measured(step.similarity.value, step.similarity.interval)) for step in line.steps],
         "plot": step_plot(line) if line.steps else None,
     }
 

@@ -41,7 +41,6 @@ class CurvePlot:
     height: float = TOP + HEIGHT + AXIS
     left: float = LEFT
     right: float = WIDTH - RIGHT
-    top: float = TOP
     bottom: float = TOP + HEIGHT
 
 

@@ -22,7 +22,7 @@ from app.pages.face_number import INDEX
 from app.pages.first_result import first_result
 from app.pages.templating import PageRoute, render
 from app.samples import Card, FaceCard, face_gallery, gallery, sample_index, sample_pictures
-from model.expressions import EXPRESSIONS, MINOR_CLASSES
+from model.expressions import EXPRESSIONS
 
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
 _LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": EXPLORER_POLICY}
@@ -169,7 +169,6 @@ def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
         "cards": shown,
         "dataset": dataset,
         "expressions": EXPRESSIONS,
-        "minor_classes": MINOR_CLASSES,
         "warning_texts": _WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
         "colour_maps": list(_COLOUR_TITLES.items()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.choices import Style
-from app.drawing.colours import as_data_address, enlarged, overlay
+from app.drawing.colours import as_data_address, overlay
 from app.explaining.explanation import Explanation
 from app.explaining.maps import FLIPPED, ORIGINAL, Picture, logits_per_cell
 from app.explaining.sentences import most_changed, summary
@@ -58,7 +58,6 @@ class Hero:
     sentences: list[str]
     expression: str
     limit: str
-    face: str
     rows: list[HeroRow]
 
 
@@ -78,7 +77,7 @@ def draw_hero(grey: Picture, explanations: Mapping[str, Explanation], floors: Fl
     limits = {name: float(np.abs(maps).max()) for name, maps in cells.items()}
     rows = [_row(name, explanation, cells[name], grey, limits[name], floors, style, index) for name, explanation in explanations.items()]
     limit = ", ".join(f"{limit:.2f} ({name})" for name, limit in limits.items())
-    return Hero(summary(explanations), expression, limit, as_data_address(enlarged(grey, SIDE)), rows)
+    return Hero(summary(explanations), expression, limit, rows)
 
 
 def meter(explanation: Explanation, expression: str, floors: Floors) -> Meter:

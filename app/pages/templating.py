@@ -79,5 +79,5 @@ class PageRoute(APIRoute):
 def problem_page(request: Request, problem: Problem) -> Response:
     """A problem as a page; its code is noted for the access log as for any other problem."""
     request.scope.setdefault("state", {})["error_code"] = problem.code
-    context = {"section": "", "title": problem.code.summary, "detail": problem.detail, "code": str(problem.code)}
+    context = {"section": "", "title": problem.code.summary, "detail": problem.detail}
     return render(request, "problem.html", context, problem.code.status, problem_headers(problem))

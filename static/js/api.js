@@ -2,7 +2,7 @@
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Settings} Settings */
 
-export const MOST_FACES = 8;
+const MOST_FACES = 8;
 
 /** @type {Record<string, string>} what a visitor can do on this page, where the problem's own detail does not say it */
 const ADVICE = {

@@ -53,7 +53,7 @@ export function parseHash(hash, models) {
  * @param {Settings} settings
  * @returns {string}
  */
-export function formatHash(settings) {
+function formatHash(settings) {
   const changed = NAMES.filter((name) => settings[name] !== DEFAULTS[name]);
   return new URLSearchParams(changed.map((name) => [name, String(settings[name])])).toString();
 }
