@@ -92,7 +92,6 @@ class Explorer {
   /** @returns {number} of the picture about to be chosen */
   #choose() {
     hideProblem();
-    dim(true);
     busy("Reading the picture…");
     return (this.#choices += 1);
   }
@@ -103,6 +102,7 @@ class Explorer {
    */
   async #openSample(sample, chosen = false) {
     const choice = this.#choose();
+    if (location.hash !== "" || chosen) dim(true); // else the page's first result is this one's
     try {
       const [{ file, crop, about }] = await Promise.all([loadSample(sample), this.#prepare()]);
       if (choice !== this.#choices) return;
@@ -119,6 +119,7 @@ class Explorer {
   async #take(chosen) {
     const choice = this.#choose();
     this.#request?.abort(); // its answer would appear under the new credit
+    dim(true);
     markSample("", OWN_CREDIT);
     this.#store.set({ sample: "" });
     const file = await shrunk(chosen);
@@ -157,7 +158,7 @@ class Explorer {
     this.#cropAsked = crop;
     this.#about = about;
     hideProblem();
-    dim(true);
+    if (this.#subject !== null) dim(true);
     busy("Looking at the face…");
     try {
       await this.#prepare();
