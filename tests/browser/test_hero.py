@@ -42,6 +42,7 @@ def test_without_a_script_nothing_is_offered_that_needs_one(open_page: Callable[
     bare = open_page(java_script_enabled=False)
     assert bare.locator(".hero-answer").is_visible()
     assert bare.locator(".hero button:visible").count() == 0
+    assert bare.inner_text(".hero-expression") == f"Shown: the maps of {bare.locator('[data-slot=expression]').first.inner_text()}."
 
 
 def test_the_strip_under_the_maps_has_their_colours(open_page: Callable[..., Page]) -> None:
