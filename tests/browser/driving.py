@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.live_server import LiveServer, form, part
 
@@ -28,6 +28,18 @@ def choose(page: Page, *files: Path) -> None:
     with page.expect_response("**/api/v1/explanations*"):
         page.set_input_files("#file", [str(file) for file in files])
     wait_for_result(page)
+
+
+def hold(page: Page, *addresses: str) -> list[Route]:
+    """The requests to some addresses, in their order: they stay unanswered until the test lets one go on."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    for address in addresses:
+        page.route(address, keep)
+    return held
 
 
 def answer_for(server: LiveServer, file: Path, query: str = "") -> dict[str, Any]:

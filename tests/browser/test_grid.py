@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
 from app.choices import ColourMap
 from app.drawing.colours import colours
@@ -20,6 +20,7 @@ from tests.browser.driving import (
     OVERLAY_SIDE,
     answer_for,
     choose,
+    hold,
     pixels,
     set_value,
     tile,
@@ -315,8 +316,7 @@ def test_what_is_shown_is_dimmed_until_another_models_maps_are_there(open_page: 
     page = open_page()
     wait_for_result(page)
     page.click(".display > summary")
-    held: list[Route] = []
-    page.route("**/api/v1/explanations*", held.append, times=1)
+    held = hold(page, "**/api/v1/explanations*")
     page.select_option("#first", "mek_sf")
     for part in ("result", "picture-panel", "details"):
         page.wait_for_selector(f"#{part}.waiting")

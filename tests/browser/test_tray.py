@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
 from model.maps.measures import own_symmetry
-from tests.browser.driving import COLLINS, HOPPER, answer_for, violations
+from tests.browser.driving import COLLINS, HOPPER, answer_for, hold, violations
 from tests.live_server import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -84,9 +84,7 @@ def test_an_archive_of_the_pictures_before_does_not_offer_one_of_those_to_come(o
     page = open_page("/tray")
     page.set_input_files("#pictures", [str(HOPPER)])
     page.wait_for_selector("#tray-zip:not([aria-disabled])")
-    held: list[Route] = []
-    page.route("**/api/v1/maps*", held.append)
-    page.route("**/api/v1/explanations*", held.append)
+    held = hold(page, "**/api/v1/maps*", "**/api/v1/explanations*")
     with page.expect_request("**/api/v1/maps*"):
         page.click("#tray-zip")
     with page.expect_request("**/api/v1/explanations*"):

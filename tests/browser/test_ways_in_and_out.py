@@ -18,6 +18,7 @@ from tests.browser.driving import (
     HOPPER,
     answer_for,
     choose,
+    hold,
     pixels,
     wait_for_result,
 )
@@ -219,8 +220,7 @@ def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
 def test_a_crop_is_not_drawn_on_a_picture_that_is_shown_no_more(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
-    late: list[Route] = []
-    page.route("**/samples/biden.jpg", late.append, times=1)
+    late = hold(page, "**/samples/biden.jpg")
     with page.expect_request("**/samples/biden.jpg"):
         page.click('a[data-sample="biden"]')
     page.click("#crop-open")
