@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KEPT_SIDE = 800  # pixels of the picture that is sent back: the networks see 48 of a face
 MOST_BYTES = 4 << 20  # of the form: noise of the kept side, lossless, in base64 and escaped, is 2.8 million
-SHOWN_SIDE = 280  # pixels: no browser scales it, so that a click's place is a place of the picture
+SHOWN_SIDE = 256  # pixels: no browser scales it, so that a click's place is a place of the picture; a phone of 320 has room for it
 PROPOSED = 0.6  # side of the square proposed, of the picture's shorter side
 _NUMBERS = ("left", "top", "side", "unit")
 _CLICK = ("middle.x", "middle.y")

@@ -66,7 +66,7 @@ def test_without_javascript_a_face_that_is_not_found_can_be_framed_by_hand(open_
     refuse()
     picture = page.locator('input[type="image"]')
     box = picture.bounding_box()
-    assert box is not None and (box["width"], box["height"]) == (280, 140)
+    assert box is not None and (box["width"], box["height"]) == (256, 128)
     page.fill('input[name="side"]', "70")
     with page.expect_request("**/explain/crop") as sent:
         picture.click(position={"x": 100, "y": 60})

@@ -27,8 +27,8 @@ def test_the_square_is_that_of_the_picture_sent_back() -> None:
     form = crop_form(DecodedImage(pixels, 1600, 900))
     kept = cv2.imdecode(np.frombuffer(base64.b64decode(form.kept), np.uint8), cv2.IMREAD_COLOR)
     assert kept is not None
-    assert (kept.shape, form.width, form.height) == ((450, 800, 3), 280, 158)
-    assert form.unit == pytest.approx(800 / 280)
+    assert (kept.shape, form.width, form.height) == ((450, 800, 3), 256, 144)
+    assert form.unit == pytest.approx(800 / 256)
     data, crop = read_crop_form(sent())
     assert (data, crop) == (b"file", (25.0, 50.0, 125.0, 125.0))
 
