@@ -42,7 +42,7 @@ def colour_table(colour_map: ColourMap) -> Picture:
     A disc tells a value by its area, and by its colour the sign alone: two colours.
     """
     shares = np.linspace(0.0, 1.0, 256)
-    rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.rint(shares) if colour_map is ColourMap.DISCS else shares)
+    rows = matplotlib.colormaps[_MATPLOTLIB_NAMES[colour_map]](np.rint(shares) if colour_map == ColourMap.DISCS else shares)
     table = np.rint(np.asarray(rows)[:, :3] * 255.0).astype(np.uint8)
     table.flags.writeable = False
     return table
