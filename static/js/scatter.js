@@ -30,8 +30,6 @@ for (const plot of document.querySelectorAll("svg")) {
 function follow(plot, address, panel) {
   /** @type {Promise<Points> | null} */
   let loading = null;
-  /** @type {number | null} whose face the panel shows: a picture is asked for once, not with every step of the pointer */
-  let shown = null;
   const dotAt = async (/** @type {MouseEvent} */ event) => {
     loading ??= json(address);
     const points = await loading;
@@ -41,8 +39,7 @@ function follow(plot, address, panel) {
   };
   plot.addEventListener("pointermove", async (event) => {
     const { points, nearest } = await dotAt(event);
-    if (nearest === null || nearest === shown) return;
-    shown = nearest;
+    if (nearest === null) return;
     const face = points.faces[nearest];
     panel.hidden = false;
     panel.replaceChildren(
