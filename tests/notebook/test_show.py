@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from urllib.request import pathname2url
 
@@ -48,7 +49,7 @@ def test_it_shows_both_models_and_asks_for_nothing(shown: Shown, tmp_path: Path)
     assert not re.search(r'(src|href)="(?!data:)', html) and "<script" not in html
     for model in shown.explained.faces[0].models:
         share = float(model.probabilities[0][EXPRESSIONS.index("fear")])
-        assert f"p of fear: {share_text(share)}" in html
+        assert f"p of fear: {escape(share_text(share))}" in html
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}")
     page_file = tmp_path / "cell.html"
