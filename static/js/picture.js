@@ -6,7 +6,7 @@ import { greyCrop, paintFace } from "./paint.js";
 const NOTES = {
   detected: "The square is the crop the networks see: grey, 48 × 48 pixels.",
   whole: "The whole picture was taken as the face: grey, 48 × 48 pixels.",
-  given: "The crop you chose: the networks see it in grey, 48 × 48 pixels.",
+  given: "A crop drawn by hand: the networks see it in grey, 48 × 48 pixels.",
 };
 
 /**

@@ -214,7 +214,7 @@ def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
     answer = sent.value.json()
     assert answer["faces"][0]["crop"] == [x, y, side, side]
     wait_for_result(page)
-    assert "The crop you chose" in page.inner_text("#picture-note")
+    assert "A crop drawn by hand" in page.inner_text("#picture-note")
 
 
 def test_a_crop_is_not_drawn_on_a_picture_that_is_shown_no_more(open_page: Callable[..., Page]) -> None:
