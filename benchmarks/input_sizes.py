@@ -8,7 +8,6 @@ trained filter like a larger face, so accuracy says how far that can go. Every s
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -16,12 +15,12 @@ from time import perf_counter
 import numpy as np
 from torch import Tensor
 
+from benchmarks.checkpoint_study import study_checkpoints
 from model.data.faces import FaceSet
 from model.measuring.evaluation import accuracies, split_outputs
 from model.measuring.mirror import SplitOutputs, mirror_figures
 from model.preprocessing import network_input
 from model.reference import load_checkpoint
-from model.training.experiment import load_labelled_faces
 
 SIZES = (99, 115, 131)  # pixels; 16 apart, each whole cells of its network
 SPLITS = ("valid", "test")
@@ -52,15 +51,8 @@ def study(name: str, path: Path, faces: dict[str, FaceSet]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.zip, or the folder it holds")
-    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    parser.add_argument("models", nargs="+", help="names of checkpoints with a pooled head")
-    arguments = parser.parse_args()
-    faces = {split: load_labelled_faces("ferplus", arguments.data, split) for split in SPLITS}
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
-    for name in arguments.models:
-        study(name, arguments.checkpoints / f"{name}.safetensors", faces)
+    study_checkpoints(__doc__, SPLITS, study)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ best average gain on the validation split.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.checkpoint_study import study_checkpoints
 from model.classifier import ExpressionClassifier, PooledHead
 from model.data.faces import FaceSet
 from model.measuring.evaluation import EVALUATION_BATCH, FRONTIER, accuracies
@@ -25,7 +25,6 @@ from model.measuring.results import FrontierPoint
 from model.methods.base import log_prior
 from model.preprocessing import network_input
 from model.reference import load_checkpoint
-from model.training.experiment import load_labelled_faces
 
 SPLITS = ("train", "valid", "test")
 PENALTIES = (1e-4, 1e-3, 1e-2)  # on the squared weights, beside the mean loss of a draw
@@ -106,14 +105,7 @@ def gain_text(gain: FrontierGain | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.zip, or the folder it holds")
-    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    parser.add_argument("models", nargs="+", help="names of checkpoints with a pooled head")
-    arguments = parser.parse_args()
-    faces = {split: load_labelled_faces("ferplus", arguments.data, split) for split in SPLITS}
-    for name in arguments.models:
-        study(name, arguments.checkpoints / f"{name}.safetensors", faces)
+    study_checkpoints(__doc__, SPLITS, study)
 
 
 if __name__ == "__main__":
