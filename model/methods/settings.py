@@ -42,11 +42,14 @@ def check_pair_share(share: float) -> None:
 
 @dataclass(frozen=True)
 class CbSettings:
-    """``beta`` in [0, 1): 0 is the baseline, towards 1 the weights become inverse frequencies."""
+    """``beta`` in [0, 1): 0 is the baseline, towards 1 the weights become inverse frequencies. ``reweight_from`` is the part of the run
+    after which faces are weighted: 0 for all of it."""
 
     beta: float = 0.999
+    reweight_from: float = 0.0
 
     def __post_init__(self) -> None:
+        check_ranges(self, reweight_from=(0, 1))
         if not 0 <= self.beta < 1:
             raise InputError(f"setting beta must be 0 or more and below 1, not {self.beta:g}")
 

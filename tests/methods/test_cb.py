@@ -41,5 +41,13 @@ def test_beta_zero_is_the_baseline() -> None:
     assert torch.equal(ClassBalanced(classifier, task, CbSettings(beta=0.0))(batch)["loss"], plain)
 
 
+def test_deferred_weights_start_after_their_part_of_the_run() -> None:
+    method = ClassBalanced(classifier_of([[1.0], [0.0]]), task_of((3, 1), epochs=10), CbSettings(beta=0.5, reweight_from=0.8))
+    batch = batch_of(pixels(0.0, 0.0, math.log(7)), [0, 0, 1])
+    for epoch, expected in ((1, 5 / 3), (8, 5 / 3), (9, 58 / 33), (10, 58 / 33)):
+        method.begin_epoch(epoch)
+        assert method(batch)["loss"].item() == pytest.approx(expected * math.log(2))
+
+
 def test_a_class_without_a_face_leaves_the_weights_finite() -> None:
     assert effective_number_weights((5, 0), 0.9).isfinite().all()

@@ -33,6 +33,7 @@ from model.training.config import TrainingConfig
         ({"method": "cac", "settings": (("distillation", "0.5"),)}, "go together: give both or none"),
         ({"settings": (("beta", "0.9"),)}, "method baseline has no setting 'beta'; it has: none"),
         ({"method": "cb", "settings": (("beta", "1"),)}, "setting beta must be 0 or more and below 1, not 1"),
+        ({"method": "cb", "settings": (("reweight_from", "2"),)}, "setting reweight_from must be 0 to 1, not 2"),
         ({"method": "eac", "settings": (("pair_share", "0"),)}, "setting pair_share must be above 0"),
         ({"method": "mek", "settings": (("pair_share", "0"),)}, "setting pair_share must be above 0"),
         ({"method": "mek_sf", "settings": (("pair_share", "1.1"),)}, "setting pair_share must be above 0"),
