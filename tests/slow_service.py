@@ -107,7 +107,7 @@ def _nothing_late(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    vars(sys.modules["app.explaining.service"]).update(load_explainer=_load_explainer, load_detector=lambda settings: object())
+    vars(sys.modules["app.explaining.service"]).update(load_served_explainer=_load_explainer, load_detector=lambda settings: object())
     _stand_in("app.api.routes", router=router)
     _stand_in("app.explaining.pipeline", Pipeline=_Pipeline)
     _stand_in("app.pages.router", router=pages)

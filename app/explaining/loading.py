@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.choices import OURS
+from app.choices import COMPARED, OURS
 from app.errors import CannotStartError
 from app.installation import extra_command
 from app.priority import give_way
@@ -56,6 +56,21 @@ def load_explainer(settings: Settings) -> Explainer:
         loaded = dict(zip(wanted, found, strict=True))
     checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}
     return Explainer(checkpoints, manifest.ours, {name: predictor for name, (_, predictor) in loaded.items()})
+
+
+def load_served_explainer(settings: Settings) -> Explainer:
+    """The same for a service, whose pages and API compare ``COMPARED`` where a request names no models.
+
+    Raises:
+        CheckpointError: one of them cannot be used; the message names the file and the reason.
+        CannotStartError: one of ``COMPARED`` is not among them.
+    """
+    explainer = load_explainer(settings)
+    for name in COMPARED:
+        if explainer.find(name) is None:
+            reason = f"{settings.checkpoint_dir}: there is no checkpoint {name}, which pages and API compare with"
+            raise CannotStartError(f"{reason}: ship one there, or name a {name}.safetensors in UNTURNED_EXTRA_CHECKPOINTS")
+    return explainer
 
 
 def load_file(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[AnyCheckpoint, Predictor]:

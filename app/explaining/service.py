@@ -12,7 +12,7 @@ from app import metrics
 from app.decoding.decoder import Decoder
 from app.errors import ErrorCode, Problem
 from app.explaining.compute import ComputePool
-from app.explaining.loading import load_detector, load_explainer, too_little_address_space
+from app.explaining.loading import load_detector, load_served_explainer, too_little_address_space
 from app.priority import give_way
 from model.errors import InputError, one_line
 
@@ -161,7 +161,7 @@ class Service:
 
     def _read_models(self) -> Explainer:
         start = time.perf_counter()
-        explainer = load_explainer(self.settings)
+        explainer = load_served_explainer(self.settings)
         metrics.MODEL_LOAD.set(time.perf_counter() - start)
         return explainer
 

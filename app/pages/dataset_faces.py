@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from app.choices import COMPARED
 from app.errors import ErrorCode, Problem, not_installed, unusable_file
 from app.explaining.service import service_of
 from app.installation import is_installed
@@ -145,9 +146,8 @@ def checked_index(browser: FaceBrowser, index: int) -> int:
 
 
 def _compared(explainer: Explainer) -> tuple[AnyCheckpoint, AnyCheckpoint]:
-    """Baseline and ours; a server without a baseline compares ours with itself."""
-    ours = explainer.checkpoints[explainer.ours]
-    return explainer.checkpoints.get("baseline", ours), ours
+    baseline, ours = (explainer.checkpoint(name) for name in COMPARED)
+    return baseline, ours
 
 
 def _let_models_see(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.choices import COMPARED, OURS, FigureFormat
+from app.choices import COMPARED, FigureFormat
 
 if TYPE_CHECKING:
     from app.drawing.supplement import SupplementFigure
@@ -51,7 +51,7 @@ class Supplement:
         """Have the explainer score the candidates, a small batch at a time so that uploads get their turns, and explain the chosen ones."""
         from app.drawing.supplement import BATCH, candidate_faces, chosen_figures, label_scores
 
-        models = explainer.resolve([name for name in COMPARED if name == OURS or name in explainer.checkpoints])
+        models = explainer.resolve(COMPARED)
         predictors = [explainer.predictors[checkpoint.name] for checkpoint in models.values()]
         candidates = candidate_faces(faces)
         total = sum(map(len, candidates.values()))

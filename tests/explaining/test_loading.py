@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.explaining.loading import load_explainer
+from app.errors import CannotStartError
+from app.explaining.loading import load_explainer, load_served_explainer
 from app.settings import Settings
 from model.checkpoints import CheckpointError
 from model.onnx import graphs
+from model.training.shipping import renew_manifest
+from tests.made_checkpoints import make_checkpoint
 from tests.made_imports import write_random_import
 
 COMMAND = re.escape("this model runs in PyTorch, which is not installed: pip install -e '.[torch]'")
@@ -40,3 +43,16 @@ def test_a_file_whose_name_is_taken_is_to_be_renamed(name: str, reason: str, ran
     path = tmp_path / f"{name}.safetensors"
     with pytest.raises(CheckpointError, match=rf"{name}\.safetensors: {reason}: rename the file$"):
         load_explainer(Settings(checkpoint_dir=random_checkpoints, extra_checkpoints=(path,)))
+
+
+def test_a_service_needs_the_models_that_its_pages_compare(tmp_path: Path) -> None:
+    checkpoints, elsewhere = tmp_path / "checkpoints", tmp_path / "elsewhere"
+    make_checkpoint(checkpoints / "mek.safetensors", 1)
+    renew_manifest(checkpoints)
+    settings = Settings(checkpoint_dir=checkpoints)
+    with pytest.raises(CannotStartError, match=r": there is no checkpoint baseline, .* or name a baseline\.safetensors in UNTURNED_EXTRA"):
+        load_served_explainer(settings)
+    assert load_explainer(settings).ours == "mek"
+    path = elsewhere / "baseline.safetensors"
+    make_checkpoint(path, 0)
+    assert list(load_served_explainer(settings.model_copy(update={"extra_checkpoints": (path,)})).checkpoints) == ["mek", "baseline"]

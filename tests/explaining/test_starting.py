@@ -31,7 +31,7 @@ class Start:
         explainer = load_explainer(settings)
         self.reading, self.drawing, self.may_draw = threading.Event(), threading.Event(), threading.Event()
         self.service = Service(settings, Places(1, 0), self.reading.set, self._import_drawing)
-        monkeypatch.setattr(module, "load_explainer", lambda settings: explainer)
+        monkeypatch.setattr(module, "load_served_explainer", lambda settings: explainer)
         monkeypatch.setattr(module, "load_detector", lambda settings: None)
         monkeypatch.setattr(self.service._decoder, "start", self._start_decoders)
 
