@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import sys
 import termios
 import uuid
@@ -22,6 +23,8 @@ from app.errors import MEDIA_TYPE, ErrorCode, Problem, problem_body
 
 if TYPE_CHECKING:
     from app.settings import Settings
+
+logger = logging.getLogger("app.requests")
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 16 << 20
@@ -138,17 +141,21 @@ class BoundedProtocol(H11Protocol):
         return ErrorCode.HEADERS_TOO_LARGE if b"\n" in unread else ErrorCode.URI_TOO_LONG
 
     def _send_problem(self, problem: Problem) -> None:
-        body = json.dumps(problem_body(problem, uuid.uuid4().hex)).encode()
+        request_id = uuid.uuid4().hex
+        body = json.dumps(problem_body(problem, request_id)).encode()
         headers = [
             ("Content-Type", MEDIA_TYPE),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
+            ("X-Request-ID", request_id),
             ("Connection", "close"),
         ]
         for event in (h11.Response(status_code=problem.code.status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         metrics.REJECTED.labels(problem.code.value).inc()
+        # no method and no route: what was sent could not be read
+        logger.info("request", extra={"fields": {"request_id": request_id, "status": problem.code.status, "code": problem.code.value}})
 
     # -- deadlines
 

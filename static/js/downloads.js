@@ -11,15 +11,16 @@ import { byId, copy, offer } from "./dom.js";
  */
 export function offerDownloads(current, settings, onError) {
   const note = byId("download-note"); // beside the buttons, where the visitor looks
-  const onClick = (/** @type {HTMLButtonElement} */ button, /** @type {(subject: Subject) => Promise<void>} */ action) => {
+  const onClick = (/** @type {HTMLButtonElement} */ button, /** @type {string} */ ending, /** @type {(subject: Subject) => Promise<Blob>} */ make) => {
     button.addEventListener("click", async () => {
       const subject = current();
       if (subject === null || button.getAttribute("aria-disabled") === "true") return;
       note.textContent = "Preparing the file…";
       button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
       try {
-        await action(subject);
-        note.textContent = "The file is ready.";
+        const name = `${subject.about.name}-maps.${ending}`;
+        offer(await make(subject), name);
+        note.textContent = `${name} is ready.`; // of this picture, whichever is shown by then
       } catch (error) {
         note.textContent = "";
         onError(error);
@@ -28,11 +29,7 @@ export function offerDownloads(current, settings, onError) {
     });
   };
 
-  onClick(/** @type {HTMLButtonElement} */ (byId("download-npz")), async ({ file, crop, about }) => {
-    offer(await archive(file, settings(), crop), `${about.name}-maps.npz`);
-  });
-  onClick(/** @type {HTMLButtonElement} */ (byId("download-json")), async ({ text, about }) => {
-    offer(new Blob([text], { type: "application/json" }), `${about.name}-maps.json`);
-  });
+  onClick(/** @type {HTMLButtonElement} */ (byId("download-npz")), "npz", ({ file, crop }) => archive(file, settings(), crop));
+  onClick(/** @type {HTMLButtonElement} */ (byId("download-json")), "json", async ({ text }) => new Blob([text], { type: "application/json" }));
   byId("copy-link").addEventListener("click", () => copy(location.href, byId("copy-note")));
 }

@@ -164,17 +164,22 @@ async function download() {
     { name: "faces.csv", data: new Blob([table(taken)], { type: "text/csv" }) },
     { name: "README.txt", data: new Blob([LOADING]) },
   ];
-  try {
-    for (const [at, { file, name, crop }] of taken.entries()) {
-      say(`Drawing picture ${at + 1} of ${taken.length}…`);
-      files.push({ name: `figures/${name}.${format}`, data: await patiently(() => figure(file, SETTINGS, crop, { format }), say) });
-      files.push({ name: `maps/${name}.npz`, data: await patiently(() => archive(file, SETTINGS, crop), say) });
+  /** @type {string[]} */
+  const missing = [];
+  for (const [at, { file, title, name, crop }] of taken.entries()) {
+    say(`Drawing picture ${at + 1} of ${taken.length}…`);
+    try {
+      const drawn = await patiently(() => figure(file, SETTINGS, crop, { format }), say);
+      const maps = await patiently(() => archive(file, SETTINGS, crop), say);
+      files.push({ name: `figures/${name}.${format}`, data: drawn }, { name: `maps/${name}.npz`, data: maps });
+    } catch (error) {
+      missing.push(`${title}: ${inWords(error)}\n`);
     }
-    offer(await zip(files), "unturned.zip");
-    say(`${files.length} files in unturned.zip.`);
-  } catch (error) {
-    say(inWords(error));
   }
+  if (missing.length > 0) files.push({ name: "missing.txt", data: new Blob(missing) });
+  offer(await zip(files), "unturned.zip");
+  const without = missing.length > 0 ? ` ${missing.length} of ${taken.length} pictures could not be drawn: missing.txt says why.` : "";
+  say(`${files.length} files in unturned.zip.${without}`);
   if (!signal.aborted) button.removeAttribute("aria-disabled"); // of other pictures there may be nothing to take yet
 }
 

@@ -80,6 +80,20 @@ def test_a_service_without_room_is_asked_again_after_the_time_it_names(open_page
         page.click("#tray-zip")
 
 
+def test_a_picture_that_cannot_be_drawn_is_left_out_of_the_archive(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray", expected=("500",))
+    page.set_input_files("#pictures", [str(HOPPER), str(COLLINS)])
+    page.wait_for_selector("text=2 of 2 pictures explained")
+    page.route("**/api/v1/maps*", lambda route: route.fulfill(status=500, json={"title": "Internal error"}), times=1)
+    with page.expect_download() as started:
+        page.click("#tray-zip")
+    page.wait_for_selector("text=5 files in unturned.zip. 1 of 2 pictures could not be drawn: missing.txt says why.")
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert set(archive.namelist()) == {"faces.csv", "README.txt", "missing.txt", "figures/collins.png", "maps/collins.npz"}
+        assert archive.read("missing.txt").decode() == "hopper.jpg: Internal error. Nothing is kept.\n"
+        assert {line["picture"] for line in csv.DictReader(io.StringIO(archive.read("faces.csv").decode()))} == {"hopper", "collins"}
+
+
 def test_an_archive_of_the_pictures_before_does_not_offer_one_of_those_to_come(open_page: Callable[..., Page]) -> None:
     page = open_page("/tray")
     page.set_input_files("#pictures", [str(HOPPER)])

@@ -317,7 +317,7 @@ def test_downloads_hold_the_shown_maps(open_page: Callable[..., Page], server: L
     assert [model.name for model in saved.models] == ["baseline", "ours"]
     np.testing.assert_allclose(saved.models[1].maps[0], expected["faces"][0]["explanations"]["ours"]["maps"]["original"], rtol=1e-6)
     assert page.evaluate("document.activeElement.id") == "download-npz"  # the keyboard goes on from there
-    assert page.inner_text("#download-note") == "The file is ready."
+    assert page.inner_text("#download-note") == "hopper-maps.npz is ready."
     assert page.locator("#status.busy").count() == 0
 
 

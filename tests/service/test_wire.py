@@ -213,6 +213,8 @@ def test_not_http(server: LiveServer, case: str) -> None:
     answer = connection.answer()
     assert (answer.status, answer.code) == (400, "malformed_request")
     assert answer.headers["connection"] == "close"
+    line = server.wait_for_line(request_id=answer.headers["x-request-id"])
+    assert (line["event"], line["status"], line["code"]) == ("request", 400, "malformed_request")
     connection.socket.shutdown(1)
     assert connection.ended()
 
