@@ -123,6 +123,22 @@ def test_the_theme_follows_the_system_until_the_visitor_chooses(open_page: Calla
     assert page.inner_text("#theme-toggle") == "Dark"
 
 
+def test_pages_are_printed_light_and_whole(open_page: Callable[..., Page]) -> None:
+    """On A4 with margins of 12 mm, from a visitor's dark screen."""
+    for path in PAGES:
+        page = open_page(path, viewport={"width": 703, "height": 1032})
+        if path == "/":
+            wait_for_result(page)
+        page.click("#theme-toggle")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)", path
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(23, 28, 32)", path
+        assert page.locator(".site-nav:visible, .button:visible").count() == 0, path
+        wide = page.locator("table:visible").evaluate_all("all => all.filter(table => table.getBoundingClientRect().right > 703).length")
+        assert wide == 0, path
+
+
 @pytest.fixture(scope="module")
 def server_with_faces(random_checkpoints: Path, ferplus_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("claimed") / "checkpoints"
