@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from app.auditing.job import AuditJob
-from app.decoding.decoder import DecodeLimits, Decoder
+from app.decoding.decoder import DecodedImage, DecodeLimits, Decoder
 from app.detection.find import create_detector, find_faces
 from app.errors import ErrorCode, Problem
 from model.auditing.answers import Columns, model_answers
@@ -101,12 +101,21 @@ class Auditor:
 
     def _seen(self, data: bytes) -> SeenFace:
         """The largest face of a picture, or all of it."""
-        image = self._runner.run(self._decoder.decode(data))
+        image = self._decoded(data)
         crop = self._manifest.settings.crop
         found = find_faces(image, self._detector, self._geometry, crop, limit=1)
         (face,) = found.faces
         faces_found = None if crop == "whole" else found.faces_found if face.source == "detected" else 0
         return SeenFace(face.grey, image.width, image.height, faces_found, face.score, face.crop)
+
+    def _decoded(self, data: bytes) -> DecodedImage:
+        """A picture's pixels; tried once more where the decoder died, which may be for want of memory: a row is for good."""
+        try:
+            return self._runner.run(self._decoder.decode(data))
+        except Problem as problem:
+            if problem.code is not ErrorCode.DECODER_FAILED:
+                raise
+        return self._runner.run(self._decoder.decode(data))
 
     def _answers(self, pictures: Sequence[AuditedPicture]) -> dict[str, Columns]:
         """What the models say of the pictures that have a face; nothing where none has."""

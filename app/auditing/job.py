@@ -49,8 +49,8 @@ class AuditJob:
         return self.directory / LISTING_FILE
 
     def clear_leftovers(self) -> None:
-        """Remove what processes that were killed had begun to write; nobody may be at work in the folder."""
-        for leftover in self.directory.glob("*.partial"):
+        """Remove what processes that were killed had begun to write; the folder is this audit's, and nobody may be at work in it."""
+        for leftover in self.directory.glob("part-*.parquet.*.partial"):
             leftover.unlink()
 
     def loaded(self) -> dict[str, ReferenceCheckpoint]:
@@ -84,6 +84,7 @@ class BegunAudit:
     job: AuditJob
     manifest: AuditManifest
     labelled: int
+    strangers: int  # labels of pictures that the source does not have
     missing: tuple[int, ...]
 
     @property
@@ -102,7 +103,6 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
     """
     job = AuditJob(asked.directory.absolute(), _checkpoints(asked.models, settings))
     models = tuple(_audited(name, checkpoint) for name, checkpoint in job.loaded().items())
-    job.clear_leftovers()
     partial = job.listing.with_suffix(".partial")
     try:
         labels = None if asked.labels is None else read_labels(asked.labels)
@@ -110,11 +110,12 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
         _refuse_foreign_labels(asked, written)
         manifest = _manifest(asked, models, written.listed)
         claim_folder(job.directory, manifest)
+        job.clear_leftovers()
         partial.replace(job.listing)
     finally:
         partial.unlink(missing_ok=True)
     missing = tuple(number for number in range(manifest.parts) if not part_path(job.directory, number).is_file())
-    return BegunAudit(job, manifest, written.labelled, missing)
+    return BegunAudit(job, manifest, written.labelled, written.strangers, missing)
 
 
 def _manifest(asked: AskedAudit, models: tuple[AuditedModel, ...], listed: ListedPictures) -> AuditManifest:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -95,6 +97,7 @@ def make_locally(job: AuditJob, numbers: Sequence[int], workers: int) -> Iterato
 def _work(connection: Connection, job: AuditJob) -> None:
     """Make the parts whose numbers come, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gives out the work, which then ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, BrokenPipeError):
         try:
             auditor = Auditor(job)
@@ -105,3 +108,11 @@ def _work(connection: Connection, job: AuditJob) -> None:
         except Exception as error:  # noqa: BLE001 - it is raised where the work was given out
             error.add_note(traceback.format_exc())
             connection.send(error)
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that gives out the work is killed: the folder may then be another audit's."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

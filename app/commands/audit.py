@@ -154,5 +154,7 @@ def _made(audit: BegunAudit, parts: Iterator[MadePart]) -> Counter[str]:
 def _report(audit: BegunAudit, errors: Counter[str], out: Path) -> None:
     pictures = audit.manifest.listing.pictures
     print(f"{pictures - audit.finished_before} audited, {audit.finished_before} finished before, {audit.labelled} labelled; see {out}")
+    if audit.strangers:
+        print(f"{audit.strangers} of the labels are of no picture of the source", file=sys.stderr)
     for code, count in sorted(errors.items()):
         print(f"{count} without an answer: {code}", file=sys.stderr)

@@ -8,6 +8,7 @@ failed with their error code.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ from model.files.picture_names import is_picture_name
 INDEX_FILE = "index.csv"
 OPTIONS_FILE = "options.json"
 UNREADABLE = "unreadable_file"
+LONGEST_NAME = 255 - len(".json.partial")  # bytes of a picture's name: those of its answer are longer
 COLUMNS = (
     *("file", "status", "detail", "warnings", "faces_found", "face", "source", "score", "x", "y", "width", "height"),
     *("model", "checkpoint", "predicted"),
@@ -119,6 +121,8 @@ def explain_folder(
 
 
 def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], PictureFiles]) -> PictureFiles:
+    if len(os.fsencode(picture.name)) > LONGEST_NAME:
+        raise OSError(errno.ENAMETOOLONG, f"Its answer's name would be too long: give the file one of at most {LONGEST_NAME} bytes.")
     if picture.stat().st_size > max_bytes:
         raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
     data = picture.read_bytes()

@@ -14,7 +14,8 @@ from model.errors import InputError
 
 Picture = str | Path | bytes | NDArray[np.uint8] | Image.Image
 
-PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+UNBOUNDED_MODES = ("I", "F", "I;16B", "I;16L", "I;16N")  # which of their values is white, nobody knows
 
 
 def picture_bytes(picture: Picture) -> bytes:
@@ -26,7 +27,7 @@ def picture_bytes(picture: Picture) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
-        InputError: an array of another kind.
+        InputError: an array of another kind, or an image whose mode does not say which value is white.
     """
     if isinstance(picture, bytes):
         return picture
@@ -38,6 +39,8 @@ def picture_bytes(picture: Picture) -> bytes:
 
 
 def _png(image: Image.Image) -> bytes:
+    if image.mode in UNBOUNDED_MODES:
+        raise InputError(f"an image of the mode {image.mode} does not say which value is white: scale it to 0..255 and convert it to L")
     file = io.BytesIO()
     writable = image if image.mode in PNG_MODES else image.convert("RGB")
     writable.save(file, "PNG", compress_level=1, exif=image.getexif())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from model.auditing.parts import Audit
@@ -14,9 +15,8 @@ from model.findings.report import face_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
-
 PAGE_ISSUES = 48
+FACELESS_KINDS = ("no_face", "unreadable")  # with the score 1; a picture taken whole for want of a face has less, and is kept
 
 
 class Order(StrEnum):
@@ -45,6 +45,8 @@ class AuditBrowser:
         """
         self._audit = Audit(folder)
         self._issues: pa.Table = read_issues(folder)
+        without_face = pc.and_(pc.is_in(self._issues.column("kind"), pa.array(FACELESS_KINDS)), pc.equal(self._issues.column("score"), 1))
+        self._faceless = frozenset(self._issues.filter(without_face).column("row").to_pylist())
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -53,10 +55,11 @@ class AuditBrowser:
         return {entry["values"]: entry["counts"] for entry in counted}
 
     def find(self, kind: str | None, order: Order, page: int) -> tuple[int, list[dict[str, Any]]]:
-        """How many findings there are of a kind, or of all, and those of a page, counted from 1."""
+        """How many findings there are of a kind, or of all, and those of a page, counted from 1; ``seen``: whether a face is kept."""
         chosen = self._issues if kind is None else self._issues.filter(pc.equal(self._issues.column("kind"), kind))
         start = (page - 1) * PAGE_ISSUES
-        return len(chosen), chosen.sort_by(_SORT_KEYS[order]).slice(start, PAGE_ISSUES).to_pylist()
+        issues = chosen.sort_by(_SORT_KEYS[order]).slice(start, PAGE_ISSUES).to_pylist()
+        return len(chosen), [issue | {"seen": issue["row"] not in self._faceless} for issue in issues]
 
     def facts(self, row: int) -> dict[str, Any] | None:
         """Name, label and findings of the picture of a row; None where nothing was found about it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from pathlib import Path
 
 from model.auditing.manifest import AuditError
 from model.data.ferplus import VOTES_FILE, ferplus_labels
 from model.expressions import EXPRESSIONS, expression_named
 
-Labels = dict[str, tuple[str | None, str | None]]  # picture's id to its label and split; None where there is none
+Labels = dict[str, tuple[str | None, str | None]]  # :func:`label_key` of a picture to its label and split; None where there is none
 
 
 def read_labels(path: Path) -> Labels:
@@ -20,7 +21,7 @@ def read_labels(path: Path) -> Labels:
             ``fer2013new.csv``, whose majority rule gives the labels.
 
     Raises:
-        AuditError: it is neither, or a label is no expression.
+        AuditError: it is neither, or a label is no expression, or a picture has two.
     """
     if path.suffix.lower() == ".zip" or (path / VOTES_FILE).is_file():
         return ferplus_labels(path)
@@ -29,6 +30,11 @@ def read_labels(path: Path) -> Labels:
             return _from_table(path, csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AuditError(f"{path}: cannot be read ({error}): give a CSV file with the columns id, label and perhaps split") from error
+
+
+def label_key(picture: str) -> str:
+    """What stands for a picture's id in :data:`Labels`: the same for an accented letter as one character and as two, as macOS has them."""
+    return unicodedata.normalize("NFC", picture)
 
 
 def check_label(label: str | None, where: str) -> str | None:
@@ -50,4 +56,11 @@ def _from_table(path: Path, table: csv.DictReader[str]) -> Labels:
     missing = {"id", "label"} - set(table.fieldnames or ())
     if missing:
         raise AuditError(f"{path} lacks the column {' and '.join(sorted(missing))}: it needs id and label, and may have split")
-    return {row["id"]: (check_label(row["label"], f"{path}, line {table.line_num}"), row.get("split") or None) for row in table}
+    labels: Labels = {}
+    for row in table:
+        said = (check_label(row["label"], f"{path}, line {table.line_num}"), row.get("split") or None)
+        if labels.setdefault(label_key(row["id"]), said) != said:
+            raise AuditError(
+                f"{path}, line {table.line_num}: {row['id']} stands there twice, with another label or split: keep one of them"
+            )
+    return labels

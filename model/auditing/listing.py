@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.auditing.labels import Labels, check_label
+from model.auditing.labels import Labels, check_label, label_key
 from model.auditing.manifest import AuditError, ListedPictures
 from model.auditing.sources import READ_ERRORS, Listed, Place, Source
 from model.errors import file_errors, one_line
@@ -35,10 +35,11 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class WrittenListing:
-    """What was listed, and for how many of the pictures there is a label."""
+    """What was listed, for how many of the pictures there is a label, and how many of the given labels are of no picture."""
 
     listed: ListedPictures
     labelled: int
+    strangers: int
 
 
 @file_errors()
@@ -54,7 +55,7 @@ def write_listing(source: Source, labels: Labels | None, shard_rows: int, path: 
         AuditError: the source cannot be listed, or has no picture, or a label is no expression.
         FileError: the file cannot be written.
     """
-    digest, pictures, labelled = hashlib.sha256(), 0, 0
+    digest, pictures, labelled, strangers = hashlib.sha256(), 0, 0, set(labels or ())
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         listed = _labelled(source, labels)
         while rows := list(islice(listed, shard_rows)):
@@ -62,10 +63,11 @@ def write_listing(source: Source, labels: Labels | None, shard_rows: int, path: 
                 digest.update(json.dumps([row.id, *vars(row.place).values(), row.label, row.split]).encode() + b"\n")
             pictures += len(rows)
             labelled += sum(row.label is not None for row in rows)
+            strangers.difference_update(label_key(row.id) for row in rows)
             writer.write_table(_table(rows), row_group_size=shard_rows)
     if not pictures:
         raise AuditError("the source holds no picture")
-    return WrittenListing(ListedPictures(pictures=pictures, sha256=digest.hexdigest()), labelled)
+    return WrittenListing(ListedPictures(pictures=pictures, sha256=digest.hexdigest()), labelled, len(strangers))
 
 
 def read_listing(path: Path, number: int) -> list[Listed]:
@@ -81,8 +83,9 @@ def read_listing(path: Path, number: int) -> list[Listed]:
 def _labelled(source: Source, labels: Labels | None) -> Iterator[Listed]:
     try:
         for picture in source.pictures():
-            label, split = (picture.label, picture.split) if labels is None else labels.get(picture.id, (None, None))
-            yield Listed(_printable(picture.id), picture.place, check_label(label, picture.id), split)
+            name = _printable(picture.id)
+            label, split = (picture.label, picture.split) if labels is None else labels.get(label_key(name), (None, None))
+            yield Listed(name, picture.place, check_label(label, name), split)
     except AuditError:
         raise
     except READ_ERRORS as error:

@@ -145,7 +145,10 @@ class _Files:
 
 
 class _Folder:
-    """Pictures of a folder and its subfolders, links to folders and what is hidden aside; the id is the path within the folder."""
+    """Pictures of a folder and its subfolders, links to folders and what is hidden aside; the id is the path within the folder.
+
+    A link to a picture is a picture: stores of data sets keep the files elsewhere, under names of their own.
+    """
 
     def __init__(self, files: Any, path: str) -> None:
         self._files = files
@@ -161,9 +164,13 @@ class _Folder:
             if entry["type"] == "directory":
                 if not name.startswith(".") and not entry.get("islink"):
                     yield from self._below(path)
-            elif entry["type"] == "file" and is_picture_name(name):  # a pipe would never end
+            elif is_picture_name(name) and self._is_file(entry, path):
                 within = path[len(self._root) + 1 :]
                 yield Listed(within, Place(within, None, entry["size"]))
+
+    def _is_file(self, entry: dict[str, Any], path: str) -> bool:
+        """Whether there is something to read; a pipe would never end."""
+        return entry["type"] == "file" or bool(entry.get("islink") and self._files.isfile(path))
 
     def read(self, place: Place) -> bytes:
         return bytes(self._files.cat_file(f"{self._root}/{place.file}"))
@@ -196,7 +203,10 @@ class _Zip:
 
 
 class _Tars:
-    """Pictures of uncompressed tar files, such as WebDataset's shards; the id is ``shard.tar/member``."""
+    """Pictures of uncompressed tar files, such as WebDataset's shards; the id is ``shard.tar/member``.
+
+    Of a file with several names the archive has the bytes once, and hard links to them, which come last here.
+    """
 
     def __init__(self, files: _Files, names: list[str]) -> None:
         self._files = files
@@ -204,11 +214,25 @@ class _Tars:
 
     def pictures(self) -> Iterator[Listed]:
         for name in self._names:
-            with tarfile.open(fileobj=self._files.open(name), mode="r:") as archive:
-                for member in archive:
-                    if member.isreg() and is_picture_name(member.name.rpartition("/")[2]):
+            links: dict[str, list[str]] = {}
+            for member in self._members(name):
+                if is_picture_name(member.name.rpartition("/")[2]):
+                    if member.isreg():
                         yield Listed(f"{name}/{member.name}", Place(name, member.offset_data, member.size))
-                _check_end(name, self._files.open(name), archive.offset)
+                    elif member.islnk():
+                        links.setdefault(member.linkname, []).append(member.name)
+            for member in self._members(name) if links else ():
+                if member.isreg():
+                    for link in links.get(member.name, ()):
+                        yield Listed(f"{name}/{link}", Place(name, member.offset_data, member.size))
+
+    def _members(self, name: str) -> Iterator[tarfile.TarInfo]:
+        self._files.open(name).seek(0)
+        with tarfile.open(fileobj=self._files.open(name), mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined] # it would keep every one
+                yield member
+            _check_end(name, self._files.open(name), archive.offset)
 
     def read(self, place: Place) -> bytes:
         assert place.size is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from model.errors import FileError, make_folder
@@ -21,7 +22,8 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what kept it from being written may keep it from being looked for
+            partial.unlink(missing_ok=True)
 
 
 def make_room(path: Path) -> None:

@@ -64,7 +64,7 @@ def _cross_fitted(audit: Audit, faces: AuditedFaces, count: int) -> Floats:
 
     rows = faces.labelled
     folds = folds_of([faces.digests[row] for row in rows], count)
-    return cross_fitted(features_of(labelled_pictures(audit, rows)), faces.labels[rows], folds)
+    return cross_fitted(features_of(labelled_pictures(audit, rows), len(rows)), faces.labels[rows], folds)
 
 
 def labelled_pictures(audit: Audit, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:

@@ -90,17 +90,19 @@ def duplicates(faces: AuditedFaces) -> Iterator[Issue]:
 
 
 def near_duplicates(faces: AuditedFaces) -> Iterator[Issue]:
-    """Pictures that nearly match others; of exact copies only the first is compared."""
-    copies = {row for group in exact_groups(faces.digests) for row in group[1:]}
+    """Pictures that nearly match others; of exact copies only the first is compared, for all of them."""
+    same = {group[0]: group for group in exact_groups(faces.digests)}
+    copies = {row for group in same.values() for row in group[1:]}
     rows = np.array([row for row in np.flatnonzero(faces.usable).tolist() if row not in copies], dtype=np.int64)
     near = near_copies(faces.hashes[rows], faces.mirrored_hashes[rows])
     issues = []
     for members in near.groups():
         group = rows[members].tolist()
+        concern = _concern(faces, [copy for row in group for copy in same.get(row, [row])])
         for row, bits, mirrored in zip(group, near.bits[members].tolist(), near.mirrored[members].tolist(), strict=True):
             said = "nearly the mirror image of" if mirrored else "nearly the same picture as"
-            issue = _copy("near_duplicate", faces, row, group, 1 - bits / BITS, said)
-            issues.append((_concern(faces, group), issue))
+            others = [copy for other in group if other != row for copy in same.get(other, [other])]
+            issues.append((concern, _copy("near_duplicate", faces, row, [row, *others], 1 - bits / BITS, said)))
     yield from (issue for _, issue in sorted(issues, key=lambda item: (-item[0], -item[1].score)))
 
 

@@ -31,7 +31,10 @@ function follow(plot, address, panel) {
   /** @type {Promise<Points> | null} */
   let loading = null;
   const dotAt = async (/** @type {MouseEvent} */ event) => {
-    loading ??= json(address);
+    loading ??= json(address).catch((error) => {
+      loading = null; // asked for again, at the next look
+      throw error;
+    });
     const points = await loading;
     const box = plot.getBoundingClientRect();
     const unit = plot.viewBox.baseVal.width / box.width;

@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from app.auditing.job import AskedAudit, begin
+from app.decoding.decoder import DecodedImage, Decoder
+from app.errors import ErrorCode, Problem
 from app.settings import Settings
 from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import LISTING_FILE
@@ -110,9 +112,27 @@ def test_an_audit_that_was_stopped_goes_on(data_set: Path, audited: Path, random
     audit = begun(data_set, tmp_path, random_checkpoints)
     make_here(audit, [1, 4])
     (tmp_path / "part-000003.parquet.0123.partial").write_bytes(b"of a process that was killed")
+    (tmp_path / "film.partial").write_bytes(b"a download of the user's")
     again = begun(data_set, tmp_path, random_checkpoints)
     assert (again.missing, again.finished_before) == ((0, 2, 3, 5), 2 * SHARD_ROWS)
     make_here(again)
+    assert contents(tmp_path) == contents(audited) | {"film.partial": b"a download of the user's"}
+
+
+def test_a_picture_whose_decoder_died_is_decoded_again(
+    data_set: Path, audited: Path, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode, asked = Decoder.decode, Counter[bytes]()
+
+    async def dies_first(decoder: Decoder, data: bytes) -> DecodedImage:
+        asked[data] += 1
+        if asked[data] == 1:
+            raise Problem(ErrorCode.DECODER_FAILED)
+        return await decode(decoder, data)
+
+    monkeypatch.setattr(Decoder, "decode", dies_first)
+    make_here(begun(data_set, tmp_path, random_checkpoints))
+    assert set(asked.values()) == {2}
     assert contents(tmp_path) == contents(audited)
 
 

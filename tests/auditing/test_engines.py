@@ -82,6 +82,30 @@ def test_an_audit_whose_processes_are_all_killed_goes_on(
     assert made == expected
 
 
+def test_no_process_goes_on_without_the_one_that_gives_out_the_work(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    """The folder is free by then, and may be another audit's."""
+    command = ["audit", str(data_set), "--crop", "whole", "--shard-rows", "2", "--workers", "2", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"UNTURNED_CHECKPOINT_DIR": str(random_checkpoints)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *command], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(living(process.pid)) < 3:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    while living(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def living(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    processes = [line.split() for line in listed.splitlines()]
+    return [int(pid) for pid, of_group, state in processes if int(of_group) == group and not state.startswith("Z")]
+
+
 def _die(connection: Connection, job: AuditJob) -> None:
     kill(os.getpid())
 

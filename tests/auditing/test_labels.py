@@ -26,6 +26,7 @@ def test_a_table_gives_labels_and_splits(tmp_path: Path) -> None:
     [
         ("file,label\na,fear\n", "lacks the column id"),
         ("id,label\na,fear\nb,contempt\n", "line 3: the label 'contempt' is none of neutral, happiness"),
+        ("id,label\na,fear\nb,fear\na,anger\n", "line 4: a stands there twice, with another label or split: keep one of them"),
         ("", "lacks the column id and label"),
         ("id,label\na\n", None),
     ],

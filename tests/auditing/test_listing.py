@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.auditing.labels import Labels
+from model.auditing.labels import Labels, read_labels
 from model.auditing.listing import WrittenListing, read_listing, write_listing
 from model.auditing.manifest import AuditError
 from model.auditing.sources import Listed, Place
@@ -44,6 +44,15 @@ def test_a_part_is_read_by_its_number(tmp_path: Path) -> None:
     assert [picture.place for picture in first] == [Place("a", None, 1), Place(ODD, None, 8)]
     assert [picture.id for picture in first] == ["a", r"caf\xe9.png"]
     assert second == [Listed("c", Place("c", None, 1), "fear", "test")]
+
+
+def test_a_label_is_found_by_any_spelling_of_the_name(tmp_path: Path) -> None:
+    """A table from elsewhere than macOS has an accented letter as one character; bytes that are no text stand as the audit shows them."""
+    table = tmp_path / "labels.csv"
+    table.write_text("id,label\nZo\u00eb.png,fear\ncaf\\xe9.png,anger\ngone.png,anger\n", encoding="utf-8")
+    found = written(tmp_path, "Zoe\u0308.png", ODD, labels=read_labels(table))
+    assert (found.labelled, found.strangers) == (2, 1)
+    assert [picture.label for picture in read_listing(tmp_path / "listing.parquet", 0)] == ["fear", "anger"]
 
 
 def test_the_hash_tells_every_difference(tmp_path: Path) -> None:

@@ -178,3 +178,31 @@ def test_a_member_is_not_unpacked_beyond_the_limit(tmp_path: Path, monkeypatch: 
     source = open_source(str(tmp_path / "faces.zip"))
     (picture,) = source.pictures()
     assert len(source.read(picture.place)) == 1001
+
+
+def test_links_to_pictures_are_pictures(tmp_path: Path) -> None:
+    """Stores of data sets keep files under other names, and folders of links to them."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "blob").write_bytes(b"three bytes more")
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.png").symlink_to(tmp_path / "store" / "blob")
+    (tmp_path / "faces" / "gone.png").symlink_to(tmp_path / "store" / "gone")
+    (tmp_path / "faces" / "folder.png").symlink_to(tmp_path / "store")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "faces" / "pipe.png").symlink_to(tmp_path / "pipe")
+    source = open_source(str(tmp_path / "faces"))
+    (picture,) = source.pictures()
+    assert (picture.id, picture.place.size, source.read(picture.place)) == ("a.png", 16, b"three bytes more")
+
+
+def test_every_name_of_a_file_in_a_tar_is_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    (tmp_path / "b.png").hardlink_to(tmp_path / "a.png")
+    (tmp_path / "c.png").write_bytes(b"two")
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        for name in ("a.png", "b.png", "c.png"):
+            archive.add(tmp_path / name, name)
+    source = open_source(str(tmp_path / "faces.tar"))
+    assert [(picture.id, source.read(picture.place)) for picture in source.pictures()] == [
+        *(("faces.tar/a.png", b"one"), ("faces.tar/c.png", b"two"), ("faces.tar/b.png", b"one"))
+    ]

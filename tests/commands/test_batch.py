@@ -78,6 +78,16 @@ def index(source: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_a_name_too_long_for_an_answer_does_not_stop_the_others(source: Path) -> None:
+    longest, longer = "a" * 238 + ".jpg", "a" * 239 + ".jpg"
+    for name in (longest, longer):
+        (source / name).write_text("fear")
+    outcome = run(source, Explainer())
+    assert outcome.explained == 3
+    assert [failure[:2] for failure in outcome.failures] == [(longer, "unreadable_file"), ("b.PNG", "no_face")]
+    assert "give the file one of at most 242 bytes" in outcome.failures[0][2]
+
+
 def test_every_picture_gets_its_files_and_its_rows(source: Path) -> None:
     outcome = run(source, Explainer())
     assert (outcome.explained, outcome.finished_before) == (2, 0)

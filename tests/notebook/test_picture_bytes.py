@@ -36,6 +36,18 @@ def test_a_pillow_image_of_a_mode_that_png_lacks_becomes_rgb() -> None:
     assert read(Image.new("CMYK", (4, 6))).mode == "RGB"
 
 
+def test_a_grey_pillow_image_of_16_bits_keeps_them() -> None:
+    """Of their 65,536 values all but 256 would be white."""
+    deep = PIXELS[..., 0].astype(np.uint16) * 257
+    np.testing.assert_array_equal(np.asarray(read(Image.fromarray(deep))), deep)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_a_pillow_image_whose_white_nobody_knows_is_refused(mode: str) -> None:
+    with pytest.raises(InputError, match=f"mode {mode} does not say which value is white: scale it to 0..255 and convert it to L"):
+        picture_bytes(Image.new(mode, (4, 6), 700))
+
+
 @pytest.mark.parametrize("pixels", [PIXELS.astype(np.float32), PIXELS.transpose(2, 0, 1), PIXELS[:0], PIXELS[:, 0, 0]])
 def test_an_array_that_is_no_picture_is_refused(pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match=r"grey \(H, W\) or RGB \(H, W, 3\), uint8 in 0..255; this one is"):
