@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from model.importing.reading import Reading
 
 DEFAULT_PROBE_FACES = 300
+ANYBODYS = ("torchvision", "timm", "onnx")  # recipes of networks, not of somebody's training, which says the order of classes
 
 
 def add_import(subparsers: Subparsers) -> None:
@@ -38,6 +39,7 @@ def add_import(subparsers: Subparsers) -> None:
         "--recipe", required=True, help="whose: torchvision, timm, rul, eac, mek, dan, ddamfn, poster, poster_v2, resemotenet or onnx"
     )
     parser.add_argument("--architecture", default=None, help="for torchvision, timm and poster: which network, as named there")
+    parser.add_argument("--weights", default=None, metavar="KEY", help="key they stand under, where the file holds several: state_dict_ema")
     parser.add_argument("--name", required=True, help="the model's name in the explorer")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to, for UNTURNED_MODELS [%(default)s]")
     parser.add_argument("--probe", type=Path, default=None, help="labelled faces: DIR/EXPRESSION/PICTURE, FERPlus, or RAF-DB")
@@ -63,9 +65,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from model.importing.reading import read_tensors
 
     path: Path = arguments.out / f"{arguments.name}.safetensors"
+    _check_target(path, arguments.file)
     make_room(path)
     faces = None if arguments.unchecked else load_probe_faces(arguments.probe, arguments.probe_faces)
-    source, published = published_tensors(arguments.file)
+    source, published = published_tensors(arguments.file, arguments.weights)
     reading = _reading(arguments, None if faces is None else faces.side)
     try:
         tensors = read_tensors(reading, published)
@@ -79,6 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
         record = _judged(probe, arguments.accuracy)
     model = write_import(path, source, tensors, reading, record)
     print(f"{path}: {model.metadata.maps} maps, which miss the logits by {model.metadata.identity_error:.1g} of the largest")
+    print(f"its classes, in this order: {', '.join(reading.classes)}")
     print(f"serve it: UNTURNED_MODELS={arguments.out} unturned serve")
     return 0
 
@@ -92,12 +96,34 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("a file FILE.onnx is read with --recipe onnx, and no other file is")
     if arguments.unchecked and (arguments.probe is not None or arguments.accuracy is not None):
         raise InputError("--unchecked tries the file on no faces: leave out --probe and --accuracy, or --unchecked")
+    if arguments.unchecked and arguments.classes is None and arguments.recipe in ANYBODYS:
+        raise InputError(
+            f"--unchecked needs --classes with the recipe {arguments.recipe}: whoever trained the network chose their order "
+            "(torchvision's ImageFolder: anger,disgust,fear,happiness,neutral,sadness,surprise)"
+        )
     if not arguments.unchecked and arguments.probe is None:
         raise InputError(
             "give --probe with labelled faces and --accuracy, since a file that loads proves nothing about how it is read; or --unchecked"
         )
     if arguments.probe is not None and (arguments.accuracy is None or not 0 < arguments.accuracy <= 1):
         raise InputError("--accuracy says what the file is said to reach on the faces of --probe, more than 0 and at most 1")
+
+
+def _check_target(path: Path, published: Path) -> None:
+    """Whether a file may be written: an earlier import is replaced, nothing else."""
+    if not path.exists():
+        return
+    from model.checkpoints import CheckpointError
+    from model.importing.metadata import is_import
+
+    if published.exists() and path.samefile(published):
+        raise InputError(f"{path} is the very file to import: choose another --name or --out")
+    try:
+        replaced = is_import(path)
+    except CheckpointError:
+        replaced = False
+    if not replaced:
+        raise InputError(f"{path} is there and no import, and would be lost: choose another --name or --out")
 
 
 def _shipped_names() -> Iterable[str]:

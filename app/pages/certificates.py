@@ -15,6 +15,7 @@ from app.numbers import decimal, measured
 from app.pages.charts import step_plot
 from app.pages.templating import PageRoute, render, templates
 from model.certifying.report import SECTIONS, Certificate, CertificateError, Line
+from model.importing.metadata import ImportedMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def certificate_file(certificate: Certificate) -> str:
 
 def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     """A model's certificate as ``found`` with its ``summary`` and what the ``mirror`` shows, or None with what is ``missing`` and the
-    ``command`` that makes it.
+    ``command`` that makes it, None where there is none.
 
     Raises:
         Problem: ``internal_error`` for a file that cannot be used.
@@ -75,7 +76,9 @@ def certified(settings: Settings, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     missing = "Its certificate is that of another file with this name; measure it again with" if another else "Not certified; run"
     file = f"{checkpoint.name}.safetensors"
     its_folder = next((folder.name for folder in model_folders(settings) if (folder / file).is_file()), "checkpoints")
-    command = f"unturned certify {its_folder}/{file} --data FERPLUS"
+    command: str | None = f"unturned certify {its_folder}/{file} --data FERPLUS"
+    if isinstance(checkpoint.metadata, ImportedMetadata) and checkpoint.metadata.recipe == "onnx":
+        missing, command = "Not certified: the layers of an ONNX graph cannot be randomised. Import its weights by another recipe.", None
     said = {"found": None, "summary": None, "mirror": None} if found is None else _said(found)
     return said | {"missing": missing, "command": command}
 
@@ -118,7 +121,7 @@ def _found(request: Request, name: str) -> Certificate:
     state = certified(service_of(request).settings, _checkpoint(request, name))
     found: Certificate | None = state["found"]
     if found is None:
-        raise Problem(ErrorCode.NOT_FOUND, f"{state['missing']} {state['command']}.")
+        raise Problem(ErrorCode.NOT_FOUND, f"{state['missing']} {state['command']}." if state["command"] else state["missing"])
     return found
 
 

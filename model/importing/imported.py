@@ -7,7 +7,7 @@ metadata. It is checked as every file is, and must give the logits for the golde
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +130,19 @@ def filled_network(recipe: str, architecture: str, classes: int, tensors: Mappin
         raise InputError(f"the recipe {recipe} has no architecture {architecture}, but {', '.join(known.architectures)}")
     network = known.network(architecture, classes)
     kept = {name: value for name, value in network.state_dict().items() if network.dropped(name)}
+    misfit = f"the tensors do not fit {architecture} of the recipe {recipe}: "
     try:
-        network.load_state_dict({**tensors, **kept}, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"the tensors do not fit {architecture} of the recipe {recipe}: {one_line(error)[:600]}") from error
+        missing, unexpected = network.load_state_dict({**tensors, **kept}, strict=False)
+    except RuntimeError as error:  # of other shapes
+        raise InputError(f"{misfit}{one_line(error)[:600]}") from error
+    if missing or unexpected:
+        raise InputError(f"{misfit}it needs {_first(missing)}; the file has {_first(unexpected)} besides")
     return network.eval().requires_grad_(False)
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first of some tensors' names, and how many more there are."""
+    return "no others" if not names else names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def classifier_of(network: PublishedNetwork, metadata: ImportedMetadata) -> ImportedClassifier:

@@ -12,6 +12,7 @@ from model.errors import InputError, one_line
 from model.expressions import EXPRESSIONS
 from model.importing.imported import InputLayer, filled_network
 from model.importing.layouts.base import PublishedNetwork
+from model.importing.layouts.timm_models import timm_classifier
 from model.importing.metadata import (
     CONTEMPT,
     LARGEST_DEVIATION,
@@ -80,7 +81,7 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
     broken = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
     if broken is not None:
         raise InputError(f"tensor {broken} holds NaN or infinity: the training that wrote the file had failed; take an earlier one")
-    rows = tensors.get(recipe.classifier)
+    rows = tensors.get(recipe.classifier or timm_classifier(reading.architecture))
     if rows is not None and rows.shape[0] != len(reading.classes):
         raise InputError(
             f"the file has {rows.shape[0]} classes, and {len(reading.classes)} are named: name them in the file's order with --classes"

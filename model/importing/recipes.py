@@ -37,8 +37,8 @@ class Recipe:
     """How to read one repository's checkpoints.
 
     ``architectures`` names what the recipe builds, its default first; empty where a name must be given. ``rename`` gives a tensor's name
-    in the network for its name in the file. ``classifier``: the tensor whose
-    rows are the classes. ``twins``: recipes with tensors of the same names and shapes, which load strictly and compute something else.
+    in the network for its name in the file. ``classifier``: the tensor whose rows are the classes, empty where that depends on the
+    architecture. ``twins``: recipes with tensors of the same names and shapes, which load strictly and compute something else.
     """
 
     network: type[PublishedNetwork]

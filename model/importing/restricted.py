@@ -42,14 +42,23 @@ def forbid_changes() -> bool:
 
 
 def forbid_opening(memory_bytes: int, cpu_seconds: int) -> None:
-    """Let this process open neither file nor socket, and use so much more memory and processor time; what is open stays so."""
+    """Let this process open neither file nor socket, and use so much more memory and processor time; what is open stays so.
+
+    Memory is limited where the system says how much is in use, which is on Linux; a limit that is lower already stays.
+    """
     mapped = _mapped_bytes()
     if mapped is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        _lower(resource.RLIMIT_AS, mapped + memory_bytes)
+    _lower(resource.RLIMIT_CPU, cpu_seconds)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # at 3 a closed standard stream would make room
+
+
+def _lower(kind: int, limit: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    kept = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (kept, kept))
 
 
 def _mapped_bytes() -> int | None:

@@ -60,8 +60,11 @@ def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
     except pickle.UnpicklingError as error:
         filled = any(kind.__name__ in str(error) for kind in STANDING_IN)
         return {"code": "own_container" if filled else "not_allowed", "detail": one_line(error)[:2000]}, b""
+    except RuntimeError as error:
+        code = "torchscript" if "TorchScript archive" in str(error) else "damaged"
+        return {"code": code, "detail": _detail(error)}, b""
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes PyTorch raise is the answer
-        return {"code": "damaged", "detail": " ".join(f"{type(error).__name__}: {error}".split())[:500]}, b""
+        return {"code": "damaged", "detail": _detail(error)}, b""
     found: dict[str, Tensor] = {}
     for name, value in _walk(content, ()):
         if len(found) == MOST_TENSORS:
@@ -73,6 +76,10 @@ def tensors_of(file: BinaryIO) -> tuple[dict[str, str], bytes]:
         kind = "n object of a class of its own" if isinstance(content, ForeignObject) else f" {type(content).__name__}"
         return {"code": "no_tensors", "detail": f"a{kind}"}, b""
     return {}, save(found)
+
+
+def _detail(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def _loaded(file: BinaryIO) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -43,6 +44,8 @@ def resnet18(tmp_path_factory: pytest.TempPathFactory, faces: ProbeFaces) -> Pat
 
 
 def run(published: Path, out: Path, *more: str, recipe: str = "torchvision") -> int:
+    if "--unchecked" in more and "--classes" not in more:
+        more = (*more, "--classes", ",".join(RAF_CLASSES))
     return main(["import", str(published), "--recipe", recipe, "--name", "theirs", "--out", str(out), "--size", str(SIZE), *more])
 
 
@@ -106,6 +109,7 @@ def test_eacs_network_read_as_torchvisions_is_found(
     ("arguments", "advice"),
     [
         ((), "a file that loads proves nothing"),
+        (("--unchecked", "--weights", "ema"), "--weights: there are none under 'ema', but under no key (122 tensors)"),
         (("--unchecked", "--classes", "fear,happiness"), "each once"),
         (("--unchecked", "--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger,contempt"), "7 classes, and 8 are named"),
         (("--unchecked", "--architecture", "resnet50"), "--recipe torchvision --architecture resnet18"),
@@ -125,6 +129,36 @@ def test_arguments_that_do_not_fit_say_so(
 ) -> None:
     assert run(resnet18, tmp_path, *arguments) == 2
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", ["torchvision", "timm"])
+def test_the_order_of_the_classes_of_ones_own_network_is_not_guessed(
+    recipe: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["import", str(resnet18), "--recipe", recipe, "--architecture", "resnet18", "--name", "theirs", "--out", str(tmp_path)]
+    assert main([*command, "--unchecked"]) == 2
+    assert "whoever trained the network chose their order (torchvision's ImageFolder: anger," in capsys.readouterr().err
+    assert main([*command, "--unchecked", "--size", "64", "--classes", ",".join(EXPRESSIONS)]) == 0
+    assert "its classes, in this order: neutral, happiness," in capsys.readouterr().out
+
+
+def test_nothing_but_an_import_is_replaced(resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = tmp_path / "theirs.safetensors"
+    theirs.write_bytes(resnet18.read_bytes())
+    assert run(theirs, tmp_path, "--unchecked") == 2
+    assert "theirs.safetensors is the very file to import" in capsys.readouterr().err
+    assert run(resnet18, tmp_path, "--unchecked") == 2
+    assert "theirs.safetensors is there and no import" in capsys.readouterr().err
+    assert theirs.read_bytes() == resnet18.read_bytes()
+    theirs.unlink()
+    assert run(resnet18, tmp_path, "--unchecked") == 0
+    assert run(resnet18, tmp_path, "--unchecked") == 0
+
+
+def test_a_timm_file_of_eight_classes_asks_for_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_file(timm.create_model("resnet18", num_classes=8).state_dict(), tmp_path / "a.safetensors")
+    assert run(tmp_path / "a.safetensors", tmp_path, "--unchecked", "--architecture", "resnet18", recipe="timm") == 2
+    assert "the file has 8 classes, and 7 are named" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--size", "--face-size"])

@@ -21,6 +21,7 @@ from model.importing.imported import ImportedModel, load_model
 from model.importing.layouts.onnx_graph import OnnxNetwork
 from model.importing.onnx_file import onnx_tensors
 from model.importing.probe_faces import load_probe_faces
+from model.importing.recipes import RAF_CLASSES
 from model.onnx.export import export_onnx
 from model.onnx_session import UNUSABLE_GRAPH, open_session
 from tests.made_imports import PUBLISHED, exported, fitted_state, images, make_probe_folder, randomise
@@ -66,7 +67,7 @@ def filled(tensors: dict[str, Tensor]) -> OnnxNetwork:
 
 
 def run(file: Path, out: Path, *more: str) -> int:
-    checked = ("--unchecked", *more) if "--probe" not in more else more
+    checked = ("--unchecked", "--classes", ",".join(RAF_CLASSES), *more) if "--probe" not in more else more
     return main(["import", str(file), "--recipe", "onnx", "--name", "theirs", "--out", str(out), *checked])
 
 

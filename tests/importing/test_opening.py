@@ -68,6 +68,74 @@ def test_weights_under_a_key_of_ones_own_are_found_by_their_names(key: str) -> N
     assert list(unwrapped({f"{key}/module.a.b": ONE, "optimizer/state/0/exp_avg": ONE, "epoch": ONE})) == ["a.b"]
 
 
+@pytest.mark.parametrize("prefix", ["model.", "module.model.", "_orig_mod.", "module._orig_mod.", "net.backbone."])
+def test_what_wrappers_put_before_every_name_is_left_out(prefix: str) -> None:
+    wrapped = {f"{prefix}conv1.weight": ONE, f"{prefix}fc.weight": ONE, "n_averaged": ONE}
+    assert list(unwrapped(wrapped)) == ["conv1.weight", "fc.weight"]
+
+
+def test_of_averaged_weights_and_the_last_ones_the_user_chooses() -> None:
+    both = {"state_dict/conv.weight": ONE, "state_dict/fc.weight": ONE}
+    both |= {"state_dict_ema/module.conv.weight": 2 * ONE, "state_dict_ema/module.fc.weight": 2 * ONE}
+    with pytest.raises(InputError, match=r"under state_dict \(2 tensors\), state_dict_ema \(2 tensors\): say with --weights which"):
+        unwrapped(both)
+    chosen = unwrapped(both, "state_dict_ema")
+    assert {name: tensor.tolist() for name, tensor in chosen.items()} == {"conv.weight": [2, 2], "fc.weight": [2, 2]}
+
+
+@pytest.mark.parametrize(
+    ("beginning", "reason"),
+    [
+        (b"<!DOCTYPE html><title>Virus scan warning</title>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x1f\x8b\x08", "compressed"),
+        (b"anything", "is no file of torch.save"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(beginning: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(beginning)
+    with pytest.raises(InputError, match=reason) as refused:
+        published_tensors(tmp_path / "a.pth")
+    assert "asks for code" not in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_a_torchscript_archive_is_refused_with_what_to_save_instead(tmp_path: Path) -> None:
+    torch.jit.trace(torch.nn.Linear(2, 2), ONE).save(tmp_path / "a.pt")  # type: ignore[no-untyped-call]
+    with pytest.raises(InputError, match=r"TorchScript archive.*torch\.jit\.load\(FILE\)\.state_dict\(\)"):
+        published_tensors(tmp_path / "a.pt")
+
+
+def test_pytorch_is_found_by_the_process_that_opens_where_it_is_found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules of clusters put packages on PYTHONPATH."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "sitecustomize.py").write_text(f"open({str(tmp_path / 'seen')!r}, 'w').close()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    torch.save({"a.b": ONE}, tmp_path / "a.pth")
+    assert list(published_tensors(tmp_path / "a.pth")[1]) == ["a.b"]
+    assert (tmp_path / "seen").exists()
+
+
+def test_a_process_that_cannot_open_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch is not here\x1b[31m')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    torch.save({"a.b": ONE}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"ended \(1; ImportError: libtorch is not here\[31m\)"):
+        published_tensors(tmp_path / "a.pth")
+
+
+def test_limits_that_are_lower_already_stay(tmp_path: Path) -> None:
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+from model.importing.restricted import forbid_opening
+forbid_opening(1 << 30, 300)
+print(resource.getrlimit(resource.RLIMIT_CPU))
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "(20, 20)\n"
+
+
 def test_two_networks_in_a_file_are_named(tmp_path: Path) -> None:
     torch.save({"student": {"a.b": ONE}, "teacher": {"a.b": ONE, "c.d": ONE}}, tmp_path / "a.pth")
     with pytest.raises(

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.pages.certificates import certificate_file
 from model.certifying.report import Certificate, certificate_path, save_certificate
+from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
 from model.measuring.estimate import Estimate
 from tests.made_certificate import NOTE, made_certificate, made_line
 from tests.made_imports import write_random_import
@@ -41,6 +42,14 @@ def test_a_model_without_one_says_what_to_run(client: TestClient) -> None:
     for name in FILES:
         answer = client.get(f"/models/ours/{name}")
         assert answer.status_code == 404 and "Not certified" in answer.json()["detail"]
+
+
+def test_a_model_that_cannot_be_certified_says_so(client: TestClient) -> None:
+    service: Any = client.app.state.service  # type: ignore[attr-defined]
+    checkpoints = service.pipeline.explainer.checkpoints
+    checkpoints["theirs"] = ImportedCheckpoint("theirs", ImportedMetadata.model_construct(recipe="onnx"), "0" * 64)
+    for answer in (client.get("/models/theirs/certificate").text, client.get("/models/theirs/certificate.json").json()["detail"]):
+        assert "Not certified: the layers of an ONNX graph cannot be randomised." in answer and "unturned certify" not in answer
 
 
 def test_the_command_names_the_folder_of_the_file(client: TestClient, tmp_path: Path) -> None:

@@ -168,6 +168,17 @@ class TimmNetwork(PublishedNetwork):
             raise InputError(refusal)
 
 
+def timm_classifier(architecture: str) -> str:
+    """The tensor of a timm model whose rows are its classes; empty where timm does not say."""
+    try:
+        from timm.models import get_pretrained_cfg
+    except ModuleNotFoundError:
+        return ""  # which is told when the network is built
+    known = get_pretrained_cfg(architecture)
+    named = known.classifier if known else None
+    return f"net.{named if isinstance(named, str) else named[0]}.weight" if named else ""
+
+
 def _created(architecture: str, classes: int) -> Any:
     try:
         import timm
