@@ -105,7 +105,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     checkpoint_dir: Path = Field(
-        default=shipped_folder("checkpoints"), description="Folder with `manifest.json` and the checkpoints it lists."
+        default=shipped_folder("checkpoints"),
+        description="Folder with `manifest.json` and the checkpoints it lists, `baseline` among them.",
     )
     extra_checkpoints: Paths = Field(default=(), description="More checkpoint files, loaded without a recorded hash.")
     models: ModelFolder = Field(default=None, description="Folder of the models that `unturned import` wrote, all of which are served.")
