@@ -11,15 +11,15 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eea
 
 FROM ${PYTHON_IMAGE} AS installed
 WORKDIR /srv/unturned
-# Only what the installation reads, so that a change of code does not install anew.
+# Only what the installation reads, so that a change of code does not install anew. A Space's files come without the right to be executed.
 COPY .ci/install .ci/install
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY app/__init__.py app/
 COPY model/__init__.py model/
-RUN PIP_NO_CACHE_DIR=1 .ci/install serve
+RUN PIP_NO_CACHE_DIR=1 bash .ci/install serve
 
 FROM installed AS installed-full
-RUN PIP_NO_CACHE_DIR=1 .ci/install full
+RUN PIP_NO_CACHE_DIR=1 bash .ci/install full
 
 FROM ${PYTHON_IMAGE} AS service
 WORKDIR /srv/unturned

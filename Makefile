@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 serve: $(VENV)/serve.stamp ## serve on http://127.0.0.1:8000 with the checkpoints of this repository
-	@exec $(bin)/unturned serve
+	@exec $(bin)/python -m app.cli serve
 
 test: lint ## check, type-check and test everything
 	$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -68,7 +68,8 @@ huggingface: $(VENV)/test.stamp ## a Space and model cards for the Hugging Face 
 
 # To lock takes uv, not an installation that fits a changed pyproject.toml, which there cannot be before it is locked.
 $(bin)/uv:
-	.ci/install test
+	-.ci/install test
+	@test -x $@
 
 $(VENV)/%.stamp: requirements.lock pyproject.toml .ci/install
 	.ci/install $*

@@ -70,7 +70,7 @@ def test_its_targets_differ_in_what_is_installed_alone_and_the_slim_one_is_the_d
         ("COPY", "--from=installed-full /srv/unturned/.venv .venv"),
         ("COPY", "--from=installed /srv/unturned/.venv .venv"),
     ]
-    assert [command.partition(" ")[2] for command in arguments_of("RUN")] == [".ci/install serve", ".ci/install full"]
+    assert [command.partition(" ")[2] for command in arguments_of("RUN")] == ["bash .ci/install serve", "bash .ci/install full"]
 
 
 def test_it_installs_and_serves_as_make_does(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_it_installs_and_serves_as_make_does(tmp_path: Path) -> None:
     assert ".ci/install serve" in commands.splitlines()
     (command,) = arguments_of("CMD")
     assert json.loads(command) == ["unturned", "serve"]
-    assert f"exec {tmp_path}/venv/bin/unturned serve" in commands.splitlines()
+    assert f"exec {tmp_path}/venv/bin/python -m app.cli serve" in commands.splitlines()
 
 
 def test_the_environment_is_where_the_search_path_looks() -> None:

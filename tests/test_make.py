@@ -17,6 +17,7 @@ touch "$VENV/$1.stamp"
 rmdir installing
 """
 PYTHON = """#!/bin/sh
+case "$2" in *pip*) exit 3 ;; esac  # it has none
 [ "$1" = -c ] && exit 0
 echo "$*"
 exit 3
@@ -58,14 +59,26 @@ def test_two_installations_into_one_environment_never_run_beside_each_other(tmp_
     assert (made.returncode, made.stderr) == (0, "")
 
 
+def installing(venv: Path, python: Path) -> tuple[int, str]:
+    """Exit status and output of an installation."""
+    environment = os.environ | {"VENV": str(venv), "PYTHON": str(python)}
+    ran = subprocess.run([ROOT / ".ci" / "install", "serve"], env=environment, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
 def test_an_environment_that_was_broken_off_before_pip_is_made_again(tmp_path: Path) -> None:
     venv, python = tmp_path / "venv", program(tmp_path / "python", PYTHON)
     program(venv / "bin" / "python", PYTHON)
-    ran = subprocess.run(
-        [ROOT / ".ci" / "install", "serve"],
-        env=os.environ | {"VENV": str(venv), "PYTHON": str(python)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (3, f"-m venv {venv}\n")
+    assert installing(venv, python) == (3, f"-m venv {venv}\n")
+    assert (venv / "bin" / "python").exists(), "a folder that is no environment is left as it is"
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
+    """venv keeps links that are there, and those lead nowhere."""
+    venv, python = tmp_path / "venv", program(tmp_path / "python", PYTHON)
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    for link in ("python", "python3"):
+        (venv / "bin" / link).symlink_to(tmp_path / "removed")
+    assert installing(venv, python) == (3, f"-m venv {venv}\n")
+    assert list((venv / "bin").iterdir()) == []

@@ -135,7 +135,12 @@ def _parts(arguments: argparse.Namespace, audit: BegunAudit) -> Iterator[MadePar
         return make_on_ray(audit.job, audit.missing, arguments.workers, arguments.address)
     from app.auditing.local import make_locally
 
-    return make_locally(audit.job, audit.missing, arguments.workers or len(os.sched_getaffinity(0)))
+    return make_locally(audit.job, audit.missing, arguments.workers or _processors())
+
+
+def _processors() -> int:
+    """How many this process may use; where the system does not say, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _made(audit: BegunAudit, parts: Iterator[MadePart]) -> Counter[str]:

@@ -40,7 +40,8 @@ def main() -> None:
     allowance = ChildLimits(**json.loads(sys.argv[2]))
     give_way()
     _warm_up()
-    resource.setrlimit(resource.RLIMIT_AS, (allowance.memory_bytes, allowance.memory_bytes))
+    if sys.platform == "linux":  # macOS takes no limit below what every process maps at its start
+        resource.setrlimit(resource.RLIMIT_AS, (allowance.memory_bytes, allowance.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))

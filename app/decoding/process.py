@@ -108,7 +108,7 @@ class DecoderProcess:
         )
         os.set_blocking(_pipe(process.stdin).fileno(), False)  # a process that hangs reads nothing
         for stream in (process.stdin, process.stdout):
-            with suppress(OSError):  # the system may allow less, and then the two take turns more often
+            with suppress(OSError, AttributeError):  # Linux alone can; it may allow less, and then the two take turns more often
                 fcntl.fcntl(_pipe(stream).fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return process
 

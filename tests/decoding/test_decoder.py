@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import os
 import signal
@@ -278,3 +279,11 @@ def test_decoders_give_way_to_the_event_loop() -> None:
     niceness = with_decoder(use)
     assert niceness
     assert min(niceness) > here
+
+
+def test_a_system_without_larger_pipes_decodes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux alone has the call."""
+    monkeypatch.delattr(fcntl, "F_SETPIPE_SZ")
+    picture = portrait()
+    decoded = with_decoder(lambda decoder: decoder.decode(encoded(picture, "PNG")))
+    assert np.array_equal(decoded.pixels, np.asarray(picture.convert("RGB")))
