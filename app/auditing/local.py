@@ -10,6 +10,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
 from app.auditing.auditor import Auditor, MadePart
@@ -112,7 +113,7 @@ def _work(connection: Connection, job: AuditJob) -> None:
 
 def _end_with_parent() -> None:
     """End this process once the one that gives out the work is killed: the folder may then be another audit's."""
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)

@@ -86,7 +86,7 @@ def test_an_exported_resnet_is_probed_and_has_the_maps_of_the_same_weights_read_
     assert "try --colour rgb" in capsys.readouterr().err.splitlines()[-1]
     assert run(tmp_path / "a.onnx", tmp_path, *arguments) == 0
     weights = ["import", str(tmp_path / "a.safetensors"), "--recipe", "torchvision", "--name", "same", "--out", str(tmp_path)]
-    assert main([*weights, "--unchecked", "--size", "64", "--face-size", "48"]) == 0
+    assert main([*weights, "--unchecked", "--classes", ",".join(RAF_CLASSES), "--size", "64", "--face-size", "48"]) == 0
     ours, same = load_model(tmp_path / "theirs.safetensors"), load_model(tmp_path / "same.safetensors")
     assert isinstance(ours, ImportedModel)
     assert (ours.metadata.maps, ours.metadata.grid) == ("exact", same.metadata.grid)
