@@ -62,7 +62,7 @@ def space_readme() -> str:
         "colorTo": "green",
         "sdk": "docker",
         "app_port": PORT,
-        "license": project["license"].lower(),
+        "license": "mit",  # of the code; a Hub page has one
         "pinned": False,
         "short_description": "What facial expression classifiers look at",
     }
