@@ -84,7 +84,9 @@ def test_a_picture_that_cannot_be_drawn_is_left_out_of_the_archive(open_page: Ca
     page = open_page("/tray", expected=("500",))
     page.set_input_files("#pictures", [str(HOPPER), str(COLLINS)])
     page.wait_for_selector("text=2 of 2 pictures explained")
-    page.route("**/api/v1/maps*", lambda route: route.fulfill(status=500, json={"title": "Internal error"}), times=1)
+    page.route(
+        "**/api/v1/maps*", lambda route: route.fulfill(status=500, json={"title": "Internal error", "detail": "Nothing is kept."}), times=1
+    )
     with page.expect_download() as started:
         page.click("#tray-zip")
     page.wait_for_selector("text=5 files in unturned.zip. 1 of 2 pictures could not be drawn: missing.txt says why.")
