@@ -24,8 +24,10 @@ OPEN_SECONDS = 600.0
 SHOWN_GROUPS = 6
 ONNX_SUFFIX = ".onnx"
 _PICKLES = (b"PK", b"\x80")  # how what torch.save writes begins, since PyTorch 1.6 and before
+_PAGE = "a web page, as a download that asks for a confirmation first: load it in a browser"
 _OTHERS = {
-    b"<": "a web page, as a download that asks for a confirmation first: load it in a browser",
+    b"<!doctype": _PAGE,
+    b"<html": _PAGE,
     b"version https://git-lfs": "a pointer of Git LFS, which `git lfs pull` replaces by the file",
     b"\x89HDF": "HDF5, as Keras writes, of which there is no recipe",
     b"\x1f\x8b": "compressed: decompress it",
@@ -66,7 +68,7 @@ def published_tensors(path: Path, group: str | None = None) -> tuple[bytes, dict
 def _refuse_other_formats(path: Path, data: bytes) -> None:
     """Told by how they begin, before anything tries to read them."""
     for beginning, what in _OTHERS.items():
-        if data.startswith(beginning):
+        if data[: len(beginning)].lower() == beginning.lower():
             raise InputError(f"{path}: holds no weights but is {what}")
     if path.suffix not in (ONNX_SUFFIX, ".safetensors") and not data.startswith(_PICKLES):
         raise InputError(f"{path}: is no file of torch.save: one of safetensors or ONNX needs that ending; {HOW_TO_SAVE}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,6 +88,7 @@ def test_of_averaged_weights_and_the_last_ones_the_user_chooses() -> None:
     ("beginning", "reason"),
     [
         (b"<!DOCTYPE html><title>Virus scan warning</title>", "a web page"),
+        (b"<html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x1f\x8b\x08", "compressed"),
@@ -98,6 +100,13 @@ def test_a_file_of_another_kind_is_called_what_it_is(beginning: bytes, reason: s
     with pytest.raises(InputError, match=reason) as refused:
         published_tensors(tmp_path / "a.pth")
     assert "asks for code" not in str(refused.value)
+
+
+def test_a_safetensors_file_whose_length_reads_as_a_letter_is_read(tmp_path: Path) -> None:
+    """The file begins with how long its head is: 60 bytes are a ``<``."""
+    head = b'{"a.b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", 60) + head.ljust(60) + struct.pack("<f", 1))
+    assert published_tensors(tmp_path / "a.safetensors")[1]["a.b"].tolist() == [1]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
