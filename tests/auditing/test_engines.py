@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from tests.live_server import ROOT
 from tests.made_checkpoints import make_checkpoint_folder
 
 PATIENCE_SECONDS = 120
+LONG_PART = 600  # pictures: some ten seconds of work
 
 
 @pytest.fixture(scope="module")
@@ -62,41 +66,58 @@ def test_processes_give_the_same_bytes_though_one_is_killed(
     assert contents(tmp_path) == expected
 
 
-def test_an_audit_whose_processes_are_all_killed_goes_on(
-    data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = ["audit", str(data_set), "--crop", "whole", "--shard-rows", "2", "--workers", "1", "--out", str(tmp_path / "out")]
-    environment = os.environ | {"UNTURNED_CHECKPOINT_DIR": str(random_checkpoints)}
+@contextmanager
+def audit_process(command: list[str], checkpoints: Path, at_work: Callable[[int], bool]) -> Iterator[int]:
+    """An audit at work, in a group of processes of its own whose number is given; the block, which kills it, starts once it is."""
+    environment = os.environ | {"UNTURNED_CHECKPOINT_DIR": str(checkpoints)}
     with subprocess.Popen(
         [sys.executable, "-m", "app.cli", *command], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (tmp_path / "out" / "part-000000.parquet").exists():
+        while not at_work(process.pid):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
+        yield process.pid
+
+
+def audit_command(data_set: Path, workers: int, out: Path) -> list[str]:
+    return ["audit", str(data_set), "--crop", "whole", "--shard-rows", "2", "--workers", str(workers), "--out", str(out)]
+
+
+def test_an_audit_whose_processes_are_all_killed_goes_on(
+    data_set: Path, expected: dict[str, bytes], random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    command = audit_command(data_set, 1, out)
+    with audit_process(command, random_checkpoints, lambda _: (out / "part-000000.parquet").exists()) as group:
+        os.killpg(group, signal.SIGKILL)
     monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
     assert main(command) == 0
-    made = contents(tmp_path / "out")
+    made = contents(out)
     assert made.pop("issues.parquet") and made.pop("report.html")
     assert made == expected
 
 
 def test_no_process_goes_on_without_the_one_that_gives_out_the_work(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
     """The folder is free by then, and may be another audit's."""
-    command = ["audit", str(data_set), "--crop", "whole", "--shard-rows", "2", "--workers", "2", "--out", str(tmp_path / "out")]
-    environment = os.environ | {"UNTURNED_CHECKPOINT_DIR": str(random_checkpoints)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "app.cli", *command], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(living(process.pid)) < 3:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
-        process.kill()
-    while living(process.pid):
+    with zipfile.ZipFile(data_set) as few, zipfile.ZipFile(tmp_path / "many.zip", "w") as many:
+        picture = few.read(few.namelist()[0])
+        for number in range(LONG_PART):
+            many.writestr(f"{number}.png", picture)
+    command = [*audit_command(tmp_path / "many.zip", 1, tmp_path / "out"), "--shard-rows", str(LONG_PART)]
+    with audit_process(command, random_checkpoints, decodes) as group:
+        os.kill(group, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while living(group):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    assert list((tmp_path / "out").glob("part-*")) == []
+
+
+def decodes(group: int) -> bool:
+    """Whether a process of a group has started its decoder, and so is about to make a part."""
+    listed = subprocess.run(["ps", "-e", "-o", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    return any(int(line.split()[0]) in living(group) for line in listed.splitlines() if "app.decoding.child" in line)
 
 
 def living(group: int) -> list[int]:
