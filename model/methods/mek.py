@@ -2,7 +2,7 @@
 
 ``L = L_RSL + lambda L_RAC``, with ``L_RAC = mean_n sum_l w_l mean_hw (M - fl(M'))^2`` and targets ``T[y] = 1 - e``, ``T[l] = e w_l /
 sum_{j != y} w_j``. What differs from the official code: the weights come from the counts of the training set in use, the mirror pair is
-drawn for a share of each batch and shares the forward pass, e is 0.02 instead of 0.1 to 0.3, and lambda 0.0005, since the official 0.1
+drawn for a share of each batch and shares the forward pass, e is 0.02 instead of 0.3, and lambda 0.0005, since the official 0.1
 makes RAC sixteen times the cross-entropy on this backbone and flattens the maps of the minor classes.
 """
 
