@@ -15,7 +15,7 @@ from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
 from model.methods.settings import METHOD_NAMES
 from model.networks import NETWORKS
-from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PAPER, PAPER_CONSTANTS, PROTOCOLS, Protocol, TableCell
+from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell, own_constants
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -84,7 +84,7 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="project",
-        help="defaults of the options below, and of the settings of eac and mek; paper: those of its ResNet runs [%(default)s]",
+        help="defaults of the options below; paper: those of its ResNet runs [%(default)s]",
     )
     parser.add_argument("--network", choices=NETWORKS, help=f"backbone [{Protocol.network}]")
     parser.add_argument(
@@ -110,7 +110,10 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
         help=f"how training faces are changed [{Protocol.augmentation}; paper: {paper.augmentation}]",
     )
     parser.add_argument(
-        "--optimizer", choices=OPTIMIZERS, help=f"what optimizes, with which schedule [{Protocol.optimizer}; paper: {paper.optimizer}]"
+        "--optimizer",
+        choices=OPTIMIZERS,
+        help=f"what optimizes, with which schedule; the paper's brings its settings of eac and mek [{Protocol.optimizer}; "
+        f"paper: {paper.optimizer}]",
     )
 
 
@@ -149,14 +152,13 @@ def _train(arguments: argparse.Namespace) -> int:
         raise InputError("--ship is for runs on all faces of FERPlus: --dataset ferplus, --imbalance original, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
     protocol = _chosen_protocol(arguments)
-    own = PAPER_CONSTANTS.get(arguments.method, {}) if arguments.protocol == PAPER else {}
     directory = arguments.out or Path("runs") / _folder_name(cell, protocol, arguments)
     try:
         config = TrainingConfig(
             method=arguments.method,
             seed=arguments.seed,
             precision=native_precision() if arguments.precision == "auto" else arguments.precision,
-            settings=(*((name, f"{value:g}") for name, value in own.items()), *(_name_and_value(text) for text in arguments.set)),
+            settings=(*_own_settings(protocol, arguments.method), *(_name_and_value(text) for text in arguments.set)),
             teachers=tuple(arguments.teachers),
             **asdict(protocol),
         )
@@ -197,6 +199,10 @@ def _geometry(arguments: argparse.Namespace) -> FaceGeometry:
         measured = f"python benchmarks/calibrate_crop.py --dataset {arguments.dataset} measures where its own faces lie, for --geometry"
         logger.warning("uploads to a server of this checkpoint will be cropped like FERPlus's faces: %s", measured)
     return ferplus_geometry()
+
+
+def _own_settings(protocol: Protocol, method: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, f"{value:g}") for name, value in own_constants(protocol, method).items())
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -18,7 +18,8 @@ def build_optimizer(
 
     ``adamw-onecycle``: AdamW, the head at ten times the network's rate, both warmed up and annealed (this project's).
     ``adam-exponential``: Adam with weight decay in the gradient, one rate for all, lowered by the same factor after every epoch; the factor
-    is .9 in a run of 60 epochs, and brings a shorter one down as far by its end (EAC's and RUL's code; MEK's ResNet by second hand).
+    is .9 in a run of 60 epochs, and brings a shorter one down as far by its end (EAC's code; RUL's, but for its last layer, which has ten
+    times the rate there; MEK's ResNet by second hand).
 
     Args:
         network, others: parameters of the network, and of the head and the method.

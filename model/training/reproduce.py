@@ -59,6 +59,11 @@ class CellRun:
             done = entry["epoch"] if entry.get("finished") else entry["epoch"] - 1 + entry["step"] / self.steps
             self.epochs, self.seconds = float(done), float(entry["seconds"])
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether its process said that all is done."""
+        return self.process is not None and self.process.returncode == 0
+
     def last_words(self) -> str:
         """The last line of what the run printed."""
         lines = (self.directory / OUTPUT_FILE).read_text(errors="replace").split("\n")
@@ -106,6 +111,14 @@ class Matrix:
         own = [run.seconds / run.epochs if run.epochs > 0 else mean for run in unfinished]
         left = [rate * (self.protocol.epochs - run.epochs) for rate, run in zip(own, unfinished, strict=True)]
         return max(sum(left) / self.workers, *left)
+
+    def reason(self, run: CellRun) -> str:
+        """Why a run that has ended is no cell of the table."""
+        path = self._result_path(run.cell)
+        differing = self.protocol.differences(load_result(path)) if run.ended_well and path.is_file() else []
+        if not differing:
+            return run.last_words()
+        return f"{path} differs from the table's runs in {', '.join(differing)}, so it is no cell of it"
 
     def _notice(self, run: CellRun) -> None:
         run.read_progress()
@@ -208,7 +221,9 @@ def run_matrix(matrix: Matrix, poll_seconds: float = POLL_SECONDS) -> int:
         console.print("stopped; the same command continues where each run was")
         return INTERRUPTED
     for run in failed:
-        console.print(f"{run.cell.name} failed: {run.last_words()} (all of it: {run.directory / OUTPUT_FILE})", markup=False)
+        console.print(
+            f"{run.cell.name} failed: {matrix.reason(run)} (all of it: {run.directory / OUTPUT_FILE})", markup=False, soft_wrap=True
+        )
     return FAILED if failed else 0
 
 

@@ -122,6 +122,16 @@ def test_a_failing_run_stops_no_other_and_is_named(tmp_path: Path, capsys: pytes
     assert "no such dataset" in (tmp_path / "runs/ferplus-original-mek-seed1/output.txt").read_text()
 
 
+def test_a_trained_run_that_is_no_cell_says_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    matrix = make_matrix(tmp_path, seeds=1)
+    save_result(tmp_path / "made", make_result(method="mek", seed=1, counts=(1000, 1000, 500, 400, 300, 80, 20)))
+    (tmp_path / "go").touch()
+
+    assert run_matrix(matrix, poll_seconds=0.01) == 2
+    said = capsys.readouterr().out
+    assert "differs from the table's runs in training faces, so it is no cell of it" in said
+
+
 def test_progress_and_time_left_come_from_the_logs(tmp_path: Path) -> None:
     matrix = make_matrix(tmp_path, seeds=3)
     matrix.step()
