@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from app.detection.detector import DetectedFace
 from app.detection.mtcnn import MtcnnDetector
+from model.data.labelled import load_labelled_faces
 from model.expressions import EXPRESSIONS
 from model.geometry import LANDMARKS, FaceGeometry, inner_face
-from model.training.experiment import load_labelled_faces
 
 NAMES = {"ferplus": "FERPlus", "rafdb": "RAF-DB"}
 GEOMETRY_FILE = Path(__file__).parents[1] / "model" / "data" / "ferplus_geometry.json"

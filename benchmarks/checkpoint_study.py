@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model.data.faces import FaceSet
-from model.training.experiment import load_labelled_faces
+from model.data.labelled import load_labelled_faces
 
 Study = Callable[[str, Path, dict[str, FaceSet]], None]  # of a checkpoint's name, its file, and the faces of each split
 

@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from model.data.faces import FaceSet
+from model.data.labelled import load_labelled_faces
 from model.networks.build import build_network
 from model.preprocessing import network_input
 from model.training.config import TrainingConfig
-from model.training.experiment import load_labelled_faces
 from model.training.preparing import pretrained_classifier
 
 FACES = 128

@@ -54,11 +54,11 @@ def _add_evaluate(subparsers: Subparsers) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     import torch
 
+    from model.data.labelled import load_labelled_faces
     from model.files.atomic_write import make_room, replace_file
     from model.importing.imported import ImportedModel, dataset_input, load_model
     from model.measuring.evaluation import EVALUATION_BATCH, split_metrics, split_outputs
     from model.measuring.report import metrics_report
-    from model.training.experiment import load_labelled_faces
 
     if arguments.json is not None:
         make_room(arguments.json)

@@ -14,7 +14,7 @@ from model.certifying.regions import region_lines
 from model.certifying.report import FACES, SEED, Certificate, Line
 from model.certifying.sample import Sample, attention_maps, balanced_sample
 from model.data.faces import FaceSet
-from model.data.ferplus import load_ferplus
+from model.data.labelled import load_labelled_faces
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.revision import code_revision
@@ -39,7 +39,7 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
 
     Raises:
         CheckpointError: the checkpoint is missing or damaged.
-        DatasetError: no FERPlus at ``data``.
+        DatasetError: no FERPlus at ``data``, or one without an expression.
         InputError: too few faces were asked for, or a seed below 0.
     """
     if most_faces < FEWEST_FACES:
@@ -49,7 +49,7 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     model, revision = load_model(path), code_revision()
     if isinstance(model.metadata, ImportedMetadata) and model.metadata.recipe == "onnx":
         raise InputError(f"{path}: the layers of an ONNX graph cannot be randomised here: certify its weights imported with another recipe")
-    faces = balanced_sample(load_ferplus(data, SPLIT).labelled(), most_faces, seed)
+    faces = balanced_sample(load_labelled_faces("ferplus", data, SPLIT), most_faces, seed)
     start = time.perf_counter()
     lines = tuple(_announced(_lines(model, faces, seed)))
     (completeness,) = (line for line in lines if line.section == "exactness")

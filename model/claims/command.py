@@ -20,7 +20,7 @@ from model.claims.measures import measure_accuracies, measure_claims
 from model.claims.report import ClaimsReport, MeasuredModel, save_claims
 from model.classifier import ExpressionClassifier, log_odds
 from model.data.faces import FaceSet
-from model.data.ferplus import load_ferplus
+from model.data.labelled import load_labelled_faces
 from model.errors import InputError
 from model.files.atomic_write import make_room
 from model.files.revision import code_revision
@@ -52,7 +52,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
 
     Raises:
         CheckpointError: a checkpoint is missing or damaged.
-        DatasetError: no FERPlus at ``data``.
+        DatasetError: no FERPlus at ``data``, or one without an expression.
         InputError: no baseline in the manifest.
     """
     from tqdm import tqdm
@@ -62,7 +62,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
     manifest = load_manifest(checkpoints)
     if BASELINE not in manifest.checkpoints:
         raise InputError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
-    faces = load_ferplus(data, SPLIT).labelled()
+    faces = load_labelled_faces("ferplus", data, SPLIT)
     loaded: dict[str, ReferenceCheckpoint] = {}
     figures: dict[str, ModelFigures] = {}
     for name, entry in tqdm(manifest.checkpoints.items(), desc=f"{len(faces)} faces and their mirror images", unit="model"):

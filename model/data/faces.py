@@ -43,9 +43,11 @@ class FaceSet:
         return self.subset((self.labels != DROPPED).nonzero().flatten())
 
     def digest(self) -> str:
-        """Hash (hex) of the names and labels, in their order."""
-        named = zip(self.names, self.labels.tolist(), strict=True)
-        return hashlib.sha256("\n".join(f"{name} {label}" for name, label in named).encode()).hexdigest()
+        """Hash (hex) of the names, labels, votes and pictures, in their order."""
+        digest = hashlib.sha256("\n".join(self.names).encode())
+        for part in (self.labels, self.votes, self.images):
+            digest.update(part.numpy().tobytes())
+        return digest.hexdigest()
 
     def counts(self) -> tuple[int, ...]:
         """Faces of each expression, in the order of ``EXPRESSIONS``."""

@@ -13,6 +13,11 @@ from model.methods.base import Method
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of a correlation finite where a map is flat
 
 
+def paired_faces(share: float, faces: int) -> int:
+    """How many of a batch's faces are also seen in the mirror."""
+    return math.ceil(share * faces)
+
+
 def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Prediction, Tensor, Tensor]:
     """One forward pass over the batch and the mirror images of its first ``share``; the batch is shuffled, so that is a random subset.
 
@@ -27,7 +32,7 @@ def predict_with_pairs(method: Method, images: Tensor, share: float) -> tuple[Pr
         the prediction for all N faces, and the maps ``(P, L, h, w)`` of the paired faces: as seen, and seen in the mirror and mapped back.
         The classifier weight inside both is detached, so that it learns from the classification loss alone (as in EAC).
     """
-    pairs = math.ceil(share * len(images))
+    pairs = paired_faces(share, len(images))
     features = method.classifier.network(torch.cat([images, images[:pairs].flip(-1)]))
     head = method.pooled_head
     maps = head.maps(features[:pairs], detach=True)

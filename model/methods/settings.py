@@ -21,11 +21,11 @@ def check_ranges(settings: Any, **limits: tuple[float, float]) -> None:
     """Hold settings against the smallest and the largest value each may have.
 
     Raises:
-        InputError: one is outside, or not a number.
+        InputError: one is outside, infinite, or not a number.
     """
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
-        if not low <= value <= high:
+        if not (math.isfinite(value) and low <= value <= high):
             bounds = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
             raise InputError(f"setting {name} must be {bounds}, not {value:g}")
 

@@ -1,13 +1,13 @@
 """SOFT: soft label smoothing with a mean teacher; Lukov et al., "Teaching with Soft Label Smoothing for Mitigating Noisy Labels in
 Facial Expressions", ECCV 2022.
 
-The teacher, an exponential moving average of the network and its head, sees a second view of every face. Its classes with
-``p_l > 1 / L`` keep their proportions and share ``1 - eps``, the others share eps evenly: that is q. The student has a confidence
-``alpha`` as in SCN, and ``L = CE(alpha u, y) + c KL(q || softmax(u))`` with ``c = c0 exp(-5 (1 - min(e, R) / R)^2)`` in epoch e = 0,
-1, ... The teacher is served. What differs from the released code, which lacks the line that computes the teacher's logits: the
-teacher starts as a copy of the student, forwards in training mode without gradient, and R is a third of the run (30 epochs of 90).
-The decay after step k is ``min(1 - 1 / (k + 1), d)`` with the published d = 0.999, and d = 0.99 in runs of fewer than 2000 steps,
-which the slower teacher would not follow.
+The teacher, an exponential moving average of the network and its head, sees a second view of every face. Its classes with ``p_l > 1 / L``
+keep their proportions and share ``1 - eps``, the others share eps evenly: that is q. The student has a confidence ``alpha`` as in SCN,
+and ``L = CE(alpha u, y) + c KL(q || softmax(u))`` with ``c = c0 exp(-5 (1 - min(e, R) / R)^2)`` in epoch e = 0, 1, ... The teacher is
+served, and it alone is measured. What differs from the released code, which lacks the line that computes the teacher's logits: the
+teacher starts as a copy of the student, forwards in training mode without gradient, and R is a third of the run (30 epochs of 90). The
+decay after step k is ``min(1 - 1 / (k + 1), d)`` with the published d = 0.999, and d = 0.99 in runs of fewer than 2000 steps, which the
+slower teacher would not follow.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from model.errors import InputError
+from model.errors import InputError, file_errors
 from model.networks.backbone import Backbone
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ class ResNet18(Backbone):
         features: Tensor = self.blocks(self.stem((x - self.mean) / self.std))
         return features
 
+    @file_errors()
     def load_pretrained(self, path: Path) -> None:
         """Load a user's ResNet-18 weights: a safetensors file with torchvision's tensor names (``fc.*`` is ignored).
 
         Raises:
-            InputError: not a safetensors file, or a tensor is missing or has another shape; the message names it.
+            InputError: no such file, not a safetensors file, or a tensor is missing or has another shape; the message names it.
         """
         try:
             state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("fc.")}

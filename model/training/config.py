@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.methods.attention_consistency import paired_faces
 from model.methods.base import parse_settings
 from model.methods.registry import find_method
 from model.networks import LARGEST_INPUT, smallest_input
 from model.training.runs import AUGMENTATIONS, OPTIMIZERS, Protocol
+
+SEEDS = 2**64  # as many as a checkpoint's metadata can name
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class TrainingConfig:
         for name in ("epochs", "batch", "parts"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        if self.seed < 0:
-            raise InputError(f"--seed must be 0 or more, not {self.seed}")
+        if not 0 <= self.seed < SEEDS:
+            raise InputError(f"--seed must be 0 or more and below 2**64, not {self.seed}")
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"--lr must be a number above 0, not {self.lr:g}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
@@ -67,6 +71,8 @@ class TrainingConfig:
             raise InputError("--teachers and --set distillation=D, their part of the loss, go together: give both or none")
         if self.resnet18_weights is not None and self.network != "resnet18":
             raise InputError(f"--resnet18-weights are for --network resnet18; {self.network} has pretrained weights of its own")
+        if self.resnet18_weights is not None and not Path(self.resnet18_weights).is_file():
+            raise InputError(f"--resnet18-weights {self.resnet18_weights}: no such file")
 
     def method_settings(self) -> Any:
         """The settings of the method, as its class has them.
@@ -80,9 +86,16 @@ class TrainingConfig:
         """Whether ``processes`` processes can take equal parts of every batch.
 
         Raises:
-            InputError: they cannot, or a part would have a single face, which BatchNorm cannot be trained on.
+            InputError: they cannot, or a part would have a single face, which BatchNorm cannot be trained on, or a single pair, which a
+                contrast has nothing to tell from.
         """
         shares = self.parts * processes
         if self.batch % shares or self.batch // shares < 2:
             parts = f"{self.parts} parts on each of {processes} processes" if processes > 1 else f"{self.parts} parts"
             raise InputError(f"--batch {self.batch} cannot be seen in {parts}: it takes equal parts of two faces or more")
+        settings, faces = self.method_settings(), self.batch // shares
+        if getattr(settings, "contrast", 0) and paired_faces(settings.pair_share, faces) < 2:
+            raise InputError(
+                f"a part of {faces} faces has one pair, which setting contrast cannot tell from another: choose fewer --parts, "
+                "a larger --batch or pair_share, or contrast=0"
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -16,11 +15,9 @@ from tqdm import tqdm
 
 from model.checkpoints import Checkpoint, CheckpointMetadata, read_checkpoint
 from model.classifier import ExpressionClassifier, PositionalHead
-from model.data.faces import DatasetError, FaceSet
-from model.data.ferplus import PUBLISHED_COUNTS, load_ferplus
+from model.data.faces import FaceSet
 from model.data.imbalance import thin_to_protocol
-from model.data.protocols import ORIGINAL
-from model.data.rafdb import load_rafdb
+from model.data.labelled import load_labelled_faces
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.folder_lock import folder_lock
@@ -29,7 +26,6 @@ from model.measuring.evaluation import learning_curve_point, split_logits, split
 from model.measuring.machine import installed_versions, this_machine
 from model.measuring.results import RunResult, load_result, result_path, save_result
 from model.methods.base import Method
-from model.paper import published_counts
 from model.preprocessing import network_input
 from model.reference import save_checkpoint
 from model.training.config import TrainingConfig
@@ -37,11 +33,9 @@ from model.training.loop import fit
 from model.training.preparing import Run, prepare_run
 from model.training.processes import launched_fabric
 from model.training.replacing import planned_choices, refuse_to_replace
-from model.training.shipping import checkpoint_path, ship_checkpoint
+from model.training.shipping import checkpoint_path, refuse_strangers, ship_checkpoint
 from model.training.state import Progress, read_log
 from model.training.teachers import TEACHING_FILE, digests, load_teachers, teach
-
-logger = logging.getLogger(__name__)
 
 CURVE_FACES = 1024  # training faces, without augmentation, that the learning curve is of, beside the validation split
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -71,36 +65,6 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < len(EXPRESSIONS):
             raise InputError(f"--limit must be at least {len(EXPRESSIONS)}, a face of each expression, not {self.limit}")
-
-
-def load_labelled_faces(dataset: str, data: Path, split: str) -> FaceSet:
-    """The faces of a split that have a label, some of every expression.
-
-    Raises:
-        DatasetError: the data is not there, or an expression is not in it; the message says what is expected.
-    """
-    everything = load_ferplus(data, split) if dataset == "ferplus" else load_rafdb(data, split)
-    faces = everything.labelled()
-    missing = [name for name, count in zip(EXPRESSIONS, faces.counts(), strict=True) if count == 0]
-    if missing:
-        raise DatasetError(f"{data}: no face in the {split} split is labelled {', '.join(missing)}, but each expression needs one")
-    _compare_with_published(dataset, data, split, faces.counts(), len(everything) - len(faces))
-    return faces
-
-
-def _compare_with_published(dataset: str, data: Path, split: str, counts: tuple[int, ...], dropped: int) -> None:
-    """Say what was found where it is not what was published: figures of other faces cannot be compared with the paper's."""
-    if dataset == "ferplus":
-        expected = dict(zip(EXPRESSIONS, PUBLISHED_COUNTS[split], strict=True))
-    elif split == "train":
-        expected = published_counts(dataset, ORIGINAL) or {}
-    else:
-        return
-    found = dict(zip(EXPRESSIONS, counts, strict=True))
-    differing = ", ".join(f"{name} {found[name]} instead of {expected[name]}" for name in EXPRESSIONS if found[name] != expected[name])
-    if differing:
-        left = f"{dropped} faces without a majority label are left out"
-        logger.warning("%s, split %s: not the published faces: %s; %s", data, split, differing, left)
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
@@ -169,7 +133,10 @@ def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict
     result = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
     if result.is_file():
         refuse_to_replace(result, load_result(result), planned, "choose another --results, or move that file away")
-    if experiment.ship_to is not None and (shipped := checkpoint_path(experiment.ship_to, config.method)).is_file():
+    if experiment.ship_to is None:
+        return
+    refuse_strangers(experiment.ship_to)
+    if (shipped := checkpoint_path(experiment.ship_to, config.method)).is_file():
         there = read_checkpoint(shipped).metadata
         refuse_to_replace(shipped, there, planned, f"rename it, say to {config.method}_{there.epochs}, to keep both")
 

@@ -1,4 +1,4 @@
-"""The training loop: one method on one dataset, resumable at any step to bit-identical weights.
+"""The training loop: one method on one dataset, resumable at any step, on processors to bit-identical weights.
 
 All randomness of a step comes from torch's global generator, seeded anew from (seed, epoch, step, part), so a run needs no generator
 state to continue. Lightning Fabric puts the same loop on an accelerator or on several processes (``torchrun`` in place of the interpreter).
@@ -63,15 +63,16 @@ def fit(
     stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size, run.config.augmentation))
     # after the setup, so that the optimizer's moments go where its parameters are
     progress = load_state(directory, saved) if resume else Progress()
-    progress.name_revision(code_revision())
     log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
 
     def save() -> None:
         if fabric.is_global_zero:
             save_state(directory, saved, progress)
 
+    revision = code_revision()
     with stop_requests() as stop_requested:
         while progress.epoch < run.config.epochs:
+            progress.name_revision(revision)
             if progress.step == 0:
                 run.method.begin_epoch(progress.epoch + 1)
             method.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,15 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """What a saved state must have in common with the run that continues it: every choice, the constants of the method, the faces,
-        and what teachers say of them."""
-        constants = {"settings": asdict(self.method.settings)}
-        return asdict(self.config) | constants | {"training faces": self.faces.digest(), "answers": digest(self.method.task.answers)}
+        what teachers say of them, and the weights begun with. Files count by what they hold, wherever they are."""
+        choices = {name: value for name, value in asdict(self.config).items() if name not in {"teachers", "resnet18_weights"}}
+        weights = self.config.resnet18_weights
+        contents = {
+            "training faces": self.faces.digest(),
+            "answers": digest(self.method.task.answers),
+            "resnet18_weights": None if weights is None else hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+        }
+        return choices | {"settings": asdict(self.method.settings)} | contents
 
 
 def prepare_run(config: TrainingConfig, faces: FaceSet, answers: Tensor | None = None) -> Run:

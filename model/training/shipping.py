@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry
+from model.checkpoints import CheckpointMetadata, Manifest, ManifestEntry, read_checkpoint
 from model.classifier import ExpressionClassifier
 from model.errors import InputError
 from model.files.atomic_write import replace_file
@@ -39,13 +39,27 @@ def checkpoint_path(directory: Path, method: str) -> Path:
     return directory / f"{method}.safetensors"
 
 
+def refuse_strangers(directory: Path) -> None:
+    """Whether every checkpoint of a directory can stand in its manifest, to be asked before hours of training.
+
+    Raises:
+        CheckpointError: a file is damaged, or not of a run of this project.
+        InputError: one has no accuracies on a validation split, by which ``ours`` is chosen.
+    """
+    for path in sorted(directory.glob("*.safetensors")):
+        if read_checkpoint(path).metadata.metrics.get("valid") is None:
+            raise InputError(f"{path} has no accuracies on a validation split, by which ours is chosen: move it to another folder")
+
+
 def ship_checkpoint(directory: Path, classifier: ExpressionClassifier, metadata: CheckpointMetadata) -> None:
     """Put a checkpoint under its method's name into a directory and renew the manifest; waits for another run that does so.
 
     Raises:
-        CheckpointError: a file of the directory is damaged.
+        CheckpointError: a file of the directory is damaged; what ships has not been replaced.
+        InputError: as :func:`refuse_strangers`.
     """
     with folder_lock(directory, wait=True):
+        refuse_strangers(directory)
         save_checkpoint(checkpoint_path(directory, metadata.method), classifier, metadata)
         renew_manifest(directory)
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from model.errors import InputError, make_folder
+from model.errors import InputError, file_errors, make_folder
 from model.files.atomic_write import replace_file
 from model.files.first_error import first_error
 
@@ -91,8 +91,9 @@ def save_state(directory: Path, parts: RunParts, progress: Progress) -> None:
     assert place is not None
     data[place : place + len(_NO_DIGEST)] = hashlib.sha256(data).hexdigest().encode()
     make_folder(directory)
-    if (directory / STATE_FILE).is_file():
-        (directory / STATE_FILE).replace(directory / PREVIOUS_FILE)
+    with file_errors():
+        if (directory / STATE_FILE).is_file():
+            (directory / STATE_FILE).replace(directory / PREVIOUS_FILE)
     replace_file(directory / STATE_FILE, bytes(data))
 
 
@@ -261,6 +262,7 @@ class RunLog:
             with self.path.open("a") as file:
                 file.write("\n")  # what a kill cut short stays a line of its own
 
+    @file_errors()
     def write(self, entry: dict[str, Any]) -> None:
         if self.path is not None:
             with self.path.open("a") as file:

@@ -62,8 +62,11 @@ def teach(teachers: Sequence[ReferenceCheckpoint], faces: FaceSet, kept: Path, f
 
     Args:
         kept: file of the answers. A run that goes on takes them from there: computed on another processor they might differ in their
-            last bits. Answers of other teachers or faces, or in another arithmetic, are replaced.
+            last bits.
         precision: the arithmetic's name, which is ``fabric``'s.
+
+    Raises:
+        InputError: what is kept is of another run, which could not go on without it.
     """
     if not teachers:
         return None
@@ -96,12 +99,16 @@ def _two_views(teacher: ReferenceCheckpoint, faces: FaceSet, fabric: Fabric) -> 
 
 
 def _read(path: Path, of: Mapping[str, object]) -> Tensor | None:
-    """The answers kept of these very teachers and faces; None where there are none."""
+    """The answers kept of these very teachers and faces; None where there are none, or the file is damaged."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as kept:
             answers: Tensor = kept.get_tensor("answers").clone()  # the file is mapped
-            return answers if json.loads(kept.metadata()["of"]) == of else None
+            kept_of: dict[str, object] = json.loads(kept.metadata()["of"])
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None
+    differing = ", ".join(name for name, value in of.items() if kept_of.get(name) != value)
+    if differing:
+        raise InputError(f"{path} is of a run that differs in {differing}: choose another --out, or delete {path.parent} to start again")
+    return answers

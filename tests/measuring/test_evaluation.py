@@ -12,6 +12,7 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 from model.expressions import EXPRESSIONS
 from model.measuring.evaluation import accuracies, confusion_matrix, macro_average_precision, split_metrics
 from model.measuring.mirror import SplitOutputs
+from model.methods.base import log_prior
 
 COUNTS = dict.fromkeys(EXPRESSIONS, 10)
 
@@ -89,7 +90,8 @@ def test_the_intervals_of_each_figure_stand_beside_it() -> None:
 def test_a_class_without_a_training_face_counts_as_one() -> None:
     outputs, labels = random_outputs()
     none, one = (split_metrics(outputs, labels, COUNTS | {"disgust": count}) for count in (0, 1))
-    assert none.logit_adjusted["1"].overall == pytest.approx(one.logit_adjusted["1"].overall, abs=0.02)
+    assert none == one
+    assert log_prior((3, 0)).tolist() == pytest.approx([math.log(3 / 4), math.log(1 / 4)])
 
 
 def test_the_prior_is_taken_out_of_the_logits() -> None:

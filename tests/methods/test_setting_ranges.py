@@ -21,6 +21,7 @@ from model.methods.registry import find_method
         ("scn", "high_share", "2"),
         ("soft", "ramp", "0"),
         ("soft", "smoothing", "-1"),
+        ("cac", "temperature", "inf"),
     ],
 )
 def test_a_value_out_of_range_is_refused(method: str, name: str, value: str) -> None:

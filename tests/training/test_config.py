@@ -23,7 +23,9 @@ from model.training.config import TrainingConfig
         ({"lr": float("nan")}, "--lr must be a number above 0"),
         ({"weight_decay": -1.0}, "--weight-decay must be a number of 0 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),
+        ({"seed": 2**64}, r"below 2\*\*64, not 18446744073709551616"),
         ({"resnet18_weights": "weights.safetensors"}, "--resnet18-weights are for --network resnet18"),
+        ({"network": "resnet18", "resnet18_weights": "absent.safetensors"}, "--resnet18-weights absent.safetensors: no such file"),
         ({"augmentation": "mixup"}, "--augmentation must be one of full, erase-mirror, erase, not 'mixup'"),
         ({"optimizer": "sgd"}, "--optimizer must be one of adamw-onecycle, adam-exponential, not 'sgd'"),
         ({"network": "vgg"}, "choose one of dlib_resnet, resnet18"),
@@ -54,3 +56,16 @@ def test_parts_of_a_batch_are_equal_and_have_two_faces_or_more(batch: int, parts
 @pytest.mark.parametrize(("batch", "parts", "processes"), [(64, 1, 1), (64, 32, 1), (64, 4, 2), (7, 1, 1)])
 def test_equal_parts_will_do(batch: int, parts: int, processes: int) -> None:
     TrainingConfig(method="baseline", batch=batch, parts=parts).check_shares(processes)
+
+
+@pytest.mark.parametrize(
+    ("batch", "parts", "processes", "share"), [(64, 16, 1, "0.25"), (8, 2, 1, "0.25"), (8, 1, 2, "0.25"), (16, 1, 1, "0.05")]
+)
+def test_a_contrast_needs_two_pairs_in_a_part(batch: int, parts: int, processes: int, share: str) -> None:
+    def chosen(**settings: str) -> TrainingConfig:
+        return TrainingConfig(method="cac", batch=batch, parts=parts, settings=(("pair_share", share), *settings.items()))
+
+    with pytest.raises(InputError, match="has one pair, which setting contrast cannot tell from another"):
+        chosen().check_shares(processes)
+    chosen(contrast="0").check_shares(processes)
+    chosen(pair_share="0.5").check_shares(processes)

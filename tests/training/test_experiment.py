@@ -18,10 +18,13 @@ from model.geometry import ferplus_geometry
 from model.importing.imported import model_input
 from model.measuring.results import load_result
 from model.preprocessing import FaceCrops
-from model.reference import load_checkpoint
+from model.reference import load_checkpoint, save_checkpoint
 from model.training.reproduce import RUN_ELSEWHERE
+from model.training.runs import Protocol
 from model.training.state import read_log
 from tests.data.test_rafdb import make_rafdb
+from tests.made_checkpoints import make_metadata, random_classifier
+from tests.made_imports import write_random_import
 
 USAGES = {"Training": 21, "PublicTest": 14, "PrivateTest": 14}
 
@@ -76,14 +79,16 @@ def test_a_run_is_measured_shipped_and_recorded(inside: Path, ferplus_folder: Pa
     assert shipped.metadata.metrics["test"] == result.test.model_dump(mode="json")
 
 
-def test_a_finished_run_is_only_measured_again(inside: Path, ferplus_folder: Path) -> None:
+def test_a_finished_run_is_only_measured_again(inside: Path, ferplus_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(command(ferplus_folder)) == 0
+    monkeypatch.setattr("model.training.loop.code_revision", lambda: "a later one, which trains nothing")
     path = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
     first = json.loads(path.read_text())
     path.unlink()  # as if it had been killed before it could write it
     assert main(command(ferplus_folder, "--resume")) == 0
     again = json.loads(path.read_text())
     assert (again["seconds"], again["test"], again["learning_curve"]) == (first["seconds"], first["test"], first["learning_curve"])
+    assert again["revision"] == first["revision"]
 
 
 def test_a_dry_run_touches_nothing_of_the_whole_one(inside: Path, ferplus_folder: Path) -> None:
@@ -157,6 +162,24 @@ def test_a_shipped_checkpoint_is_not_replaced_by_another_run(
     assert set(load_manifest(inside / "checkpoints").checkpoints) == {"mek_sf", "mek_sf_2"}
 
 
+@pytest.mark.parametrize("stranger", ["an import", "a run without a validation split"])
+def test_a_folder_that_cannot_be_served_is_refused_before_training(
+    stranger: str, inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "checkpoints").mkdir()
+    there = inside / "checkpoints/other.safetensors"
+    if stranger == "an import":
+        write_random_import("eac", inside / "checkpoints")
+        (inside / "checkpoints/eac_raf.safetensors").rename(there)
+    else:
+        made = make_metadata("baseline")
+        save_checkpoint(there, random_classifier(1), made.model_copy(update={"metrics": made.metrics | {"valid": None}}))
+    assert main(command(ferplus_folder, "--ship")) == 2
+    assert "other.safetensors" in capsys.readouterr().err
+    assert [path.name for path in (inside / "checkpoints").iterdir()] == ["other.safetensors"]
+    assert not list(inside.glob("runs/*/log.jsonl"))
+
+
 def test_trained_networks_teach(inside: Path, ferplus_folder: Path) -> None:
     assert main(command(ferplus_folder)) == 0
     (inside / f"{RUN}/checkpoint.safetensors").rename(inside / "teacher.safetensors")
@@ -191,12 +214,13 @@ def test_a_run_has_one_process(inside: Path, ferplus_folder: Path, capsys: pytes
     assert read_log(inside / RUN) == []
 
 
-def test_the_digest_of_faces_knows_their_names_order_and_labels(ferplus_folder: Path) -> None:
+@pytest.mark.parametrize("changed", ["labels", "votes", "images"])
+def test_the_digest_of_faces_knows_all_that_is_learnt_from(changed: str, ferplus_folder: Path) -> None:
     faces = load_ferplus(ferplus_folder, "train")
     assert faces.digest() == load_ferplus(ferplus_folder, "train").digest()
     assert faces.digest() != faces.subset(torch.arange(20)).digest()
     assert faces.digest() != faces.subset(torch.arange(20, -1, -1)).digest()
-    faces.labels[0] = 6
+    getattr(faces, changed)[0] += 1
     assert faces.digest() != load_ferplus(ferplus_folder, "train").digest()
 
 
@@ -259,6 +283,21 @@ def test_the_papers_protocol_brings_the_papers_constants(inside: Path, ferplus_f
     assert main(command(ferplus_folder, "--protocol", "paper", "--set", "smoothing=0.3", method="mek")) == 0
     settings = load_result(inside / "checkpoints/results/ferplus-original-mek-seed1.json").settings
     assert (settings["consistency"], settings["smoothing"]) == (0.12, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("network", "optimizer", "consistency"),
+    [("dlib_resnet", "adam-exponential", 6.0), ("resnet18", "adam-exponential", 5.0), ("dlib_resnet", "adamw-onecycle", 0.05)],
+)
+def test_what_is_trained_is_what_the_tables_take_for_the_protocol(
+    network: str, optimizer: str, consistency: float, inside: Path, ferplus_folder: Path
+) -> None:
+    """Other batches, lengths and networks are still the paper's protocol, with EAC's 5 scaled to the network's maps; another optimizer
+    is not."""
+    assert main(command(ferplus_folder, "--protocol", "paper", "--network", network, "--optimizer", optimizer, method="eac")) == 0
+    result = load_result(inside / "checkpoints/results/ferplus-original-eac-seed1.json")
+    assert result.settings["consistency"] == consistency
+    assert Protocol.of(result).differences(result) == ["training faces"]  # of the published ones there are few
 
 
 def test_a_run_on_colour_faces_says_so_and_is_served_colour(inside: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -78,13 +78,17 @@ def test_a_teacher_is_heard_on_both_views_as_its_loss_heard_it(tmp_path: Path) -
     torch.testing.assert_close(answers.exp(), expected, atol=2e-3, rtol=0)  # the halves meet where the picture is enlarged
 
 
-def test_what_they_said_is_kept_and_said_anew_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_they_said_is_kept_and_replaced_only_where_it_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = tmp_path / TEACHING_FILE
     answers = told([teacher("a", 1, 0.0)], kept)
     with monkeypatch.context() as patched:
         patched.setattr(teachers, "_two_views", lambda *_: pytest.fail("said again"))
         torch.testing.assert_close(told([teacher("a", 1, 0.0)], kept), answers)
-    assert digest(told([teacher("b", 2, 0.0)], kept)) != digest(answers)
+    whole = kept.read_bytes()
+    for others, precision, named in (([teacher("b", 2, 0.0)], "32-true", "teachers"), ([teacher("a", 1, 0.0)], "bf16-mixed", "precision")):
+        with pytest.raises(InputError, match=f"of a run that differs in {named}: choose another --out, or delete"):
+            told(others, kept, precision)
+    assert kept.read_bytes() == whole
     kept.write_bytes(kept.read_bytes()[:40])
     torch.testing.assert_close(told([teacher("a", 1, 0.0)], kept), answers)
 
