@@ -58,6 +58,15 @@ def download(page: Page, press: Callable[[], None]) -> tuple[str, bytes]:
     return received.suggested_filename, Path(received.path()).read_bytes()
 
 
+def copied(page: Page, button: str, note: str) -> str:
+    """What a button puts on the clipboard, once the page says that it is there."""
+    page.eval_on_selector(note, "note => { note.textContent = ''; }")
+    page.click(button)
+    page.locator(note, has_text="Copied.").wait_for()
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
 def test_every_story(explorer: Page, width: int) -> None:
     assert explorer.locator("#cards [data-sample] span").all_inner_texts() == [story["caption"] for story in STORIES]
     for story in reversed(STORIES):  # the first is shown already
@@ -130,8 +139,8 @@ def test_every_download(explorer: Page, width: int) -> None:
     assert name == f"{STORIES[0]['id']}-maps.npz" and "0/ours/maps" in np.load(io.BytesIO(data))
     name, data = download(explorer, lambda: explorer.click("#download-json"))
     assert name == f"{STORIES[0]['id']}-maps.json" and len(json.loads(data)["faces"]) == 1
-    explorer.click("#copy-link")
-    explorer.wait_for_function("() => document.getElementById('copy-note').textContent !== ''")
+    explorer.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert copied(explorer, "#copy-link", "#copy-note") == explorer.evaluate("location.href")
     explorer.click("#figure-open")
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
         explorer.select_option("#figure-format", kind)
@@ -139,8 +148,7 @@ def test_every_download(explorer: Page, width: int) -> None:
         assert name == f"{STORIES[0]['id']}-figure.{kind}" and data.startswith(start)
     for text in ("latex", "python"):
         explorer.locator(f".snippet:has(#figure-{text}) summary").click()
-        explorer.click(f"#{text}-copy")
-        assert explorer.inner_text("#figure-note") != ""
+        assert copied(explorer, f"#{text}-copy", "#figure-note") == explorer.text_content(f"#figure-{text}")
 
 
 def test_every_page(open_page: Callable[..., Page], width: int) -> None:
