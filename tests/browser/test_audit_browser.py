@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 from model.findings.command import write_findings
 from tests.browser.driving import violations, wait_for_result
 from tests.live_server import LiveServer
 from tests.made_findings import MadeFace, write_audit
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
-def server_with_audit(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("audit")
     names = ("neutral", "happiness")
     faces = [MadeFace(f"plain{index}.png", names[index % 2], names[index % 2]) for index in range(8)]
@@ -25,10 +27,8 @@ def server_with_audit(random_checkpoints: Path, tmp_path_factory: pytest.TempPat
         yield running.wait_until_ready()
 
 
-def test_findings_can_be_filtered_and_a_face_opened(server_with_audit: LiveServer, browser: Browser) -> None:
-    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_audit.port}")
-    page.set_default_timeout(60_000)
-    page.goto("/")
+def test_findings_can_be_filtered_and_a_face_opened(open_page: Callable[..., Page]) -> None:
+    page = open_page()
     look = "getComputedStyle(document.querySelector('.site-head')).backgroundColor"
     usual = page.evaluate(look)
     page.click("nav >> text=Audit")
@@ -45,7 +45,7 @@ def test_findings_can_be_filtered_and_a_face_opened(server_with_audit: LiveServe
     assert "The whole picture was taken as the face" in page.inner_text("#picture-note")
 
 
-def test_without_javascript_the_server_draws_the_face(server_with_audit: LiveServer) -> None:
-    answer = server_with_audit.get("/audit/8")
+def test_without_javascript_the_server_draws_the_face(server: LiveServer) -> None:
+    answer = server.get("/audit/8")
     assert answer.status == 200
     assert b'src="data:image/' in answer.body
