@@ -1,17 +1,15 @@
-"""All pages in Chromium: without JavaScript, for screen readers, on phones, and with the data set behind them."""
+"""All pages in Chromium: without JavaScript, for screen readers, on phones, and in print."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from model.claims.report import CLAIMS_FILE, save_claims
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import (
     HOPPER,
@@ -20,8 +18,6 @@ from tests.browser.driving import (
     violations,
     wait_for_result,
 )
-from tests.live_server import LiveServer
-from tests.pages.test_pages import make_report
 
 pytestmark = pytest.mark.browser
 
@@ -137,74 +133,3 @@ def test_pages_are_printed_light_and_whole(open_page: Callable[..., Page]) -> No
         assert page.locator(".site-nav:visible, .button:visible").count() == 0, path
         wide = page.locator("table:visible").evaluate_all("all => all.filter(table => table.getBoundingClientRect().right > 703).length")
         assert wide == 0, path
-
-
-@pytest.fixture(scope="module")
-def server_with_faces(random_checkpoints: Path, ferplus_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("claimed") / "checkpoints"
-    shutil.copytree(random_checkpoints, folder)
-    save_claims(folder / CLAIMS_FILE, make_report(0.1))
-    with LiveServer("-m", "app.cli", "serve", checkpoint_dir=folder, datasets=ferplus_zip.parent) as running:
-        yield running.wait_until_ready()
-
-
-@pytest.mark.dataset
-def test_ferplus_faces_can_be_filtered_and_opened(server_with_faces: LiveServer, browser: Browser) -> None:
-    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}")
-    page.set_default_timeout(60_000)
-    page.goto("/faces")
-    page.select_option("#seen", "disgust")
-    page.click("text=Show")
-    page.wait_for_url("**seen=disgust**")
-    assert "41 faces" in page.inner_text("main")
-    assert violations(page) == []
-    face = page.locator(".browser-faces a").first
-    number = face.get_attribute("data-sample")
-    face.click()
-    wait_for_result(page)
-    assert number is not None
-    assert number.replace("-", " ") in page.inner_text("#credit")
-    assert "The whole picture was taken as the face" in page.inner_text("#picture-note")
-
-
-@pytest.mark.dataset
-def test_the_face_behind_a_dot_is_shown(server_with_faces: LiveServer, browser: Browser) -> None:
-    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}", viewport={"width": 1280, "height": 900})
-    page.goto("/claims")
-    points = make_report(0.1).claims[0].points[0]
-    highest = max(range(len(points.faces)), key=lambda index: points.ours[index])
-    plot = page.locator("svg.scatter").first
-    plot.scroll_into_view_if_needed()
-    path = plot.locator("path.points").first.get_attribute("d")
-    box = plot.bounding_box()
-    assert path is not None
-    assert box is not None
-    x, y = (float(number) for number in path.removeprefix("M").split("h0M")[highest].removesuffix("h0").split())
-    unit = box["width"] / float(str(plot.get_attribute("viewBox")).split()[2])
-    page.mouse.move(box["x"] + x * unit, box["y"] + y * unit)
-    panel = page.locator("[data-face-panel]:visible")
-    panel.wait_for()
-    assert f"Test face {points.faces[highest]}:" in panel.inner_text()
-    assert violations(page) == []
-    page.mouse.click(box["x"] + 0.98 * box["width"], box["y"] + 2)  # where no dot is
-    page.mouse.move(box["x"] + x * unit, box["y"] + y * unit)
-    page.wait_for_timeout(200)
-    assert page.url.endswith("/claims")
-    page.mouse.click(box["x"] + x * unit, box["y"] + y * unit)
-    page.wait_for_url(f"**/#sample=face-{points.faces[highest]}")
-
-
-@pytest.mark.dataset
-def test_thumbnails_beside_a_plot_open_the_live_explorer(server_with_faces: LiveServer, browser: Browser) -> None:
-    page = browser.new_page(base_url=f"http://127.0.0.1:{server_with_faces.port}", viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(60_000)
-    page.goto("/claims")
-    plot, thumbnail = page.locator("svg.scatter").first, page.locator(".thumbs a").first
-    beside, left = thumbnail.bounding_box(), plot.bounding_box()
-    assert beside is not None and left is not None
-    assert beside["x"] >= left["x"] + left["width"] and beside["y"] < left["y"] + left["height"]
-    number = thumbnail.get_attribute("data-sample")
-    thumbnail.click()
-    wait_for_result(page)
-    assert page.url.endswith(f"/#sample={number}")
-    assert page.locator("#grid").is_visible()
