@@ -1,6 +1,7 @@
 // The face behind a dot of a scatter plot: pointed at, it is shown; chosen, it opens in the explorer.
 import { json } from "./api.js";
 import { element } from "./dom.js";
+import { inWords } from "./problem.js";
 
 const REACH = 14; // units of the drawing
 
@@ -28,31 +29,46 @@ for (const plot of document.querySelectorAll("svg")) {
  * @param {HTMLElement} panel
  */
 function follow(plot, address, panel) {
-  /** @type {Promise<Points> | null} */
+  /** @type {Promise<Points | null> | null} */
   let loading = null;
-  const dotAt = async (/** @type {MouseEvent} */ event) => {
-    loading ??= json(address).catch((error) => {
-      loading = null; // asked for again, at the next look
-      throw error;
+  let failed = false;
+  const load = () => {
+    failed = false;
+    panel.hidden = true;
+    loading = json(address).catch((error) => {
+      failed = true;
+      panel.hidden = false;
+      panel.textContent = `The faces of this plot cannot be shown. ${inWords(error)}`;
+      return null;
     });
-    const points = await loading;
+    return loading;
+  };
+  const dotAt = async (/** @type {MouseEvent} */ event) => {
+    const points = await (loading ?? load());
+    if (points === null) return null;
     const box = plot.getBoundingClientRect();
     const unit = plot.viewBox.baseVal.width / box.width;
-    return { points, nearest: find(points, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit) };
+    const nearest = find(points, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit);
+    return nearest === null ? null : { face: points.faces[nearest], baseline: points.baseline[nearest], ours: points.ours[nearest] };
   };
+  for (const look of ["pointerenter", "pointerdown"]) { // not at every move: those come by the dozen a second
+    plot.addEventListener(look, () => {
+      if (failed) load();
+    });
+  }
   plot.addEventListener("pointermove", async (event) => {
-    const { points, nearest } = await dotAt(event);
-    if (nearest === null) return;
-    const face = points.faces[nearest];
+    const dot = await dotAt(event);
+    if (dot === null) return;
+    const { face, baseline, ours } = dot;
     panel.hidden = false;
     panel.replaceChildren(
       element("a", { href: `/#sample=face-${face}` }, element("img", { src: `/faces/${face}.png`, alt: `Test face ${face}`, width: 96, height: 96 })),
-      ` Test face ${face}: baseline ${points.baseline[nearest].toFixed(2)}, ours ${points.ours[nearest].toFixed(2)}`,
+      ` Test face ${face}: baseline ${baseline.toFixed(2)}, ours ${ours.toFixed(2)}`,
     );
   });
   plot.addEventListener("click", async (event) => {
-    const { points, nearest } = await dotAt(event);
-    if (nearest !== null) location.assign(`/#sample=face-${points.faces[nearest]}`);
+    const dot = await dotAt(event);
+    if (dot !== null) location.assign(`/#sample=face-${dot.face}`);
   });
 }
 

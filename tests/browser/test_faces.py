@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from model.claims.report import CLAIMS_FILE, save_claims
 from tests.browser.driving import violations, wait_for_result
@@ -58,6 +58,29 @@ def test_the_face_behind_a_dot_is_shown(open_page: Callable[..., Page]) -> None:
     assert page.url.endswith("/claims")
     page.mouse.click(x, y)
     page.wait_for_url(f"**/#sample=face-{face}")
+
+
+def test_dots_whose_faces_did_not_come_say_so_and_ask_again_when_pointed_at_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/claims", expected=("ERR_FAILED",))
+    face, x, y = highest_dot(page)
+    asked: list[Route] = []
+
+    def fail(route: Route) -> None:
+        asked.append(route)
+        route.abort()
+
+    page.route("**/claims/points/**", fail)
+    page.mouse.move(x, y)
+    page.locator("[data-face-panel]", has_text="The service did not answer. Check the connection and try again.").wait_for()
+    for step in (1, 2, 3):
+        page.mouse.move(x + step, y)
+    with page.expect_event("requestfailed"):
+        page.mouse.click(x, y)
+    assert len(asked) == 2  # once for all those moves
+    page.unroute("**/claims/points/**")
+    page.mouse.move(0, 0)
+    page.mouse.move(x, y)
+    page.locator("[data-face-panel]", has_text=f"Test face {face}:").wait_for()
 
 
 def highest_dot(page: Page) -> tuple[int, float, float]:
