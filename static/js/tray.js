@@ -1,39 +1,35 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
-import { archive, explain, figure, ServiceError } from "./api.js";
+import { explain, ServiceError } from "./api.js";
 import { readBitmap, shrunk } from "./bitmap.js";
+import { held } from "./chosen_file.js";
 import { CropDialog } from "./crop.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
 import { stemOf } from "./file_names.js";
+import { patiently } from "./patience.js";
 import { inWords } from "./problem.js";
 import { parseHash } from "./settings.js";
-import { table } from "./tray_table.js";
-import { zip } from "./zip.js";
+import { archived } from "./tray_archive.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Face} Face */
 /**
  * @typedef {object} Picture
- * @property {Blob} file as it is sent
- * @property {string} title the file's name as chosen
+ * @property {File} chosen
+ * @property {Blob | null} file as it is sent; null until it was read
  * @property {string} name what files made of it are called
  * @property {string} crop that was explained
  * @property {Answer | null} answer null where there is none
+ * @property {AbortController | null} asking ends the look at it that is under way or to come; null once there is none
  * @property {HTMLElement} item its place in the strip
+ * @property {HTMLElement} note how the look goes, and what went wrong
  */
-/** @typedef {Picture & {answer: Answer}} Explained */
+/** @typedef {Picture & {file: Blob, answer: Answer}} Explained */
 
 const SETTINGS = parseHash("", null); // the explorer's own
 const THUMBNAIL = 112;
-const MOST_TRIES = 5;
-const LOADING = `Rows of a map are cells; "mirrored" maps are as the network saw the mirrored face. In Python:
-
-    import numpy
-    maps = numpy.load("maps/NAME.npz")
-    print({name: maps[name].shape for name in maps.files})
-`;
 
 /** @type {Picture[]} */
-let pictures = [];
-let round = new AbortController(); // a new choice of pictures ends the one before
+let pictures = []; // a new choice takes the place of the one before
+let drawing = false; // an archive is being made
 
 /** @type {Picture | null} the one whose crop is drawn */
 let cropped = null;
@@ -41,7 +37,13 @@ const cropDialog = new CropDialog((crop) => {
   if (cropped !== null) explainOne(cropped, crop);
 });
 
-inputById("pictures").addEventListener("change", () => explainAll([...(inputById("pictures").files ?? [])]));
+const field = inputById("pictures");
+field.addEventListener("change", () => explainAll([...(field.files ?? [])]));
+for (const way of ["click", "drop"]) {
+  field.addEventListener(way, () => {
+    field.value = ""; // a choice of the same files would be no change, and go unnoticed
+  });
+}
 byId("tray").addEventListener("submit", (event) => {
   event.preventDefault();
   download();
@@ -50,27 +52,34 @@ byId("tray").hidden = false;
 
 const explained = () => /** @type {Explained[]} */ (pictures.filter(({ answer }) => answer !== null));
 
+/** Whether nothing is under way that changes what there is to take. */
+const atRest = () => !drawing && pictures.every(({ asking }) => asking === null);
+
 /** @param {File[]} files */
 async function explainAll(files) {
-  round.abort();
-  round = new AbortController();
-  const { signal } = round;
-  pictures = [];
-  byId("strip").replaceChildren();
-  byId("tray-zip").setAttribute("aria-disabled", "true");
+  for (const { asking } of pictures) asking?.abort();
   const names = uniqueNames(files);
-  for (const [at, chosen] of files.entries()) {
-    say(`Looking at picture ${at + 1} of ${files.length}…`);
-    const item = element("li", {}, element("strong", {}, chosen.name));
-    byId("strip").append(item);
-    const file = await shrunk(chosen);
-    if (signal.aborted) return;
-    const picture = { file, title: chosen.name, name: names[at], crop: "detect", answer: null, item };
-    pictures.push(picture);
+  const round = files.map((chosen, at) => toLookAt(chosen, names[at]));
+  pictures = round;
+  byId("strip").replaceChildren();
+  for (const [at, picture] of round.entries()) {
+    say(`Looking at picture ${at + 1} of ${round.length}…`);
+    byId("strip").append(picture.item);
     await look(picture, "detect");
-    if (signal.aborted) return;
+    if (pictures !== round) return;
   }
   sum();
+}
+
+/**
+ * @param {File} chosen
+ * @param {string} name
+ * @returns {Picture}
+ */
+function toLookAt(chosen, name) {
+  const note = element("p", { className: "small" });
+  const item = element("li", {}, element("strong", {}, chosen.name), note);
+  return { chosen, file: null, name, crop: "detect", answer: null, asking: new AbortController(), item, note };
 }
 
 /**
@@ -78,109 +87,115 @@ async function explainAll(files) {
  * @param {string} crop
  */
 async function explainOne(picture, crop) {
-  say(`Looking at ${picture.title}…`);
+  if (atRest()) say(`Looking at ${picture.chosen.name}…`);
   await look(picture, crop);
-  if (pictures.includes(picture)) sum();
+  sum();
 }
 
-/** What there is to take. */
+/** What there is to take, once nothing is under way. */
 function sum() {
-  const count = explained().length;
-  say(`${count} of ${pictures.length} pictures explained.`);
-  if (count > 0) byId("tray-zip").removeAttribute("aria-disabled");
+  offerArchive();
+  if (atRest()) say(`${explained().length} of ${pictures.length} pictures explained.`);
+}
+
+function offerArchive() {
+  if (atRest() && explained().length > 0) byId("tray-zip").removeAttribute("aria-disabled");
+  else byId("tray-zip").setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
 }
 
 /**
- * Explain a picture and show the answer; the one before stays where there is none.
+ * Explain a picture and show the answer, in place of any look at it before; the answer before stays where there is none.
  *
  * @param {Picture} picture
  * @param {string} crop
  */
 async function look(picture, crop) {
-  /** @type {HTMLElement | null} */
-  let problem = null;
-  const { signal } = round;
-  const waiting = element("p", { className: "small" });
+  picture.asking?.abort();
+  picture.asking = new AbortController();
+  const { signal } = picture.asking;
+  offerArchive();
   const tell = (/** @type {string} */ text) => {
-    waiting.textContent = text;
-    picture.item.append(waiting);
+    if (signal.aborted) return;
+    picture.note.textContent = text;
+    picture.note.hidden = text === "";
   };
+  tell("Looking…");
+  /** @type {Answer | null} */
+  let answer = null;
+  /** @type {unknown} */
+  let problem = null;
   try {
-    picture.answer = (await patiently(() => explain(picture.file, SETTINGS, crop, signal), tell)).answer;
-    picture.crop = crop;
+    const file = (picture.file ??= await shrunk(await held(picture.chosen)));
+    ({ answer } = await patiently(() => explain(file, SETTINGS, crop, signal), tell));
   } catch (error) {
-    problem = element("p", { className: "small" }, inWords(error));
+    problem = error;
   }
-  const bitmap = await readBitmap(picture.file).catch(() => null);
-  const { answer, item, title } = picture;
-  const faces = bitmap === null || answer === null ? [] : answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width));
+  const bitmap = picture.file && (await readBitmap(picture.file).catch(() => null));
+  if (!signal.aborted) {
+    if (answer !== null) Object.assign(picture, { answer, crop });
+    picture.asking = null;
+    tell(problem === null ? "" : inWords(problem));
+    const again = problem instanceof ServiceError && problem.transient ? againButton(picture, crop) : null;
+    show(picture, bitmap, again);
+  }
   bitmap?.close();
-  const button = bitmap === null ? null : cropButton(picture);
-  const focused = item.contains(document.activeElement);
-  item.replaceChildren(element("strong", {}, title), ...faces, ...[problem, button].filter((part) => part !== null));
-  if (focused) button?.focus();
 }
 
 /**
- * Ask again while the service has no room, each time after as long as it says.
- *
- * @template T
- * @param {() => Promise<T>} ask
- * @param {(text: string) => void} tell
- * @returns {Promise<T>}
+ * @param {Picture} picture
+ * @param {ImageBitmap | null} bitmap
+ * @param {HTMLElement | null} again asks once more
  */
-async function patiently(ask, tell) {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof ServiceError) || error.retryAfter === 0 || tries === MOST_TRIES) throw error;
-      const { message, retryAfter } = error;
-      tell(`${message}: trying again in ${retryAfter} s…`);
-      await new Promise((done) => setTimeout(done, 1000 * retryAfter));
-    }
-  }
+function show(picture, bitmap, again) {
+  const { answer, item } = picture;
+  const faces = bitmap === null || answer === null ? [] : answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width));
+  const buttons = [again, bitmap === null ? null : cropButton(picture)].filter((button) => button !== null);
+  const focused = item.contains(document.activeElement);
+  item.replaceChildren(element("strong", {}, picture.chosen.name), ...faces, picture.note, ...buttons);
+  if (focused) buttons[0]?.focus();
 }
 
 /** @param {Picture} picture */
 function cropButton(picture) {
-  const button = element("button", { type: "button", className: "button slim", "aria-label": `Adjust the crop of ${picture.title}` }, "Adjust the crop");
-  button.addEventListener("click", async () => {
-    const bitmap = await readBitmap(picture.file);
+  return itemButton("Adjust the crop", `Adjust the crop of ${picture.chosen.name}`, async () => {
+    const bitmap = await readBitmap(/** @type {Blob} */ (picture.file)); // that of a picture that was shown
     cropped = picture;
     cropDialog.open(bitmap, picture.answer?.faces[0].crop ?? null);
   });
+}
+
+/**
+ * @param {Picture} picture
+ * @param {string} crop
+ */
+function againButton(picture, crop) {
+  return itemButton("Try again", `Try again with ${picture.chosen.name}`, () => explainOne(picture, crop));
+}
+
+/**
+ * @param {string} text
+ * @param {string} label
+ * @param {() => void} action
+ */
+function itemButton(text, label, action) {
+  const button = element("button", { type: "button", className: "button slim", "aria-label": label }, text);
+  button.addEventListener("click", action);
   return button;
 }
 
 async function download() {
-  const button = byId("tray-zip");
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true"); // a button that is disabled outright would lose the keyboard's focus
-  const { signal } = round;
-  const format = selectById("tray-format").value;
-  const taken = explained();
-  const files = [
-    { name: "faces.csv", data: new Blob([table(taken)], { type: "text/csv" }) },
-    { name: "README.txt", data: new Blob([LOADING]) },
-  ];
-  /** @type {string[]} */
-  const missing = [];
-  for (const [at, { file, title, name, crop }] of taken.entries()) {
-    say(`Drawing picture ${at + 1} of ${taken.length}…`);
-    try {
-      const drawn = await patiently(() => figure(file, SETTINGS, crop, { format }), say);
-      const maps = await patiently(() => archive(file, SETTINGS, crop), say);
-      files.push({ name: `figures/${name}.${format}`, data: drawn }, { name: `maps/${name}.npz`, data: maps });
-    } catch (error) {
-      missing.push(`${title}: ${inWords(error)}\n`);
-    }
+  if (byId("tray-zip").getAttribute("aria-disabled") === "true") return;
+  drawing = true;
+  offerArchive();
+  try {
+    const taken = explained().map((picture) => ({ ...picture })); // as they are now: a crop may be adjusted meanwhile
+    const { file, text } = await archived(taken, selectById("tray-format").value, SETTINGS, say);
+    offer(file, "unturned.zip");
+    say(text);
+  } finally {
+    drawing = false;
+    offerArchive();
   }
-  if (missing.length > 0) files.push({ name: "missing.txt", data: new Blob(missing) });
-  offer(await zip(files), "unturned.zip");
-  const without = missing.length > 0 ? ` ${missing.length} of ${taken.length} pictures could not be drawn: missing.txt says why.` : "";
-  say(`${files.length} files in unturned.zip.${without}`);
-  if (!signal.aborted) button.removeAttribute("aria-disabled"); // of other pictures there may be nothing to take yet
 }
 
 /**

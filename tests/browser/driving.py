@@ -30,15 +30,15 @@ def choose(page: Page, *files: Path) -> None:
     wait_for_result(page)
 
 
-def hold(page: Page, *addresses: str) -> list[Route]:
-    """The requests to some addresses, in their order: they stay unanswered until the test lets one go on."""
+def hold(page: Page, *addresses: str, times: int | None = None) -> list[Route]:
+    """The requests to some addresses, in their order, or the first ``times`` of each; unanswered until the test lets one go on."""
     held: list[Route] = []
 
     def keep(route: Route) -> None:
         held.append(route)
 
     for address in addresses:
-        page.route(address, keep)
+        page.route(address, keep, times=times)
     return held
 
 

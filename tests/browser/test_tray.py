@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -111,6 +114,126 @@ def test_an_archive_of_the_pictures_before_does_not_offer_one_of_those_to_come(o
     assert page.get_attribute("#tray-zip", "aria-disabled") == "true"
     held[1].continue_()
     page.wait_for_selector("#tray-zip:not([aria-disabled])")
+
+
+def test_a_crop_adjusted_while_the_archive_is_made_is_not_in_it(open_page: Callable[..., Page], server: LiveServer) -> None:
+    page = open_page("/tray")
+    page.set_input_files("#pictures", [str(COLLINS), str(HOPPER)])
+    page.wait_for_selector("text=2 of 2 pictures explained")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if re.search("/(figures|maps)", request.url) else None)
+    held = hold(page, "**/api/v1/figures*", times=1)
+    with page.expect_request("**/api/v1/figures*"):
+        page.click("#tray-zip")
+    take_whole(page, "hopper.jpg")
+    wait_for_look(page, "hopper.jpg")
+    assert page.inner_text("#tray-status") == "Drawing picture 1 of 2…"
+    assert page.get_attribute("#tray-zip", "aria-disabled") == "true"
+    with page.expect_download() as started:
+        held[0].continue_()
+    page.wait_for_selector("#tray-zip:not([aria-disabled])")
+    assert len(asked) == 4
+    assert all("crop=detect" in address for address in asked)
+    with zipfile.ZipFile(started.value.path()) as archive:
+        check_against_the_service(list(csv.DictReader(io.StringIO(archive.read("faces.csv").decode()))), server)
+
+
+def test_a_crop_adjusted_while_other_pictures_are_looked_at_offers_no_part_of_them(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray")
+    held = hold(page, "**/api/v1/explanations*")
+    with page.expect_request("**/api/v1/explanations*"):
+        page.set_input_files("#pictures", [str(HOPPER), str(COLLINS)])
+    assert page.inner_text("#tray-status") == "Looking at picture 1 of 2…"
+    with page.expect_request("**/api/v1/explanations*"):
+        held[0].continue_()
+    with page.expect_request("**/api/v1/explanations*crop=whole"):
+        take_whole(page, "hopper.jpg")
+    assert page.locator("#crop[open]").count() == 0
+    with page.expect_response("**/api/v1/explanations*crop=whole"):
+        held[2].continue_()
+    wait_for_look(page, "hopper.jpg")
+    assert page.inner_text("#tray-status") == "Looking at picture 2 of 2…"
+    assert page.get_attribute("#tray-zip", "aria-disabled") == "true"
+    held[1].continue_()
+    page.wait_for_selector("#tray-zip:not([aria-disabled])")
+    assert page.inner_text("#tray-status") == "2 of 2 pictures explained."
+
+
+def test_the_last_crop_of_a_picture_is_the_one_that_stays(open_page: Callable[..., Page]) -> None:
+    """Also where the service had no room for the one before, which is then not asked for again."""
+    page = open_page("/tray", expected=("503",))
+    page.clock.install()
+    page.set_input_files("#pictures", [str(HOPPER)])
+    page.wait_for_selector("#tray-zip:not([aria-disabled])")
+    answer: dict[str, Any] = {"headers": {"Retry-After": "2000"}, "json": {"title": "Overloaded"}}
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(status=503, **answer), times=1)
+    take_whole(page, "hopper.jpg")
+    page.wait_for_selector("#strip >> text=Overloaded: trying again in 2000 s…")
+    page.get_by_role("button", name="Adjust the crop of hopper.jpg").click()
+    page.fill("#crop-side", "200")
+    with page.expect_response("**/api/v1/explanations*"):
+        page.click("#crop-apply")
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(2_000_000)
+    with page.expect_download():
+        page.click("#tray-zip")
+    assert [parse_qs(urlsplit(address).query)["crop"][0].endswith(",200,200") for address in asked if "/api/" in address] == [True, True]
+
+
+def test_a_picture_that_the_service_did_not_answer_for_can_be_sent_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray", expected=("ERR_FAILED",), bypass_csp=True)
+    page.route("**/api/v1/explanations*", lambda route: route.abort(), times=1)
+    page.set_input_files("#pictures", [str(HOPPER)])
+    page.wait_for_selector("text=0 of 1 pictures explained")
+    assert "The service did not answer. Check the connection and try again." in page.inner_text("#strip")
+    again = page.get_by_role("button", name="Try again with hopper.jpg")
+    again.wait_for()
+    assert violations(page) == []
+    again.click()
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    assert again.count() == 0
+    assert page.evaluate("document.activeElement.innerText") == "Adjust the crop"  # the keyboard goes on from there
+
+
+def test_the_same_pictures_can_be_chosen_again(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray")
+    page.set_input_files("#pictures", [str(HOPPER)])
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    assert page.evaluate("document.getElementById('pictures').files.length") == 1  # the field goes on naming them
+    with page.expect_file_chooser():
+        page.click("#pictures")
+    assert page.evaluate("document.getElementById('pictures').files.length") == 0  # a browser tells of no choice that changes nothing
+
+
+def test_a_file_is_read_once_and_one_that_is_gone_by_then_is_named(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    chosen = [Path(shutil.copy(picture, tmp_path)) for picture in (HOPPER, COLLINS)]
+    page = open_page("/tray")
+    held = hold(page, "**/api/v1/explanations*")
+    with page.expect_request("**/api/v1/explanations*"):
+        page.set_input_files("#pictures", [str(file) for file in chosen])
+    assert page.inner_text("#tray-status") == "Looking at picture 1 of 2…"
+    for file in chosen:
+        file.unlink()
+    held[0].continue_()
+    page.wait_for_selector("text=1 of 2 pictures explained")
+    assert "This file cannot be read." in page.inner_text("#strip > li:nth-child(2)")
+    assert page.locator("#strip > li:nth-child(2) button").count() == 0
+    with page.expect_download() as started:
+        page.click("#tray-zip")
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert set(archive.namelist()) == {"faces.csv", "README.txt", "figures/hopper.png", "maps/hopper.npz"}
+
+
+def take_whole(page: Page, picture: str) -> None:
+    page.get_by_role("button", name=f"Adjust the crop of {picture}").click()
+    page.click("#crop-whole")
+
+
+def wait_for_look(page: Page, picture: str) -> None:
+    """Until the answer to what was asked of one picture is in its place."""
+    page.locator("#strip > li", has_text=picture).locator("text=Looking…").wait_for(state="hidden")
 
 
 def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
