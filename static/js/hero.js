@@ -70,10 +70,11 @@ export class Hero {
   #listenForSwipes() {
     /** @type {{x: number, y: number} | null} */
     let start = null;
-    this.#root.addEventListener("touchstart", ({ touches }) => {
+    const maps = /** @type {HTMLElement} */ (this.#root.querySelector(".hero-rows")); // not the expressions' names: a finger moves those
+    maps.addEventListener("touchstart", ({ touches }) => {
       start = touches.length === 1 ? { x: touches[0].clientX, y: touches[0].clientY } : null;
     }, { passive: true });
-    this.#root.addEventListener("touchend", ({ changedTouches: [end] }) => {
+    maps.addEventListener("touchend", ({ changedTouches: [end] }) => {
       if (start === null) return;
       const across = end.clientX - start.x;
       if (Math.abs(across) > SWIPE_PIXELS && Math.abs(across) > 2 * Math.abs(end.clientY - start.y)) this.#step(across < 0 ? 1 : -1);

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from app.choices import ColourMap
 from app.drawing.colours import colour_table
@@ -83,16 +83,32 @@ def test_an_expression_is_chosen_by_its_name(open_page: Callable[..., Page]) -> 
 def test_a_finger_drawn_across_the_maps_leads_to_the_next_expression(open_page: Callable[..., Page]) -> None:
     page = open_page("/#focus=neutral", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     wait_for_result(page)
-    swipe = """from => { const hero = document.getElementById('hero');
-      const at = (x) => new Touch({ identifier: 1, target: hero, clientX: x, clientY: 500 });
-      hero.dispatchEvent(new TouchEvent('touchstart', { touches: [at(200)], changedTouches: [at(200)] }));
-      hero.dispatchEvent(new TouchEvent('touchend', { touches: [], changedTouches: [at(200 + from)] })); }"""
-    page.evaluate(swipe, -90)
-    assert page.locator('.chip[aria-pressed="true"]').inner_text() == "happiness"
-    page.evaluate(swipe, 90)
+    shown = page.locator('.chip[aria-pressed="true"]')
+    picture = page.locator(MAPS.format("original")).first
+    for across, expression in ((-90, "happiness"), (90, "neutral"), (-20, "neutral")):
+        swipe(picture, across)
+        assert shown.inner_text() == expression
+
+
+def test_a_finger_that_moves_the_expressions_names_chooses_none(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#focus=neutral", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    wait_for_result(page)
+    swipe(page.locator('.chip[data-expression="surprise"]'), -90)
     assert page.locator('.chip[aria-pressed="true"]').inner_text() == "neutral"
-    page.evaluate(swipe, -20)
-    assert page.locator('.chip[aria-pressed="true"]').inner_text() == "neutral"
+
+
+def swipe(target: Locator, across: int) -> None:
+    """A finger put on an element and lifted so many pixels to the right."""
+    target.evaluate(
+        """(target, across) => {
+          const at = (x) => new Touch({ identifier: 1, target, clientX: x, clientY: 500 });
+          const finger = (kind, touches, x) =>
+            target.dispatchEvent(new TouchEvent(kind, { touches, changedTouches: [at(x)], bubbles: true }));
+          finger('touchstart', [at(200)], 200);
+          finger('touchend', [], 200 + across);
+        }""",
+        across,
+    )
 
 
 def test_the_face_folds_over_and_back(open_page: Callable[..., Page]) -> None:
