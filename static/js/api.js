@@ -18,59 +18,72 @@ const ADVICE = {
   upload_timeout: "Try a smaller picture.",
   model_not_found: "Choose another model.",
   invalid_parameter: "Take back the choice you just made.",
+  sample_not_found: "Choose another picture.",
   unreachable: "Check the connection and try again.",
 };
+
+/** what a service that is busy answers, or a proxy before it in its place */
+const TRANSIENT = [408, 429, 502, 503, 504];
 
 export class ServiceError extends Error {
   /**
    * @param {string} code
    * @param {string} title
    * @param {string} detail
+   * @param {number} status of the answer; 0 where there is none
    * @param {number} retryAfter seconds after which the service may answer; 0 where it does not say
    */
-  constructor(code, title, detail, retryAfter = 0) {
+  constructor(code, title, detail, status = 0, retryAfter = 0) {
     super(title);
     this.code = code;
+    this.status = status;
     this.retryAfter = retryAfter;
     this.detail = code === "no_face" ? "" : detail; // there the page offers buttons for what the detail tells programs
-    this.advice = ADVICE[code] ?? "";
+    this.advice = ADVICE[code] ?? (this.transient && detail === "" ? "Try again in a moment." : "");
   }
 
   /** Whether the same may be answered a little later. */
   get transient() {
-    return this.retryAfter > 0 || this.code === "unreachable";
+    return this.code === "unreachable" || TRANSIENT.includes(this.status);
   }
 }
 
 /**
+ * @template T
  * @param {string} url
+ * @param {(response: Response) => Promise<T>} read what the answer holds: a connection may fail within it, too
  * @param {RequestInit} [options]
- * @returns {Promise<Response>}
+ * @returns {Promise<T>}
  */
-async function request(url, options) {
+async function request(url, read, options) {
   let response;
   try {
     response = await fetch(url, options);
+    if (response.ok) return await read(response);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ServiceError("unreachable", "The service did not answer", "The connection failed.");
+    throw new ServiceError("unreachable", "The service did not answer", "The connection failed, or something else answered in its place.");
   }
-  if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-  throw new ServiceError(problem.code ?? "", problem.title ?? `The service answered ${response.status}`, problem.detail ?? "", retryAfter);
+  const { code = "", title = `The service answered ${response.status}`, detail = "" } = problem;
+  throw new ServiceError(code, title, detail, response.status, retryAfter);
 }
 
+const blob = (/** @type {Response} */ response) => response.blob();
+
 /**
+ * @template T
  * @param {string} endpoint
  * @param {Blob} file
  * @param {Record<string, string>} query
+ * @param {(response: Response) => Promise<T>} read
  * @param {AbortSignal} [signal]
  */
-function send(endpoint, file, query, signal) {
+function send(endpoint, file, query, read, signal) {
   const body = new FormData();
   body.append("image", file, "picture"); // the visitor's file name is nobody's business
-  return request(`/api/v1/${endpoint}?${new URLSearchParams(query)}`, { method: "POST", body, signal });
+  return request(`/api/v1/${endpoint}?${new URLSearchParams(query)}`, read, { method: "POST", body, signal });
 }
 
 /**
@@ -91,10 +104,11 @@ function choices({ first, second, method }, crop) {
  * @param {AbortSignal} signal
  * @returns {Promise<{answer: Answer, text: string}>}
  */
-export async function explain(file, settings, crop, signal) {
-  const response = await send("explanations", file, choices(settings, crop), signal);
-  const text = await response.text();
-  return { answer: JSON.parse(text), text };
+export function explain(file, settings, crop, signal) {
+  return send("explanations", file, choices(settings, crop), async (response) => {
+    const text = await response.text();
+    return { answer: JSON.parse(text), text };
+  }, signal);
 }
 
 /**
@@ -107,10 +121,9 @@ export async function explain(file, settings, crop, signal) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Blob>}
  */
-export async function figure(file, settings, crop, sheet, signal) {
+export function figure(file, settings, crop, sheet, signal) {
   const { colours, scale, opacity } = settings;
-  const response = await send("figures", file, { ...choices(settings, crop), ...sheet, colours, scale, opacity: String(opacity) }, signal);
-  return response.blob();
+  return send("figures", file, { ...choices(settings, crop), ...sheet, colours, scale, opacity: String(opacity) }, blob, signal);
 }
 
 /**
@@ -121,22 +134,22 @@ export async function figure(file, settings, crop, sheet, signal) {
  * @param {string} crop
  * @returns {Promise<Blob>}
  */
-export async function archive(file, settings, crop) {
-  return (await send("maps", file, choices(settings, crop))).blob();
+export function archive(file, settings, crop) {
+  return send("maps", file, choices(settings, crop), blob);
 }
 
 /**
  * @param {string} url
  * @returns {Promise<Blob>}
  */
-export async function picture(url) {
-  return (await request(url)).blob();
+export function picture(url) {
+  return request(url, blob);
 }
 
 /**
  * @param {string} url
  * @returns {Promise<any>}
  */
-export async function json(url) {
-  return (await request(url)).json();
+export function json(url) {
+  return request(url, (response) => response.json());
 }
