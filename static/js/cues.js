@@ -1,6 +1,6 @@
 // What the models find for the minor classes: how probable each is to each model, and where it looks.
-import { element } from "./dom.js";
-import { cellCentre, contributions, peak } from "./maps.js";
+import { byId, element, keepFocus } from "./dom.js";
+import { cellCentre, contributions, EXACT_METHOD, peak } from "./maps.js";
 import { percent } from "./numbers.js";
 import { isSigned, paintOverlay } from "./paint.js";
 /** @typedef {import("./types.js").Cue} Cue */
@@ -8,28 +8,44 @@ import { isSigned, paintOverlay } from "./paint.js";
 /** @typedef {import("./types.js").Settings} Settings */
 
 /**
- * @param {HTMLElement} panel
  * @param {string[]} names
  * @param {Explanation[]} explanations
  * @param {Record<string, number>} votes of the face's ten annotators by class, empty where nobody is known to have voted
  * @param {Uint8ClampedArray} grey the face
  * @param {Readonly<Settings>} settings
  */
-export function showCues(panel, names, explanations, votes, grey, settings) {
+export function showCues(names, explanations, votes, grey, settings) {
+  const panel = byId("cues");
+  const open = new Set([...panel.querySelectorAll("details")].filter((details) => details.open).map(({ dataset }) => dataset.cue));
+  const summaries = () => [...panel.querySelectorAll("summary")];
+  keepFocus(summaries, () => panel.replaceChildren(...sections(names, explanations, votes, open, grey, settings)));
+  byId("cues-note").textContent = settings.method === EXACT_METHOD ? "" : " Places and evidence are read from the exact maps (CAM), whatever method draws them.";
+}
+
+/**
+ * @param {string[]} names
+ * @param {Explanation[]} explanations
+ * @param {Record<string, number>} votes
+ * @param {Set<string | undefined>} open the details that are
+ * @param {Uint8ClampedArray} grey
+ * @param {Readonly<Settings>} settings
+ */
+function sections(names, explanations, votes, open, grey, settings) {
   const minor = [...new Set(explanations.flatMap((explanation) => explanation.minor_classes))];
-  panel.replaceChildren(...minor.map((name) => element("section", { className: "cue-class" },
+  return minor.map((name) => element("section", { className: "cue-class" },
     element("h3", { className: "minor-text" }, name),
     votesLine(name, votes),
     ...explanations.flatMap((explanation, model) => {
       const cue = explanation.cues.find((candidate) => candidate.class === name);
       if (cue === undefined) return [];
       const share = explanation.probabilities.original[explanation.classes.indexOf(name)];
+      const id = `${name} ${model}`;
       return [element("div", { className: "cue" }, spot(names[model], explanation, cue, grey, settings), element("div", {},
         element("p", { className: "cue-share" }, element("span", {}, names[model]), " ", element("strong", {}, percent(share))),
         element("meter", { min: 0, max: 1, value: share, "aria-label": `Probability of ${name}, ${names[model]}` }, percent(share)),
-        element("details", {}, element("summary", {}, "in logits"), element("p", { className: "sentence" }, cue.sentence)),
+        element("details", { open: open.has(id), "data-cue": id }, element("summary", {}, "in logits"), element("p", { className: "sentence" }, cue.sentence)),
       ))];
-    }))));
+    })));
 }
 
 /**

@@ -43,6 +43,18 @@ export const canvasById = (id) => /** @type {HTMLCanvasElement} */ (byId(id));
 export const dialogById = (id) => /** @type {HTMLDialogElement} */ (byId(id));
 
 /**
+ * Make controls anew; the keyboard goes on from the one in the place of that which had the focus.
+ *
+ * @param {() => HTMLElement[]} controls as they are, in an order that stays
+ * @param {() => void} rebuild
+ */
+export function keepFocus(controls, rebuild) {
+  const focused = controls().findIndex((control) => control === document.activeElement);
+  rebuild();
+  controls()[focused]?.focus({ preventScroll: true });
+}
+
+/**
  * A click beside a dialog closes it; one that begins within, as when text is selected, does not.
  *
  * @param {HTMLDialogElement} dialog

@@ -13,7 +13,7 @@ import { stemOf } from "./file_names.js";
 import { MapGrid } from "./grid.js";
 import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
-import { setDivisor } from "./maps.js";
+import { EXACT_METHOD, setDivisor } from "./maps.js";
 import { greyCrop, setColours } from "./paint.js";
 import { showPicture, showWithoutFaces } from "./picture.js";
 import { Probe } from "./probe.js";
@@ -28,7 +28,6 @@ import { offerWebcam } from "./webcam.js";
 /** @typedef {import("./types.js").Subject} Subject */
 
 const LOADING_PAUSE_MS = 2000;
-const EXACT_METHOD = "cam"; // floors were measured on its maps
 const OWN_CREDIT = "Your own picture.";
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
 
@@ -240,8 +239,7 @@ class Explorer {
     this.#hero.show(names, explanations, summary, expression, grey, settings);
     this.#grid.paint(settings);
     this.#grid.markShown(expression);
-    showCues(byId("cues"), names, explanations, about.votes, grey, settings);
-    byId("cues-note").textContent = settings.method === EXACT_METHOD ? "" : " Places and evidence are read from the exact maps (CAM), whatever method draws them.";
+    showCues(names, explanations, about.votes, grey, settings);
     showLegends(byId("legends"), names, explanations, settings);
     this.#swipe.show(names, explanations, expression, grey, settings);
     this.#probe.read(names, explanations, unitOf(settings.method));

@@ -1,5 +1,5 @@
 // The grid of maps: rows of models and views by columns of classes, or turned by a quarter where the screen is narrow.
-import { element } from "./dom.js";
+import { element, keepFocus } from "./dom.js";
 import { cellCentre, colourLimits, contributions, VIEWS } from "./maps.js";
 import { blankMeter, fillMeter, ownSymmetry } from "./meter.js";
 import { correlation, percent } from "./numbers.js";
@@ -60,7 +60,7 @@ export class MapGrid {
     this.actions = actions;
     table.addEventListener("pointerleave", () => actions.leave());
     table.addEventListener("keydown", (event) => this.#onKey(event));
-    NARROW.addEventListener("change", () => this.#build());
+    NARROW.addEventListener("change", () => this.#rebuild());
   }
 
   /** Called after every rebuild, which a turned phone causes too. */
@@ -73,7 +73,7 @@ export class MapGrid {
    */
   show(names, explanations, grey) {
     this.#shown = { names, explanations, grey };
-    this.#build();
+    this.#rebuild();
   }
 
   /** @param {Readonly<Settings>} settings */
@@ -111,6 +111,16 @@ export class MapGrid {
       style.top = `${100 * cellCentre(row, explanation.grid)}%`;
       style.width = style.height = `${(100 * explanation.grid.step) / explanation.grid.input}%`;
     }
+  }
+
+  #rebuild() {
+    keepFocus(() => this.#controls(), () => this.#build());
+  }
+
+  /** In an order that a turned table keeps. */
+  #controls() {
+    const classes = /** @type {NodeListOf<HTMLButtonElement>} */ (this.table.querySelectorAll(".class-button"));
+    return [...classes, ...this.#tiles.map(({ button }) => button)];
   }
 
   #build() {

@@ -5,6 +5,8 @@
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").View} View */
 
+export const EXACT_METHOD = "cam"; // whose maps share the logits out
+
 /** @type {View[]} */
 export const VIEWS = ["original", "flipped"];
 
@@ -16,7 +18,7 @@ export const VIEWS = ["original", "flipped"];
  */
 export function setDivisor(explanation, method) {
   const [cells] = explanation.maps.original;
-  explanation.divisor = method === "cam" ? cells.length * cells[0].length : 1;
+  explanation.divisor = method === EXACT_METHOD ? cells.length * cells[0].length : 1;
 }
 
 /**

@@ -79,6 +79,6 @@ export class Probe {
 
   #show() {
     this.#grid.mark(this.#spot?.place ?? null, locate);
-    showReadout(byId("readout"), this.#spot && { names: this.#names, explanations: this.#explanations, ...this.#spot, unit: this.#unit });
+    showReadout(this.#spot && { names: this.#names, explanations: this.#explanations, ...this.#spot, unit: this.#unit });
   }
 }

@@ -1,5 +1,5 @@
 // One spot of the face read in all rows: the numbers under the grid.
-import { element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { contributions, nearestCell, VIEWS } from "./maps.js";
 /** @typedef {import("./types.js").Explanation} Explanation */
 
@@ -26,18 +26,19 @@ export function signed(value) {
   return `${value <= -0.005 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/**
- * @param {HTMLElement} panel
- * @param {{names: string[], explanations: Explanation[], index: number, place: Place, unit: string} | null} spot null: nothing pointed at
- */
-export function showReadout(panel, spot) {
-  if (spot === null) {
-    panel.replaceChildren(element("p", { className: "soft" },
-      element("span", { className: "pointer-only" }, "Point at a map: "), element("span", { className: "touch-only" }, "Touch a map: "),
-      "the same spot of the face is read here in every row."));
-    return;
-  }
-  const { names, explanations, index, place, unit } = spot;
+/** @typedef {{names: string[], explanations: Explanation[], index: number, place: Place, unit: string}} Spot */
+
+/** @param {Spot | null} spot null: nothing pointed at */
+export function showReadout(spot) {
+  byId("readout-hint").hidden = spot !== null;
+  const panel = byId("readout");
+  const made = element("div", {}, ...(spot === null ? [] : numbers(spot)));
+  // a live region: what is put into it is spoken, be it the same as before
+  if (panel.textContent !== made.textContent) panel.replaceChildren(...made.childNodes);
+}
+
+/** @param {Spot} spot */
+function numbers({ names, explanations, index, place, unit }) {
   const name = explanations[0].classes[index];
   const rows = explanations.map((explanation, model) => {
     const { row, column } = locate(explanation, place);
@@ -48,10 +49,10 @@ export function showReadout(panel, spot) {
     return element("tr", {}, element("th", { scope: "row" }, names[model]), ...values.map((value) => element("td", {}, signed(value))));
   });
   const { row, column } = locate(explanations[0], place);
-  panel.replaceChildren(
+  return [
     element("p", {}, element("strong", {}, name), ` at row ${row + 1}, column ${column + 1} of the face, ${unit}:`),
     element("table", {},
       element("thead", {}, element("tr", {}, element("td", {}), element("th", { scope: "col" }, "original"), element("th", { scope: "col" }, "mirrored, same spot"))),
       element("tbody", {}, ...rows)),
-  );
+  ];
 }

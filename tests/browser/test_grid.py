@@ -1,4 +1,4 @@
-"""The grid of maps in Chromium: its numbers and colours, every control, keyboard and pointer."""
+"""The grid of maps in Chromium: its numbers and colours, every control, and the pointer."""
 
 from __future__ import annotations
 
@@ -138,21 +138,6 @@ def test_maps_keep_the_name_of_their_method_while_another_cannot_be_had(open_pag
     assert "Maps (CAM) of" in (page.text_content("#figure-latex") or "")
 
 
-def test_the_skip_link_chooses_nothing(open_page: Callable[..., Page]) -> None:
-    page = open_page("/#sample=hopper")
-    wait_for_result(page)
-    page.click(".display > summary")
-    page.select_option("#colours", "jet")
-    page.evaluate("""() => new Promise((done) => {
-      addEventListener('hashchange', () => done(), { once: true });
-      document.querySelector('.skip').click();
-    })""")
-    assert page.evaluate("document.activeElement.id") == "content"
-    assert page.input_value("#colours") == "jet"
-    assert page.locator('a[data-sample="hopper"]').get_attribute("aria-current") == "true"
-    assert page.url.endswith("/#colours=jet&sample=hopper")  # what the link to the view names
-
-
 def test_the_page_waits_until_the_models_are_loaded(open_page: Callable[..., Page]) -> None:
     page = open_page("/about", expected=("503",))
     page.route("**/explorer/start.json", lambda route: route.fulfill(status=503, json={"code": "not_ready", "title": "Not ready"}), times=1)
@@ -187,31 +172,6 @@ def test_pointing_at_a_cell_reads_the_same_spot_of_the_face_in_every_row(open_pa
     assert marks.count() == 28
     page.mouse.move(2, 2)
     assert page.locator("#grid .probe:visible").count() == 0
-
-
-def test_a_class_opens_enlarged_and_the_keyboard_walks_grid_and_dialog(open_page: Callable[..., Page]) -> None:
-    page = open_page()
-    wait_for_result(page)
-    tile(page, "baseline", "original", "neutral").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
-    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert focused.startswith("happiness, baseline, mirrored")
-    before = page.inner_text("#readout")
-    page.keyboard.press("Shift+ArrowUp")
-    assert page.inner_text("#readout") != before
-    page.keyboard.press("Enter")
-    dialog = page.locator("#closer[open]")
-    assert dialog.locator("h2").inner_text() == "happiness"
-    assert dialog.locator("figure canvas").count() == 8
-    assert "mapped back" in dialog.inner_text()
-    page.keyboard.press("ArrowRight")
-    assert dialog.locator("h2").inner_text() == "surprise"
-    page.keyboard.press("Escape")
-    assert page.locator("#closer[open]").count() == 0
-    page.locator("#grid .class-button").first.click()
-    page.mouse.click(3, 3)  # beside the dialog
-    assert page.locator("#closer[open]").count() == 0
 
 
 def test_differences_of_maps_that_agree_and_of_maps_that_do_not_look_different(open_page: Callable[..., Page]) -> None:
