@@ -74,7 +74,7 @@ class Explorer {
     listenForPictures((file) => this.#take(file), (sample) => this.#openSample(sample, true));
     offerWebcam((file) => this.#take(file), showProblem);
     offerDownloads(() => this.#subject, () => this.#shown(), showProblem);
-    new FigureDialog(() => this.#subject, () => this.#shown());
+    new FigureDialog(() => this.#subject, () => this.#shown(), showProblem);
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
     await this.#openSample(this.#store.value.sample || firstSample());
   }

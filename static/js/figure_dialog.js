@@ -24,8 +24,10 @@ export class FigureDialog {
   /**
    * @param {() => Subject | null} current
    * @param {() => Readonly<Settings>} settings
+   * @param {(error: unknown) => void} onError of what the dialog is no longer open to say
    */
-  constructor(current, settings) {
+  constructor(current, settings, onError) {
+    this.onError = onError;
     closeOnBackdrop(this.#dialog);
     byId("figure-open").addEventListener("click", () => {
       const subject = current();
@@ -73,7 +75,7 @@ export class FigureDialog {
     byId("figure-latex").textContent = latex(`${about.name}-figure`, chosen, answer, settings);
     byId("figure-python").textContent = python(`${about.name}-maps.npz`, Object.keys(answer.faces[0].explanations)[0]);
     say(DRAWING);
-    const drawn = await draw(this.#shown, { ...chosen, format: PREVIEW }, signal);
+    const drawn = await this.#draw(this.#shown, { ...chosen, format: PREVIEW }, signal);
     if (drawn === null) return;
     URL.revokeObjectURL(this.#preview.src);
     this.#preview.src = URL.createObjectURL(drawn);
@@ -89,27 +91,29 @@ export class FigureDialog {
     this.#downloading.abort();
     this.#downloading = new AbortController();
     say("Preparing the file…");
-    const drawn = await draw(this.#shown, chosen, this.#downloading.signal);
+    const drawn = await this.#draw(this.#shown, chosen, this.#downloading.signal);
     if (drawn === null) return;
     offer(drawn, name);
     say(`${name} is ready.`);
   }
-}
 
-/**
- * The figure as chosen; null where it is let go, or cannot be had.
- *
- * @param {{subject: Subject, settings: Readonly<Settings>}} shown
- * @param {{classes: string[], width: number, format: string}} chosen
- * @param {AbortSignal} signal
- */
-async function draw({ subject: { file, crop }, settings }, { classes, width, format }, signal) {
-  const text = format === "svg" && inputById("figure-text").checked;
-  try {
-    return await figure(file, settings, crop, { format, classes: classes.join(","), width: String(width), svg_text: String(text) }, signal);
-  } catch (error) {
-    if (!signal.aborted) say(inWords(error));
-    return null;
+  /**
+   * The figure as chosen; null where it is let go, or cannot be had.
+   *
+   * @param {{subject: Subject, settings: Readonly<Settings>}} shown
+   * @param {{classes: string[], width: number, format: string}} chosen
+   * @param {AbortSignal} signal
+   */
+  async #draw({ subject: { file, crop }, settings }, { classes, width, format }, signal) {
+    const text = format === "svg" && inputById("figure-text").checked;
+    try {
+      return await figure(file, settings, crop, { format, classes: classes.join(","), width: String(width), svg_text: String(text) }, signal);
+    } catch (error) {
+      if (signal.aborted) return null;
+      if (this.#dialog.open) say(inWords(error));
+      else this.onError(error);
+      return null;
+    }
   }
 }
 

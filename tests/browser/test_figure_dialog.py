@@ -98,6 +98,29 @@ def test_a_download_outlives_the_dialog_and_a_change_of_the_preview(open_page: C
     assert started.value.suggested_filename == "hopper-figure.pdf"
 
 
+def test_a_download_that_fails_says_so_where_the_visitor_is(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("500",))
+    open_dialog(page)
+    page.select_option("#figure-format", "pdf")
+    wait_for_preview(page)
+    held: list[Route] = []
+    page.route("**/api/v1/figures*", lambda route: held.append(route) if "format=pdf" in route.request.url else route.continue_())
+
+    def fail(number: int, *, closed: bool) -> None:
+        with page.expect_request("**/api/v1/figures*format=pdf*"):
+            page.click("#figure-form button[type=submit]")
+        page.locator("#figure-note", has_text="Preparing the file").wait_for()
+        if closed:
+            page.keyboard.press("Escape")
+        held[number].fulfill(status=500, json={"code": "internal_error", "title": "Internal error"})
+
+    fail(0, closed=False)
+    page.locator("#figure-note", has_text="Internal error").wait_for()
+    assert page.locator("#problem:visible").count() == 0
+    fail(1, closed=True)
+    page.locator("#problem:visible", has_text="Internal error").wait_for()
+
+
 def test_a_choice_that_cannot_be_drawn_takes_the_preview_back(open_page: Callable[..., Page]) -> None:
     page = open_page()
     open_dialog(page)
