@@ -51,6 +51,11 @@ class Card:
         return f"samples/thumbs/{Path(self.file).stem}.webp"
 
     @property
+    def source(self) -> str:
+        """Where the picture is from, in sentences."""
+        return f"{self.title}. {self.credit}. {self.licence}."
+
+    @property
     def picture(self) -> bytes:
         """The encoded picture."""
         return next(data for name, data in sample_pictures().items() if sample_index()[name]["file"] == self.file)
@@ -129,8 +134,13 @@ def gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, Card]:
     """
     told = _stories(checkpoint_dir, models)
     if told is None:
-        return {name: Card(**about, caption=about["title"]) for name, about in sample_index().items()}
+        return bare_gallery()
     return {story.id: Card(**sample_index()[story.sample] | story.model_dump(exclude={"sample"})) for story in told.stories}
+
+
+def bare_gallery() -> dict[str, Card]:
+    """The pictures by id, as cards that tell nothing of any model."""
+    return {name: Card(**about, caption=about["title"]) for name, about in sample_index().items()}
 
 
 def face_gallery(checkpoint_dir: Path, models: Mapping[str, str]) -> dict[str, FaceCard]:

@@ -20,8 +20,8 @@ from app.pages.audited_faces import audited_face
 from app.pages.dataset_faces import checked_index, face_browser, shows_faces
 from app.pages.face_number import INDEX
 from app.pages.first_result import first_result
-from app.pages.templating import PageRoute, render
-from app.samples import Card, FaceCard, face_gallery, gallery, sample_index, sample_pictures
+from app.pages.templating import PageRoute, asset, render
+from app.samples import Card, FaceCard, bare_gallery, face_gallery, gallery
 from model.expressions import EXPRESSIONS
 
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
@@ -91,13 +91,8 @@ async def explain_hand_crop(request: Request) -> Response:
 @router.get("/samples/{sample}")
 async def explain_sample(request: Request, sample: str) -> Response:
     """A gallery picture explained by the server."""
-    card = _cards(request).get(sample)
-    if card is not None:
-        return await _still(request, card.picture, parse_crop(card.crop))
-    about = sample_index().get(sample)
-    if about is None:
-        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
-    return await _still(request, sample_pictures()[sample], parse_crop(about["crop"]))
+    card = _linked(request, sample)
+    return await _still(request, card.picture, parse_crop(card.crop))
 
 
 @router.get(f"/faces/{INDEX}")
@@ -125,6 +120,14 @@ async def start(request: Request) -> Response:
     return JSONResponse({"ours": explainer.ours, "models": models, "colours": colours})
 
 
+@data_router.get("/explorer/samples/{sample}.json")
+async def linked_sample(request: Request, sample: str) -> Response:
+    """What the page's script shows of a link to a picture that is no card of its gallery."""
+    card = _linked(request, sample)
+    told = {"picture": asset(f"samples/{card.file}"), "crop": card.crop, "credit": card.source, "expression": card.expression}
+    return JSONResponse(told)
+
+
 async def _still(request: Request, data: bytes, crop: Crop) -> Response:
     service = service_of(request)
     pipeline, settings = service.loaded_pipeline(), service.settings
@@ -150,6 +153,14 @@ async def _hand_crop(request: Request, data: bytes, problem: Problem) -> Respons
 
 def _cards(request: Request) -> dict[str, Card]:
     return gallery(service_of(request).settings.checkpoint_dir, _compared(request))
+
+
+def _linked(request: Request, name: str) -> Card:
+    """What a link names: a card, even where a test face is shown in its place, or a bare picture, as other servers' galleries have them."""
+    card = (bare_gallery() | _cards(request)).get(name)
+    if card is None:
+        raise Problem(ErrorCode.SAMPLE_NOT_FOUND)
+    return card
 
 
 def _compared(request: Request) -> dict[str, str]:

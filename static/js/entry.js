@@ -41,6 +41,7 @@ export function listenForPictures(onPicture, onSample) {
 
   for (const link of samples()) {
     link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // asked for in a tab of its own, or as a file
       event.preventDefault();
       onSample(link.dataset.sample ?? "");
     });
@@ -62,21 +63,23 @@ export const firstSample = () => samples()[0].dataset.sample ?? "";
  * @returns {Promise<{file: Blob, crop: string, about: About}>} with the crop that suits it
  */
 export async function loadSample(id) {
-  const { picture: address, crop = "detect", credit: told = "", expression = "" } = samples().find(({ dataset }) => dataset.sample === id)?.dataset ?? {};
-  if (address !== undefined) {
-    return { file: await picture(address), crop, about: { name: id, credit: told, expression, votes: {} } };
-  }
+  const card = samples().find(({ dataset }) => dataset.sample === id)?.dataset ?? {};
   if (id.startsWith("audit-")) {
     const audited = `/audit/${encodeURIComponent(id.replace("audit-", ""))}`;
     const [file, { name, label, said }] = await Promise.all([picture(`${audited}.png`), json(`${audited}.json`)]);
     const credit = `${name}, ${label === null ? "without a label" : `labelled ${label}`}. The audit: ${said.join("; ")}.`;
     return { file, crop: "whole", about: { name: id, credit, expression: "", votes: {} } };
   }
-  const face = `/faces/${encodeURIComponent(id.replace(/^face-/, ""))}`;
-  const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
-  const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
-  const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
-  return { file, crop: "whole", about: { name: id, credit, expression, votes } };
+  if (id.startsWith("face-")) {
+    const face = `/faces/${encodeURIComponent(id.replace("face-", ""))}`;
+    const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
+    const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
+    const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
+    return { file, crop: "whole", about: { name: id, credit, expression: card.expression ?? "", votes } };
+  }
+  // a link may come from where the gallery has other cards
+  const { picture: address, crop, credit, expression } = card.picture === undefined ? await json(`/explorer/samples/${encodeURIComponent(id)}.json`) : card;
+  return { file: await picture(address), crop, about: { name: id, credit, expression, votes: {} } };
 }
 
 /**

@@ -80,6 +80,20 @@ def test_every_story(explorer: Page, width: int) -> None:
         assert_fits(explorer, width)
 
 
+def test_pictures_that_are_no_stories_open_by_their_links(open_page: Callable[..., Page], width: int) -> None:
+    page = open_page("/about", **screen(width))
+    page.get_by_role("link", name="noise", exact=True).click()
+    page.wait_for_url("**/samples/noise")
+    page.wait_for_selector(".still table.maps")
+    assert_fits(page, width)
+    for sample, credit, note in (("noise", "random numbers", "whole picture"), ("hopper", "Grace Hopper", "The square is the crop")):
+        page.goto("/about")
+        page.goto(f"/#sample={sample}")  # shared where the gallery has the bare pictures
+        wait_for_result(page)
+        assert credit in page.inner_text("#credit")
+        assert note in page.inner_text("#picture-note")
+
+
 def test_every_control(explorer: Page, width: int) -> None:
     explorer.click(".display > summary")
     for control in ("colours", "scale", "focus", "method"):

@@ -62,6 +62,15 @@ def test_a_gallery_picture_can_be_chosen_and_is_named_in_the_address(
     assert note in page.inner_text("#picture-note")
 
 
+def test_a_gallery_picture_opens_in_a_tab_of_its_own_for_whoever_asks_for_one(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    with page.context.expect_page() as opened:
+        page.click('a[data-sample="biden"]', modifiers=["Control"])
+    opened.value.wait_for_url("**/samples/biden")
+    assert page.locator("a[data-sample][aria-current]").get_attribute("data-sample") == "collins"
+
+
 def test_the_webcam_gives_a_still_and_a_picture_without_a_face_says_what_to_do(open_page: Callable[..., Page]) -> None:
     page = open_page(expected=("422",))
     wait_for_result(page)

@@ -22,7 +22,7 @@ from app.pages import explorer
 from app.pages import router as pages
 from app.pages.state import PageState
 from app.pages.templating import STATIC, problem_page, static_files, static_fingerprint
-from app.samples import FaceCard
+from app.samples import Card, FaceCard, sample_index
 from app.settings import Settings
 from model.claims.report import CLAIMS_FILE, Claim, ClaimsReport, Measure, MeasuredModel, PointSet, Verdict, save_claims
 from model.measuring.estimate import Estimate
@@ -141,6 +141,19 @@ def test_no_test_face_is_said_to_be_in_the_public_domain(client: TestClient, mon
     monkeypatch.setattr(explorer, "shows_faces", lambda settings: True)
     monkeypatch.setattr(explorer, "face_gallery", lambda *of: {"hopper": FaceCard(3, "A face", "fear", "")})
     assert "The pictures above, save the test faces of FERPlus, are in the public domain" in client.get("/").text
+
+
+def test_a_picture_is_found_by_its_link_where_it_is_no_card(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link names a card's id: that of a story, of a bare picture elsewhere, or of a story in whose place a test face is shown here."""
+    story = Card(**sample_index()["hopper"] | {"id": "fear", "crop": "1,2,40,40"}, caption="Told", expression="fear")
+    monkeypatch.setattr(explorer, "gallery", lambda *of: {"fear": story})
+    told = client.get("/explorer/samples/fear.json").json()
+    assert (told["crop"], told["expression"]) == ("1,2,40,40", "fear")
+    bare = client.get("/explorer/samples/noise.json").json()
+    assert (bare["crop"], bare["expression"]) == ("whole", "")
+    assert bare["picture"] == f"/static/{static_fingerprint()}/samples/noise.jpg"
+    assert bare["credit"].endswith("Made for this project from random numbers. Public domain (CC0).")
+    assert code(client.get("/explorer/samples/nobody.json")) == (404, "sample_not_found")
 
 
 def test_gallery_names_source_and_licence_of_every_picture(client: TestClient) -> None:
