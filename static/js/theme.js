@@ -3,7 +3,13 @@
 (() => {
   const KEY = "unturned-theme";
   const root = document.documentElement;
-  if ("live" in root.dataset) root.classList.add("live");
+  if ("live" in root.dataset) {
+    root.classList.add("live");
+    // a script that does not arrive leaves the page for browsers without any
+    document.addEventListener("error", ({ target }) => {
+      if (target instanceof HTMLScriptElement) root.classList.remove("live");
+    }, true);
+  }
   const system = window.matchMedia("(prefers-color-scheme: dark)");
 
   function stored() {

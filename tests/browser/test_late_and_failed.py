@@ -87,6 +87,16 @@ def test_a_page_whose_start_failed_goes_on_once_the_service_answers(open_page: C
     assert page.locator("#problem:visible").count() == 0
 
 
+def test_without_the_explorers_script_the_form_sends_the_picture(open_page: Callable[..., Page]) -> None:
+    page = open_page("/about", expected=("ERR_FAILED",))
+    page.route("**/explorer.bundle.js", lambda route: route.abort())
+    page.goto("/")
+    assert page.locator("#webcam-open:visible").count() == 0
+    page.set_input_files("#file", str(HOPPER))
+    page.click("text=Show the maps")
+    page.wait_for_selector(".still table.maps")
+
+
 def test_a_link_to_a_picture_that_there_is_not_shows_no_other(open_page: Callable[..., Page]) -> None:
     page = open_page("/#sample=nobody", expected=("404",))
     page.locator("#problem:visible").wait_for()
