@@ -2,6 +2,7 @@
 import { json, picture } from "./api.js";
 import { byId, inputById } from "./dom.js";
 /** @typedef {import("./types.js").About} About */
+/** @typedef {import("./types.js").Question} Question */
 
 /**
  * @param {(file: Blob) => void} onPicture a visitor's own
@@ -9,16 +10,12 @@ import { byId, inputById } from "./dom.js";
  */
 export function listenForPictures(onPicture, onSample) {
   const form = byId("upload");
-  const field = inputById("file");
   const take = (/** @type {File | null | undefined} */ file) => {
     if (file) onPicture(file);
   };
 
   form.addEventListener("submit", (event) => event.preventDefault()); // a picture is sent as soon as it is chosen
-  field.addEventListener("change", () => {
-    take(field.files?.[0]);
-    field.value = ""; // so that the same file can be chosen again
-  });
+  inputById("file").addEventListener("change", () => take(chosenFile()));
 
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {
@@ -48,6 +45,14 @@ export function listenForPictures(onPicture, onSample) {
   }
 }
 
+/** What the file field holds, which is emptied: so the same file can be chosen again. */
+export function chosenFile() {
+  const field = inputById("file");
+  const file = field.files?.[0];
+  field.value = "";
+  return file;
+}
+
 /** @returns {HTMLAnchorElement[]} */
 function samples() {
   return [...document.querySelectorAll("a")].filter((link) => link.dataset.sample !== undefined);
@@ -60,7 +65,7 @@ export const firstSample = () => samples()[0].dataset.sample ?? "";
  * A gallery picture, or a test face of the data set (`face-123`), or a face of an audit (`audit-123`).
  *
  * @param {string} id
- * @returns {Promise<{file: Blob, crop: string, about: About}>} with the crop that suits it
+ * @returns {Promise<Question>} with the crop that suits it
  */
 export async function loadSample(id) {
   const card = samples().find(({ dataset }) => dataset.sample === id)?.dataset ?? {};
@@ -68,29 +73,28 @@ export async function loadSample(id) {
     const audited = `/audit/${encodeURIComponent(id.replace("audit-", ""))}`;
     const [file, { name, label, said }] = await Promise.all([picture(`${audited}.png`), json(`${audited}.json`)]);
     const credit = `${name}, ${label === null ? "without a label" : `labelled ${label}`}. The audit: ${said.join("; ")}.`;
-    return { file, crop: "whole", about: { name: id, credit, expression: "", votes: {} } };
+    return { file, crop: "whole", about: { name: id, sample: id, credit, expression: "", votes: {} } };
   }
   if (id.startsWith("face-")) {
     const face = `/faces/${encodeURIComponent(id.replace("face-", ""))}`;
     const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
     const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
     const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
-    return { file, crop: "whole", about: { name: id, credit, expression: card.expression ?? "", votes } };
+    return { file, crop: "whole", about: { name: id, sample: id, credit, expression: card.expression ?? "", votes } };
   }
   // a link may come from where the gallery has other cards
   const { picture: address, crop, credit, expression } = card.picture === undefined ? await json(`/explorer/samples/${encodeURIComponent(id)}.json`) : card;
-  return { file: await picture(address), crop, about: { name: id, credit, expression, votes: {} } };
+  return { file: await picture(address), crop, about: { name: id, sample: id, credit, expression, votes: {} } };
 }
 
 /**
- * Show which picture of the gallery is looked at.
+ * Show which picture of the gallery is looked at, if any.
  *
- * @param {string} id "" for none of them
- * @param {string} credit
+ * @param {Pick<About, "sample" | "credit">} about
  */
-export function markSample(id, credit) {
+export function markSample({ sample, credit }) {
   for (const link of samples()) {
-    if (link.dataset.sample === id) link.setAttribute("aria-current", "true");
+    if (link.dataset.sample === sample) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
   byId("credit").textContent = credit;

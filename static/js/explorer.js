@@ -1,20 +1,21 @@
 // The explorer: one picture, one answer of the service, and everything drawn from it.
-import { explain, json, ServiceError } from "./api.js";
+import { Answers } from "./answers.js";
+import { ServiceError } from "./api.js";
 import { readBitmap, shrunk } from "./bitmap.js";
 import { CloserLook } from "./closer.js";
-import { bindControls, offerModels, writeControls } from "./controls.js";
+import { bindControls, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
 import { showCues } from "./cues.js";
 import { byId, element } from "./dom.js";
 import { offerDownloads } from "./downloads.js";
-import { firstSample, listenForPictures, loadSample, markSample } from "./entry.js";
+import { chosenFile, firstSample, listenForPictures, loadSample, markSample } from "./entry.js";
 import { FigureDialog } from "./figure_dialog.js";
+import { inMemory } from "./file_bytes.js";
 import { stemOf } from "./file_names.js";
 import { MapGrid } from "./grid.js";
 import { Hero } from "./hero.js";
 import { showLegends, unitOf } from "./legend.js";
-import { EXACT_METHOD, setDivisor } from "./maps.js";
-import { greyCrop, setColours } from "./paint.js";
+import { greyCrop } from "./paint.js";
 import { showPicture, showWithoutFaces } from "./picture.js";
 import { Probe } from "./probe.js";
 import { hideProblem, showProblem } from "./problem.js";
@@ -22,8 +23,7 @@ import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
 import { busy, dim, hideAnswer } from "./waiting.js";
 import { offerWebcam } from "./webcam.js";
-/** @typedef {import("./types.js").About} About */
-/** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").Question} Question */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
 
@@ -33,6 +33,7 @@ const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "metho
 
 class Explorer {
   #store = new Store();
+  #answers = new Answers();
   #closer = new CloserLook();
   #swipe = new Swipe();
   #hero = new Hero((expression) => this.#store.set({ focus: expression }));
@@ -46,26 +47,13 @@ class Explorer {
 
   #probe = new Probe(this.#grid);
 
-  /** @type {Subject | null} */
+  /** @type {Subject | null} what is shown */
   #subject = null;
 
-  /** @type {Blob | null} the picture chosen last, explained or not */
-  #file = null;
+  /** @type {Question | null} asked last, answered or not; null while the picture chosen last is still being read */
+  #question = null;
 
-  /** the crop asked for with it */
-  #cropAsked = "detect";
-
-  /** @type {About} what is known of it */
-  #about = { name: "", credit: "", expression: "", votes: {} };
-
-  /** @type {AbortController | null} */
-  #request = null;
-
-  /** how many pictures were chosen: a sample that arrives after the next choice is dropped */
-  #choices = 0;
-
-  /** @type {Map<string, number | null> | null} by checkpoint, see `Explanation.floor`; null until the service has told */
-  #floors = null;
+  #latest = new AbortController(); // whatever is asked next takes the place of what was asked before
 
   async start() {
     bindControls(this.#store);
@@ -76,55 +64,52 @@ class Explorer {
     offerDownloads(() => this.#subject, () => this.#shown(), showProblem);
     new FigureDialog(() => this.#subject, () => this.#shown(), showProblem);
     byId("crop-open").addEventListener("click", () => this.#adjustCrop());
-    await this.#openSample(this.#store.value.sample || firstSample());
+    const early = chosenFile(); // before this script ran
+    if (early) await this.#take(early);
+    else await this.#openSample(this.#store.value.sample || firstSample());
   }
 
-  /** What answers are drawn with; asked for again as long as the service has not told. */
-  async #prepare() {
-    if (this.#floors !== null) return;
-    const start = await json("/explorer/start.json");
-    setColours(start.colours);
-    this.#floors = new Map(start.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
-    offerModels(start, this.#store);
-  }
-
-  /** @returns {number} of the picture about to be chosen */
-  #choose() {
+  /** @returns {AbortSignal} of what is asked now */
+  #begin() {
+    this.#latest.abort();
+    this.#latest = new AbortController();
     hideProblem();
-    busy("Reading the picture…");
-    return (this.#choices += 1);
+    return this.#latest.signal;
   }
 
   /**
    * @param {string} sample
    * @param {boolean} [chosen] by the visitor just now, so that the address names it
    */
-  async #openSample(sample, chosen = false) {
-    const choice = this.#choose();
-    if (location.hash !== "" || chosen) dim(true); // else the page's first result is this one's
-    try {
-      const [{ file, crop, about }] = await Promise.all([loadSample(sample), this.#prepare()]);
-      if (choice !== this.#choices) return;
-      markSample(sample, about.credit);
-      if (chosen) this.#store.set({ sample, focus: "all" });
-      await this.#explain(file, crop, about);
-      if (chosen) this.#reveal(file);
-    } catch (error) {
-      if (choice === this.#choices) this.#fail(error, () => choice === this.#choices && this.#openSample(sample, chosen));
-    }
+  #openSample(sample, chosen = false) {
+    return this.#choose(() => loadSample(sample), chosen ? { sample, focus: "all" } : null);
   }
 
   /** @param {Blob} chosen a visitor's own picture */
-  async #take(chosen) {
-    const choice = this.#choose();
-    this.#request?.abort(); // its answer would appear under the new credit
-    dim(true);
-    markSample("", OWN_CREDIT);
-    this.#store.set({ sample: "" });
-    const file = await shrunk(chosen);
-    if (choice !== this.#choices) return;
-    await this.#explain(file, "detect", { name: stemOf(chosen), credit: OWN_CREDIT, expression: "", votes: {} });
-    this.#reveal(file);
+  #take(chosen) {
+    const about = { name: stemOf(chosen), sample: "", credit: OWN_CREDIT, expression: "", votes: {} };
+    return this.#choose(async () => ({ file: await shrunk(await inMemory(chosen)), crop: "detect", about }), { sample: "" });
+  }
+
+  /**
+   * @param {() => Promise<Question>} read
+   * @param {Partial<Settings> | null} settings that go with a choice which the visitor made on the page
+   */
+  async #choose(read, settings) {
+    const signal = this.#begin();
+    this.#question = null;
+    this.#crop.close(); // drawn on another picture
+    if (settings !== null || location.hash !== "") dim(true); // else the page's first result is this one's
+    busy("Reading the picture…");
+    try {
+      const [question] = await Promise.all([read(), this.#answers.prepare(this.#store)]);
+      if (signal.aborted) return;
+      if (settings !== null) this.#store.set(settings);
+      await this.#explain(question, signal);
+      if (settings !== null) this.#reveal(question.file);
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error, signal, () => this.#choose(read, settings));
+    }
   }
 
   /**
@@ -138,62 +123,38 @@ class Explorer {
     if (result.getBoundingClientRect().top > 0.6 * window.innerHeight) result.scrollIntoView({ block: "start" });
   }
 
-  /** @param {string} crop */
+  /** @param {string} [crop] in place of the one asked for */
   #explainAgain(crop) {
-    if (this.#file !== null) this.#explain(this.#file, crop, this.#about);
+    if (this.#question === null) return; // what is still being read is asked about with the settings of then
+    const { file, about } = this.#question;
+    this.#explain({ file, crop: crop ?? this.#question.crop, about }, this.#begin());
   }
 
   /**
-   * @param {Blob} file
-   * @param {string} crop
-   * @param {About} about
+   * @param {Question} question
+   * @param {AbortSignal} signal
    */
-  async #explain(file, crop, about) {
-    this.#request?.abort();
-    const request = new AbortController();
-    this.#request = request;
-    if (file !== this.#file) this.#crop.close(); // drawn on another picture
-    this.#file = file;
-    this.#cropAsked = crop;
-    this.#about = about;
-    hideProblem();
+  async #explain(question, signal) {
+    this.#question = question;
+    markSample(question.about);
     if (this.#subject !== null) dim(true);
     busy("Looking at the face…");
     try {
-      await this.#prepare();
-      const { first, second, method } = this.#store.value;
-      const { answer, text } = await explain(file, this.#store.value, crop, request.signal);
-      const bitmap = await readBitmap(file);
-      if (request.signal.aborted) {
-        bitmap.close();
-        return;
-      }
-      for (const face of answer.faces) for (const explanation of Object.values(face.explanations)) this.#complete(explanation, method);
+      const subject = await this.#answers.ask(question, this.#store.value, signal);
       this.#subject?.bitmap.close();
-      this.#subject = { file, bitmap, answer, text, crop, asked: { first, second, method }, about, face: 0, grey: new Uint8ClampedArray() };
+      this.#subject = subject;
       this.#pickFace(0);
       dim(false);
       busy("", "Done: the maps are below.");
     } catch (error) {
-      if (request.signal.aborted) return;
-      if (this.#subject?.file === file) this.#cropAsked = this.#subject.crop;
+      if (signal.aborted) return;
+      if (this.#subject?.file === question.file) this.#question = this.#subject;
       else {
         this.#subject?.bitmap.close();
         this.#subject = null;
       }
-      this.#fail(error, () => request === this.#request && this.#explain(file, crop, about));
+      this.#fail(error, signal, () => this.#explain(question, this.#begin()));
     }
-  }
-
-  /**
-   * What the page adds to an answer.
-   *
-   * @param {Explanation} explanation
-   * @param {string} method
-   */
-  #complete(explanation, method) {
-    setDivisor(explanation, method);
-    explanation.floor = method === EXACT_METHOD ? (this.#floors?.get(explanation.checkpoint) ?? null) : null;
   }
 
   /** @param {number} face */
@@ -253,7 +214,7 @@ class Explorer {
     this.#paint();
     if (changed.has("sample")) {
       if (navigated) this.#openSample(this.#store.value.sample || firstSample());
-    } else if (ASKS_AGAIN.some((name) => changed.has(name))) this.#explainAgain(this.#cropAsked);
+    } else if (ASKS_AGAIN.some((name) => changed.has(name))) this.#explainAgain();
   }
 
   /** @param {number} index */
@@ -263,30 +224,35 @@ class Explorer {
   }
 
   async #adjustCrop() {
-    const file = this.#file;
-    if (file === null) return;
+    const file = this.#question?.file;
+    if (file === undefined) return;
     const bitmap = await readBitmap(file);
     const subject = this.#subject;
-    if (file !== this.#file) bitmap.close(); // another was chosen meanwhile
+    if (file !== this.#question?.file) bitmap.close(); // another was chosen meanwhile
     else this.#crop.open(bitmap, subject !== null && subject.file === file ? subject.answer.faces[subject.face].crop : null);
   }
 
   /** The picture in which no face was found. */
   async #showRefused() {
-    const file = this.#file;
-    if (file === null) return;
+    const file = this.#question?.file;
+    if (file === undefined) return;
     const bitmap = await readBitmap(file);
-    if (file === this.#file && this.#subject === null) showWithoutFaces(bitmap);
+    if (file === this.#question?.file && this.#subject === null) showWithoutFaces(bitmap);
     bitmap.close();
   }
 
   /**
-   * A picture that has no answer: what is shown of the one before must not stand under its name.
+   * A picture that has no answer, where what is shown of the one before must not stand under its name; or one that cannot even be read,
+   * which leaves what is shown as it is.
    *
    * @param {unknown} error
-   * @param {() => void} again asks once more, unless something else was asked meanwhile
+   * @param {AbortSignal} signal of what was asked
+   * @param {() => void} ask once more
    */
-  #fail(error, again) {
+  #fail(error, signal, ask) {
+    const again = () => {
+      if (!signal.aborted) ask(); // else something else was asked meanwhile
+    };
     if (this.#subject === null) hideAnswer();
     if (error instanceof ServiceError && error.code === "not_ready") {
       busy("The models are loading…");
@@ -295,6 +261,12 @@ class Explorer {
     }
     busy("");
     dim(false);
+    if (this.#question === null && this.#subject !== null) {
+      const { about, asked } = this.#subject;
+      this.#store.set({ sample: about.sample, ...asked });
+      markSample(about);
+      this.#question = this.#subject; // not before: a setting that goes back would ask again
+    }
     if (error instanceof ServiceError && error.code === "no_face") this.#showRefused();
     showProblem(error, { again, drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });
   }

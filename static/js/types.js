@@ -67,9 +67,12 @@
  *
  * @typedef {object} About what is known of a picture beyond its pixels
  * @property {string} name what files made of it are called
+ * @property {string} sample its id, see `Settings`
  * @property {string} credit
  * @property {string} expression shown first, "" for the one that changes most
  * @property {Record<string, number>} votes of annotators by class
+ *
+ * @typedef {Pick<Subject, "file" | "crop" | "about">} Question what the service is asked
  *
  * @typedef {object} Subject the picture at hand and what the service said of it
  * @property {Blob} file

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route
 
 from tests.live_server import LiveServer, form, part
@@ -40,6 +41,15 @@ def hold(page: Page, *addresses: str, times: int | None = None) -> list[Route]:
     for address in addresses:
         page.route(address, keep, times=times)
     return held
+
+
+def large_photo(folder: Path) -> Path:
+    """A portrait in noise, 3200x2400."""
+    noise = np.random.default_rng(0).integers(0, 40, (2400, 3200, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise)
+    photo.paste(Image.open(COLLINS).resize((1600, 1600)), (800, 400))
+    photo.save(folder / "large.png")
+    return folder / "large.png"
 
 
 def answer_for(server: LiveServer, file: Path, query: str = "") -> dict[str, Any]:

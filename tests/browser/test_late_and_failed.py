@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route
 
-from tests.browser.driving import COLLINS, HOPPER, choose, hold, wait_for_result
+from tests.browser.driving import COLLINS, HOPPER, choose, hold, large_photo, wait_for_result
 
 pytestmark = pytest.mark.browser
 
@@ -118,6 +119,32 @@ def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Callable[..., 
     assert page.locator("#problem:visible").count() == 0
 
 
+def test_a_file_that_cannot_be_read_is_called_that(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """It is gone from the disk when it is dropped; a folder is read no better."""
+    photo = Path(shutil.copy(COLLINS, tmp_path / "photo.jpg"))
+    page = open_page("/#sample=hopper")
+    wait_for_result(page)
+    page.evaluate("""() => {
+      const field = document.createElement('input');
+      field.type = 'file';
+      field.id = 'elsewhere';
+      document.body.append(field);
+    }""")
+    page.set_input_files("#elsewhere", str(photo))
+    photo.unlink()
+    page.evaluate("""() => {
+      const data = new DataTransfer();
+      data.items.add(document.getElementById('elsewhere').files[0]);
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    }""")
+    problem = page.locator("#problem:visible")
+    problem.wait_for()
+    assert problem.locator("h2").inner_text() == "The file cannot be read. Choose it again, or another one."
+    assert problem.get_by_role("button").count() == 0
+    assert "Grace Hopper" in page.inner_text("#credit")  # what is shown is still hers
+    assert page.locator(".waiting, #status.busy").count() == 0
+
+
 def test_a_refused_picture_takes_the_maps_of_the_one_before_away(open_page: Callable[..., Page], tmp_path: Path) -> None:
     blank = tmp_path / "blank.png"
     Image.new("RGB", (300, 300), "grey").save(blank)
@@ -171,6 +198,51 @@ def test_an_answer_that_is_late_is_not_shown_as_the_visitors_picture(open_page: 
     assert page.locator("#result.waiting, #picture-panel.waiting").count() == 2
 
 
+def test_a_choice_lets_go_of_the_one_before_and_leaves_what_is_shown_where_it_fails(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("ERR_FAILED",))
+    wait_for_result(page)
+    shown = page.inner_text("#credit")
+    page.route("**/api/v1/explanations*", lambda route: None)  # stays unanswered
+    with page.expect_request("**/api/v1/explanations*"):
+        page.set_input_files("#file", str(HOPPER))
+    card = hold(page, "**/samples/biden.jpg")
+    with page.expect_event("requestfailed", lambda request: "/explanations" in request.url), page.expect_request("**/samples/biden.jpg"):
+        page.click('a[data-sample="biden"]')
+    assert page.locator("#result.waiting, #status.busy").count() == 2
+    card[0].abort()
+    page.get_by_role("button", name="Try again").wait_for()
+    assert page.inner_text("#credit") == shown != "Your own picture."
+    assert page.locator("a[data-sample][aria-current]").get_attribute("data-sample") == "collins"
+    assert page.locator(".waiting, #status.busy").count() == 0
+
+
+def test_a_setting_chosen_while_a_photo_is_read_goes_with_the_photo(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.click(".display > summary")
+    page.evaluate("""() => {
+      const read = window.createImageBitmap;
+      window.createImageBitmap = (file) => new Promise((done) => {
+        window.readOn = () => {
+          window.createImageBitmap = read;
+          done(read(file));
+        };
+      });
+    }""")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/explanations" in request.url else None)
+    page.set_input_files("#file", str(large_photo(tmp_path)))
+    page.wait_for_function("() => window.readOn !== undefined")
+    page.select_option("#method", "layercam")
+    assert page.locator("#result.waiting, #details.waiting").count() == 2
+    with page.expect_response("**/api/v1/explanations*"):
+        page.evaluate("() => window.readOn()")
+    wait_for_result(page)
+    (address,) = asked
+    assert "method=layercam" in address
+    assert page.inner_text("#credit") == "Your own picture."
+
+
 def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
@@ -179,8 +251,8 @@ def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_pag
         page.click("#crop-whole")
     wait_for_result(page)
     page.route("**/api/v1/explanations*", lambda route: None, times=1)  # stays unanswered
-    page.set_input_files("#file", str(HOPPER))
-    page.wait_for_selector("#result.waiting")
+    with page.expect_request("**/api/v1/explanations*"):
+        page.set_input_files("#file", str(HOPPER))
     page.click(".display > summary")
     with page.expect_response(lambda response: "method=layercam" in response.url) as sent:
         page.select_option("#method", "layercam")
@@ -191,11 +263,13 @@ def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_pag
 def test_a_crop_is_not_drawn_on_a_picture_that_is_shown_no_more(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
-    late = hold(page, "**/samples/biden.jpg")
-    with page.expect_request("**/samples/biden.jpg"):
-        page.click('a[data-sample="biden"]')
     page.click("#crop-open")
     page.locator("#crop[open]").wait_for()
+    late = hold(page, "**/samples/biden.jpg")
+    with page.expect_request("**/samples/biden.jpg"):
+        page.evaluate("location.hash = 'sample=biden'")
+    page.locator("#crop").wait_for(state="hidden")
+    page.click("#crop-open")  # there is nothing yet to draw it on
     late[0].continue_()
     page.wait_for_selector('a[data-sample="biden"][aria-current="true"]')
     wait_for_result(page)

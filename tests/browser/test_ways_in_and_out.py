@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.browser.driving import (
     HOPPER,
     answer_for,
     choose,
+    hold,
+    large_photo,
     pixels,
     wait_for_result,
 )
@@ -100,6 +103,20 @@ def test_the_keyboard_goes_on_from_a_way_out_that_was_taken(open_page: Callable[
     page.get_by_role("button", name="Take the whole picture").click()
     assert page.evaluate("document.activeElement.id") == "crop-open"
     wait_for_result(page)
+
+
+def test_a_picture_chosen_before_the_script_runs_is_explained(open_page: Callable[..., Page]) -> None:
+    page = open_page("/about")
+    script = hold(page, "**/explorer.bundle.js")
+    with page.expect_request("**/explorer.bundle.js"):
+        page.goto("/", wait_until="commit")
+    page.locator("#drop-hint").wait_for()
+    page.set_input_files("#file", str(HOPPER))
+    with page.expect_response("**/api/v1/explanations*"):
+        script[0].continue_()
+    wait_for_result(page)
+    assert page.inner_text("#credit") == "Your own picture."
+    assert page.locator("a[data-sample][aria-current]").count() == 0
 
 
 def test_a_camera_asked_for_twice_is_let_go_of(open_page: Callable[..., Page]) -> None:
@@ -197,17 +214,25 @@ def test_downloads_hold_the_shown_maps(open_page: Callable[..., Page], server: L
 
 
 def test_a_large_photo_is_shrunk_before_it_is_sent(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 40, (2400, 3200, 3), dtype=np.uint8)
-    photo = Image.fromarray(noise)
-    photo.paste(Image.open(COLLINS).resize((1600, 1600)), (800, 400))
-    photo.save(tmp_path / "large.png")
-    assert (tmp_path / "large.png").stat().st_size > 4 << 20
+    photo = large_photo(tmp_path)
+    assert photo.stat().st_size > 4 << 20
     page = open_page()
     wait_for_result(page)
     with page.expect_response("**/api/v1/explanations*") as answered:
-        page.set_input_files("#file", str(tmp_path / "large.png"))
+        page.set_input_files("#file", str(photo))
     assert answered.value.json()["image"] == {"width": 1600, "height": 1200}  # what the service was sent
     wait_for_result(page)
+
+
+def test_a_photo_stays_as_it_was_when_it_was_chosen(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    photo = Path(shutil.copy(HOPPER, tmp_path / "photo.jpg"))
+    page = open_page()
+    wait_for_result(page)
+    choose(page, photo)
+    photo.unlink()
+    page.click("#download-npz")
+    page.locator("#problem:visible, #download-note:has-text('ready')").first.wait_for()
+    assert page.inner_text("#download-note") == "photo-maps.npz is ready."
 
 
 def test_the_same_file_can_be_chosen_again_after_a_sample(open_page: Callable[..., Page]) -> None:
