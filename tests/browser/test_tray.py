@@ -218,7 +218,7 @@ def test_a_file_is_read_once_and_one_that_is_gone_by_then_is_named(open_page: Ca
         file.unlink()
     held[0].continue_()
     page.wait_for_selector("text=1 of 2 pictures explained")
-    assert "This file cannot be read." in page.inner_text("#strip > li:nth-child(2)")
+    assert "The file cannot be read." in page.inner_text("#strip > li:nth-child(2)")
     assert page.locator("#strip > li:nth-child(2) button").count() == 0
     with page.expect_download() as started:
         page.click("#tray-zip")
