@@ -1,4 +1,4 @@
-"""The commands of the science: train, evaluate, reproduce, tables, claims, certify, export. Each adds its parser and runs it."""
+"""The commands of the science: train, evaluate, reproduce, tables, compare, claims, certify, export. Each adds its parser and runs it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add_commands(subparsers: Subparsers) -> None:
     _add_evaluate(subparsers)
     _add_reproduce(subparsers)
     _add_tables(subparsers)
+    _add_compare(subparsers)
     _add_claims(subparsers)
     certify_command.add_certify(subparsers)
     _add_export(subparsers)
@@ -130,6 +131,24 @@ def _tables(arguments: argparse.Namespace) -> int:
     from model.tables.tables import run_tables
 
     return run_tables(arguments.results, arguments.format, arguments.out)
+
+
+def _add_compare(subparsers: Subparsers) -> None:
+    parser = add_parser(
+        subparsers,
+        "compare",
+        "how far runs are from others on the same faces, with intervals",
+        "unturned compare checkpoints/results/epochs30/*-cac-seed?.json --to checkpoints/results/epochs30/*-baseline-seed?.json",
+    )
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="result file of a run, or those of several seeds")
+    parser.add_argument("--to", type=Path, nargs="+", required=True, metavar="RESULT", help="what they are compared with")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from model.tables.two_runs import run_compare
+
+    return run_compare(arguments.results, arguments.to)
 
 
 def _add_claims(subparsers: Subparsers) -> None:

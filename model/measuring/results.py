@@ -250,7 +250,7 @@ def load_result(path: Path) -> RunResult:
     Raises:
         ResultError: missing, malformed, or stored under another run's name.
     """
-    result = load_json(path, RunResult, ResultError)
+    result = load_named(path)
     if path.name != result.file_name:
         raise ResultError(f"{path}: holds the run of {result.file_name}")
     return result
@@ -277,4 +277,13 @@ def load_trials(folder: Path) -> list[RunResult]:
     Raises:
         ResultError: a file is malformed.
     """
-    return [load_json(path, RunResult, ResultError) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
+    return [load_named(path) for path in sorted((folder / TRIALS_FOLDER).glob("*.json"))]
+
+
+def load_named(path: Path) -> RunResult:
+    """Read one result, whatever its file is called.
+
+    Raises:
+        ResultError: missing or malformed.
+    """
+    return load_json(path, RunResult, ResultError)

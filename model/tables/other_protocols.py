@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 from model.expressions import EXPRESSIONS
-from model.measuring.frontier import FrontierGain, frontier_gain
-from model.measuring.results import FrontierPoint, MirrorMetrics, ResultError, RunResult, SplitMetrics
+from model.measuring.frontier import VIEWS, frontier_gain, mean_curve
+from model.measuring.results import MirrorMetrics, ResultError, RunResult, SplitMetrics
 from model.methods.settings import usual_settings, whole_settings
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
@@ -18,10 +17,6 @@ from model.tables.learning_curve import learning_curve_table
 from model.training.runs import PAPER, PROTOCOLS, Protocol, is_the_papers
 
 SPLITS: dict[str, Callable[[RunResult], SplitMetrics | None]] = {"validation": lambda run: run.valid, "test": lambda run: run.test}
-VIEWS: dict[str, Callable[[SplitMetrics], Sequence[FrontierPoint]]] = {
-    "one view": lambda split: split.frontier,
-    "two views": lambda split: split.two_views.frontier if split.two_views else (),
-}
 OF_MAPS = ("own_symmetry", "other_faces", "own_mirror_found")
 OF_ANSWERS = ("changed_answers", "total_variation")
 
@@ -167,7 +162,7 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
             if curves:
                 overall = [over_runs([100 * curve[tau].overall for curve in curves]) for tau in taus]
                 mean = [over_runs([100 * curve[tau].mean for curve in curves]) for tau in taus]
-                gain = None if splits is plain else _gain(_middle_curve(splits, read), _middle_curve(plain, read))
+                gain = None if splits is plain else frontier_gain(*(mean_curve([read(split) for split in of]) for of in (splits, plain)))
                 gains = (None, None) if gain is None else [Value(100 * value) for value in gain]
                 made.append(Row(f"{method}, {views}: overall", "here", (*overall, None, None)))
                 made.append(Row(f"{method}, {views}: mean", "here", (*mean, *gains)))
@@ -187,22 +182,6 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
             "It is averaged over the overall accuracies that both reach; at least: the smallest such difference.",
         ),
     )
-
-
-def _middle_curve(splits: Sequence[SplitMetrics], read: Callable[[SplitMetrics], Sequence[FrontierPoint]]) -> list[FrontierPoint]:
-    """Accuracies at each tau, averaged over the runs."""
-    by_tau: dict[float, list[FrontierPoint]] = {}
-    for split in splits:
-        for point in read(split):
-            by_tau.setdefault(point.tau, []).append(point)
-    return [
-        FrontierPoint(tau=tau, overall=fmean(point.overall for point in points), mean=fmean(point.mean for point in points))
-        for tau, points in by_tau.items()
-    ]
-
-
-def _gain(points: Sequence[FrontierPoint], plain: Sequence[FrontierPoint]) -> FrontierGain | None:
-    return frontier_gain(points, plain) if points and plain else None
 
 
 def _groups(runs: Sequence[RunResult], row: Callable[[str, Sequence[SplitMetrics]], Row | None]) -> tuple[Group, ...]:
