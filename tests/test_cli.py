@@ -20,7 +20,21 @@ from app.drawing.saved_maps import read_maps
 from model.errors import InputError
 from tests.live_server import ROOT
 
-COMMANDS = ("serve", "train", "evaluate", "reproduce", "tables", "claims", "certify", "figure", "explain", "audit", "import", "export")
+COMMANDS = (
+    "serve",
+    "train",
+    "evaluate",
+    "reproduce",
+    "tables",
+    "compare",
+    "claims",
+    "certify",
+    "figure",
+    "explain",
+    "audit",
+    "import",
+    "export",
+)
 
 
 @pytest.fixture
