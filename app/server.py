@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -66,6 +67,8 @@ class Server(uvicorn.Server):
         logger.info("shutting down", extra={"fields": {"longest_wait_seconds": self.config.timeout_graceful_shutdown}})
         self._service.drain()
         await super().shutdown(sockets)
+        # asyncio waits for the threads of its own pool; one that still reads models is of no use, and `end` leaves without it
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     def _hang_up(self, had_terminal: bool) -> None:
         """Reload the models; but end where the signal says that the terminal is gone which this was started in."""

@@ -26,6 +26,7 @@ class TimeLimit:
         self._seconds = seconds
         self._limit = asyncio.timeout(None)
         self._answered = False
+        self._late = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request.
@@ -44,21 +45,22 @@ class TimeLimit:
             if not self._answered:
                 self._answered = True
                 self._begin_answer()
-            await send(message)
+            if not self._late:  # nothing is raised here: whoever handles errors further in takes the answer for begun
+                await send(message)
 
+        too_late = Problem(ErrorCode.INFERENCE_TIMEOUT, f"The answer took longer than {self._seconds:g} seconds.")
         try:
             async with self._limit:
                 await self._app(scope, limited_receive, limited_send)
         except TimeoutError:
             if not self._limit.expired():
                 raise
-            raise self._too_late() from None
+            raise too_late from None
+        if self._late:
+            raise too_late
 
     def _begin_answer(self) -> None:
         due = self._limit.when()
-        if self._limit.expired() or (due is not None and asyncio.get_running_loop().time() > due):
-            raise self._too_late()
-        self._limit.reschedule(None)
-
-    def _too_late(self) -> Problem:
-        return Problem(ErrorCode.INFERENCE_TIMEOUT, f"The answer took longer than {self._seconds:g} seconds.")
+        self._late = self._limit.expired() or (due is not None and asyncio.get_running_loop().time() > due)
+        if not self._late:
+            self._limit.reschedule(None)

@@ -184,7 +184,8 @@ class BoundedProtocol(H11Protocol):
         return self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
 
     def _watch_head(self) -> None:
-        """Arm the head's deadline at its first byte, disarm it at its last; likewise disarm that of an unread body."""
+        """Arm the head's deadline at its first byte, disarm it at its last; likewise disarm that of an unread body, after which the
+        connection is idle."""
         if not self._body_unread:
             self._disarm("unread body")
         unread, _ = self.conn.trailing_data
@@ -192,6 +193,9 @@ class BoundedProtocol(H11Protocol):
             self._disarm("head")
         elif unread:
             self._arm("head", self.settings.head_timeout_seconds)
+        elif self.cycle is not None and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            # uvicorn counts from the answer, and no more once the rest of a body has come
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _read_on(self, name: str) -> None:
         """Let more come that nobody reads, for a while and up to a size."""

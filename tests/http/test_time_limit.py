@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Response
 
 from app.errors import ErrorCode, Problem
 from app.explaining.compute import ComputePool
 from app.explaining.service import Drawer
 from app.http.admission import STAGES
+from app.http.error_handlers import install_error_handlers
 from app.http.limits import Body
 from app.http.time_limit import TimeLimit
 from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, stand_still, upload_request
@@ -79,6 +81,39 @@ def test_an_answer_that_a_starved_event_loop_gives_too_late_is_not_given() -> No
         time.sleep(0.3)  # noqa: ASYNC251 - the loop stands still, as without processor time
 
     assert_too_late(starved)
+
+
+def test_an_application_that_handles_its_errors_is_too_late_as_well() -> None:
+    """FastAPI's handlers take an answer for begun as soon as it has been tried, and would make a fault of an error from there."""
+    app = FastAPI()
+    install_error_handlers(app, lambda _request, _problem: Response())
+
+    @app.get("/")
+    async def starved() -> None:
+        time.sleep(0.3)  # noqa: ASYNC251
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def request() -> None:
+        body = Body(receive, 1 << 20, 60.0)
+
+        async def reading(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await app(scope, receive, send)
+
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "app": app}
+        await TimeLimit(reading, body, 0.2)(scope, body.read, send)
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(request())
+    assert caught.value.code is ErrorCode.INFERENCE_TIMEOUT
+    assert sent == []
 
 
 def test_an_answer_in_time_is_given_and_then_has_no_limit_of_work() -> None:

@@ -63,6 +63,14 @@ def test_termination_when_idle() -> None:
             connection.close()
 
 
+def test_termination_while_loading() -> None:
+    """What is still being read is of no use to anybody."""
+    with LiveServer(SLOW_SERVICE, "3600") as server:
+        assert server.get("/health/live").json == {"live": True}
+        server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+
+
 def test_termination_while_computing_and_sending() -> None:
     """What is computed or queued is answered, what is still arriving is refused."""
     with LiveServer(SLOW_SERVICE) as server:

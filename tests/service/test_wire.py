@@ -118,6 +118,14 @@ def test_what_follows_a_refused_body_has_its_own_time() -> None:
         assert idle.send(upload).answer().status == 200
 
 
+def test_a_connection_is_idle_once_the_rest_of_a_refused_body_has_come() -> None:
+    refused = upload_request(GOOD_UPLOAD, "/api/v1/explanations?nope=1")
+    with LiveServer(SLOW_SERVICE, keep_alive_seconds=1) as server:
+        connection = server.wait_until_ready().connect().send(refused[:-20])
+        assert connection.answer().code == "invalid_parameter"
+        assert connection.send(refused[-20:]).ended()
+
+
 def test_refusals_do_not_add_up(server: LiveServer) -> None:
     """What is read on after each is counted for itself: a connection that is used again is not cut."""
     large = form(part(bytes(1 << 20)))
