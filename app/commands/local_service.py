@@ -82,7 +82,7 @@ class LocalService:
         known = [*self.explainer.checkpoints, OURS]
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise InputError(f"--models: there is no model {', '.join(unknown)}; there are {', '.join(known)}")
+            raise InputError(f"there is no model {', '.join(unknown)}; there are {', '.join(known)}")
         return self.explainer.resolve(names)
 
     def __enter__(self) -> Self:

@@ -75,6 +75,8 @@ def figure(
         InputError: no model, or two of one name; an array that is no picture.
         Problem: whatever is wrong with the picture or the crop; no face, say.
     """
+    if file_format not in tuple(FigureFormat):
+        raise ValueError(f"no figure is drawn as {file_format!r}: choose one of {', '.join(FigureFormat)}")
     return draw_figure(_pictured(picture, models, crop).as_faces(), FigureFormat(file_format), style)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.choices import ColourMap, Style
+from app.choices import ColourMap, Style, model_names
 from app.detection.asked_crop import Crop
 from app.drawing.colours import as_data_address, overlay
 from app.explaining.loading import load_explainer
@@ -18,6 +18,7 @@ from app.notebook.picture_bytes import Picture, picture_bytes
 from app.numbers import decimal, share_text
 from app.pages.templating import templates
 from app.settings import load_settings
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
@@ -43,25 +44,30 @@ class Shown:
         return {"expression": expression, "rows": rows}
 
 
-def show(picture: Picture, models: Sequence[str] = ("baseline", "ours"), expression: str | None = None, crop: Crop = "detect") -> Shown:
+def show(
+    picture: Picture, models: Sequence[str] | str = ("baseline", "ours"), expression: str | None = None, crop: Crop = "detect"
+) -> Shown:
     """Explain the faces of a picture.
 
     Args:
         picture: of one face or several.
-        models: names of checkpoints.
+        models: names of checkpoints, or one text of them with commas between.
         expression: whose maps to draw; by default the one that the last model names.
         crop: where the faces are.
 
     Raises:
         ValueError: there is no such expression.
-        InputError: there is no such model; an array that is no picture.
+        InputError: no model is named, or one that there is not; an array that is no picture.
         Problem: whatever is wrong with the picture or the crop; no face, say.
     """
     if expression is not None and expression not in EXPRESSIONS:
         raise ValueError(f"no expression {expression!r}: choose one of {', '.join(EXPRESSIONS)}")
+    names = model_names(models) if isinstance(models, str) else tuple(models)
+    if not names:
+        raise InputError("no model is named: give the name of one at least, such as ours")
     data, options = picture_bytes(picture), explain_options(crop)
     explainer = load_explainer(load_settings())
-    answer = SERVICE.ask(explainer, lambda service: service.explain(data, service.resolve(models), options))
+    answer = SERVICE.ask(explainer, lambda service: service.explain(data, service.resolve(names), options))
     return Shown(answer.explained, expression)
 
 

@@ -40,6 +40,11 @@ def test_the_figure_is_that_of_the_service(random_checkpoints: Path, monkeypatch
     assert drawn == draw_figure(show(HOPPER, ("baseline", "mek_sf")).explained, FigureFormat.PNG)
 
 
+def test_a_format_that_is_none_is_refused_before_anything_is_explained(model: LoadedModel) -> None:
+    with pytest.raises(ValueError, match="no figure is drawn as 'jpg': choose one of png, svg, pdf"):
+        figure("absent.jpg", [model], "jpg")
+
+
 def test_models_of_one_name_are_refused(random_checkpoints: Path) -> None:
     model = load(random_checkpoints / "baseline.safetensors")
     for models in ([model, model], []):

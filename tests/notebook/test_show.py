@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -15,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from app.notebook.show import Shown, show
 from app.numbers import share_text
+from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.driving import HOPPER
@@ -34,6 +36,20 @@ def shown(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
 def test_an_unknown_expression_is_named_before_anything_is_loaded() -> None:
     with pytest.raises(ValueError, match="no expression 'joy': choose one of neutral"):
         show(HOPPER, expression="joy")
+
+
+@pytest.mark.parametrize("models", [(), []])
+def test_no_model_is_refused_before_anything_is_loaded(models: Sequence[str]) -> None:
+    with pytest.raises(InputError, match="no model is named: give the name of one at least"):
+        show(HOPPER, models)
+
+
+def test_models_may_be_named_in_one_text(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+    (face,) = show(HOPPER, "ours, baseline").explained.faces
+    assert [model.title.partition(" ")[0] for model in face.models] == ["ours", "baseline"]
+    with pytest.raises(InputError, match=r"^there is no model theirs; there are baseline, mek_sf, ours$"):
+        show(HOPPER, "theirs")
 
 
 def test_a_rare_expression_is_not_written_as_an_impossible_one(shown: Shown) -> None:
