@@ -39,7 +39,7 @@ LARGE_FACE = 1 / 12  # of the picture's long side; faces from this size on are l
 BACKGROUND = 1 / 4  # of the largest face's side; smaller ones are not looked for
 SECOND_LOOK = PYRAMID_STEP**-0.5  # where no face was found: sizes between those of the first look, at which a hard face may be seen
 SETTLING_ROUNDS, SETTLING_SCALES = 2, (0.9, 1.0, 1.1)
-SETTLED_PER_FACE = 2  # settling may change which faces are the largest
+SETTLED_PER_FACE = 2  # at once: settling may change which faces are the largest
 # What the output network says of a mirrored patch, as it would be said of the patch: logit, offsets of the four edges, five x, five y.
 UNMIRRORED = [0, 3, 2, 1, 4, 6, 5, 7, 9, 8, 11, 10, 12, 14, 13]
 UNMIRRORED_SIGN = np.array([1, -1, 1, -1, 1, *[-1] * 5, *[1] * 5], np.float32)
@@ -71,10 +71,18 @@ class MtcnnDetector:
         boxes, points = self._faces(pyramid, smallest)
         if not len(boxes):
             boxes, points = self._faces(pyramid, smallest * SECOND_LOOK)
-        largest = np.argsort(-_sides(boxes)[:, 0], kind="stable")[: SETTLED_PER_FACE * faces]
-        for _ in range(SETTLING_ROUNDS if len(boxes) else 0):
-            boxes[largest], points[largest] = self._settled(pyramid, boxes[largest])
+        self._settle(pyramid, boxes, points, faces)
         return [_face(box, face) for box, face in zip(boxes.tolist(), points.tolist(), strict=True)]
+
+    def _settle(self, pyramid: Pyramid, boxes: Boxes, points: Points, faces: int) -> None:
+        """Measure boxes and landmarks again, in place, until the largest have been; which those are may change meanwhile."""
+        settled = np.zeros(len(boxes), bool)
+        chosen = _largest(boxes)[: SETTLED_PER_FACE * faces]
+        while len(chosen):
+            for _ in range(SETTLING_ROUNDS):
+                boxes[chosen], points[chosen] = self._settled(pyramid, boxes[chosen])
+            settled[chosen] = True
+            chosen = (largest := _largest(boxes)[:faces])[~settled[largest]]
 
     def _faces(self, pyramid: Pyramid, smallest: float) -> tuple[Boxes, Points]:
         """Large faces first, then as small ones as may stand beside them."""
@@ -177,6 +185,11 @@ def _placed(squares: Boxes, found: NDArray[np.float32]) -> Points:
 def _sides(boxes: Boxes) -> NDArray[np.float32]:
     """Longer sides (N, 1)."""
     return np.asarray((boxes[:, 2:4] - boxes[:, :2]).max(axis=1, keepdims=True), np.float32)
+
+
+def _largest(boxes: Boxes) -> NDArray[np.int64]:
+    """Indices, the largest area first."""
+    return np.argsort(-np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), kind="stable")
 
 
 def _squares(boxes: Boxes, scale: float = 1.0) -> Boxes:

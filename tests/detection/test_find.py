@@ -97,6 +97,23 @@ def test_the_portrait_s_face_is_where_it_is(mtcnn: MtcnnDetector) -> None:
             assert (face.landmarks[name][axis] - face.crop[axis]) / face.crop[2] == pytest.approx(GEOMETRY.landmarks[name][axis], abs=0.12)
 
 
+def test_the_largest_faces_have_been_measured_again(monkeypatch: pytest.MonkeyPatch, mtcnn: MtcnnDetector) -> None:
+    """The two longest boxes are not the largest, and shrink when they are looked at again: so the third must be, too."""
+    found = np.array([[0, 0, 60, 100, 0.99], [200, 0, 262, 99.9, 0.99], [400, 0, 490, 99, 0.99], [600, 0, 610, 10, 0.99]], np.float32)
+
+    def settled(_detector: MtcnnDetector, _pyramid: object, boxes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        shrunk = boxes.copy()
+        shrunk[:, 2:4] -= 0.2 * (boxes[:, 2:4] - boxes[:, :2])
+        return shrunk, np.ones((len(boxes), 5, 2), np.float32)
+
+    monkeypatch.setattr(MtcnnDetector, "_faces", lambda *_: (found.copy(), np.zeros((4, 5, 2), np.float32)))
+    monkeypatch.setattr(MtcnnDetector, "_settled", settled)
+    detected = mtcnn.detect(np.zeros((700, 700, 3), np.uint8), 1)
+    largest = max(detected, key=lambda face: face.box[2] * face.box[3])
+    assert largest.landmarks["nose"] == (1, 1)
+    assert [face.box[2] for face in detected if face.landmarks["nose"] == (0, 0)] == [10]  # what cannot be among them is left
+
+
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.7])
 def test_the_mirrored_picture_has_the_mirrored_face(scale: float, mtcnn: MtcnnDetector) -> None:
     side = round(512 * scale)
