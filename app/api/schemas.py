@@ -143,8 +143,8 @@ class ExplanationResponse(_Answer):
     image: ImageSize = Field(description="Size of the picture, upright.")
     faces_found: int = Field(description="May be more than `faces` holds.")
     warnings: list[str] = Field(
-        description="Codes: approximate_maps, icc_ignored, low_resolution_face, maps_scaled_one_by_one, same_network, taken_whole, "
-        "uncalibrated_detector."
+        description="Codes: approximate_maps, icc_ignored, low_resolution_face, maps_scaled_one_by_one, other_framing, same_network, "
+        "taken_whole, uncalibrated_detector."
     )
     faces: list[Face] = Field(description="Largest first, at most as many as asked for.")
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 MAPS_SCALED = "maps_scaled_one_by_one"
 SAME_NETWORK = "same_network"  # behind two of the names asked for
+OTHER_FRAMING = "other_framing"  # of a model trained on faces that lie otherwise in their pictures than the first model's
 APPROXIMATE_MAPS = "approximate_maps"  # of a model whose head is not linear
 
 
@@ -120,8 +121,10 @@ def explain_image(
         lambda side: np.stack([face.cut(side).transpose(2, 0, 1) for face in found.faces]),
     )
     scaled = () if options.method is MapMethod.CAM else (MAPS_SCALED,)
-    distinct = {checkpoint.name for checkpoint in models.values()}
+    distinct = {checkpoint.sha256 for checkpoint in models.values()}
     same = (SAME_NETWORK,) if len(distinct) < len(models) else ()
     approximate = (APPROXIMATE_MAPS,) if any(map_kind(model) == "approximate" for model in models.values()) else ()
-    warnings = (*image.warnings, *found.warnings, *scaled, *same, *approximate)
+    framings = any(model.metadata.geometry != geometry for model in models.values())
+    framed = (OTHER_FRAMING,) if framings and found.faces[0].source == "detected" else ()
+    warnings = (*image.warnings, *found.warnings, *scaled, *same, *framed, *approximate)
     return ExplainedPicture(image.width, image.height, found, tuple(explanations), warnings, options)

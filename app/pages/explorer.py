@@ -35,6 +35,7 @@ _WARNING_TEXTS = {
     "icc_ignored": "The picture's colour profile is damaged and was ignored.",
     "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
     "approximate_maps": "A model's head is not linear: its maps, called approximate, are one of several ways to share a score out.",
+    "other_framing": "The models learnt from faces that are framed differently: this one is framed as the upper row's model wants it.",
     "same_network": "Both names stand for the same network, so both rows are alike: choose another model to compare with.",
 }
 _METHOD_TITLES = {

@@ -8,11 +8,11 @@ from pathlib import Path
 from app.api.schemas import ExplanationResponse
 from app.decoding.codec import ICC_IGNORED
 from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, UNCALIBRATED_DETECTOR
-from app.explaining.pipeline import APPROXIMATE_MAPS, MAPS_SCALED, SAME_NETWORK
+from app.explaining.pipeline import APPROXIMATE_MAPS, MAPS_SCALED, OTHER_FRAMING, SAME_NETWORK
 from app.pages.explorer import _WARNING_TEXTS
 
 ROOT = Path(__file__).parents[2]
-CODES = {APPROXIMATE_MAPS, ICC_IGNORED, LOW_RESOLUTION_FACE, MAPS_SCALED, SAME_NETWORK, TAKEN_WHOLE, UNCALIBRATED_DETECTOR}
+CODES = {APPROXIMATE_MAPS, ICC_IGNORED, LOW_RESOLUTION_FACE, MAPS_SCALED, OTHER_FRAMING, SAME_NETWORK, TAKEN_WHOLE, UNCALIBRATED_DETECTOR}
 
 
 def test_documentation() -> None:
