@@ -18,7 +18,12 @@ from tests.made_checkpoints import make_checkpoint_folder
 
 hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("untimed")
-torch.set_num_threads(1)  # tests run beside each other; results do not depend on it
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Every test begins with it: commands run in this process set as many as they like, and a run's bits depend on how many there are."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

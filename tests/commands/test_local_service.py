@@ -19,11 +19,7 @@ def test_another_method_leaves_later_threads_as_many_as_the_settings_say(
 ) -> None:
     monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
     monkeypatch.setenv("UNTURNED_COMPUTE_THREADS", "2")
-    before = torch.get_num_threads()
-    try:
-        with LocalService() as service, ThreadPoolExecutor(1) as later:
-            options = ExplainOptions(1, MapMethod.GRADCAM, parse_crop("whole"), Gauge.CENTRED)
-            service.explain(astronaut_jpeg, service.resolve(["baseline"]), options)
-            assert later.submit(torch.get_num_threads).result() == 2
-    finally:
-        torch.set_num_threads(before)
+    with LocalService() as service, ThreadPoolExecutor(1) as later:
+        options = ExplainOptions(1, MapMethod.GRADCAM, parse_crop("whole"), Gauge.CENTRED)
+        service.explain(astronaut_jpeg, service.resolve(["baseline"]), options)
+        assert later.submit(torch.get_num_threads).result() == 2
