@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from app.cli import main
 from model.errors import InputError
 from model.measuring.results import save_result
 from model.methods.registry import METHODS
@@ -295,9 +296,12 @@ def test_a_run_with_a_constant_that_is_gone_is_a_usual_one_where_the_constant_di
     assert not Protocol.of(early).matches(early)
 
 
-def test_every_committed_result_has_its_place_in_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_tables(ROOT / "checkpoints/results") == 0
-    assert "ensembling 0.6" in capsys.readouterr().out
+def test_the_documents_tables_are_those_of_the_committed_results(tmp_path: Path) -> None:
+    written = tmp_path / "tables.md"
+    assert main(["tables", "--results", str(ROOT / "checkpoints/results"), "--out", str(written)]) == 0
+    assert written.read_text(encoding="utf-8") == (ROOT / "docs/tables.md").read_text(encoding="utf-8"), (
+        "run unturned tables --out docs/tables.md"
+    )
 
 
 def test_a_folder_that_is_not_there_is_refused_and_the_file_kept(tmp_path: Path) -> None:
