@@ -156,6 +156,12 @@ class LiveServer:
             assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
         raise AssertionError(f"no log line with {fields} in {self.lines[-5:]}")
 
+    def log(self) -> list[dict[str, Any]]:
+        """The log with all lines of what was answered so far: they come later than answers, so that of one more request is waited for."""
+        answer = self.get("/health/live")
+        self.wait_for_line(request_id=answer.headers["x-request-id"])
+        return self.lines
+
     def wait_until_ready(self) -> LiveServer:
         for _ in patiently():
             try:

@@ -68,7 +68,7 @@ def test_requests_as_documented_and_not(random_checkpoints: Path, tmp_path: Path
         ran = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=600)
         assert ran.returncode == 0, ran.stdout[-6000:]
         assert "generated" in ran.stdout
-        assert not [line for line in server.lines if line["level"] == "error"]
+        assert not [line for line in server.log() if line["level"] == "error"]
 
 
 def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:

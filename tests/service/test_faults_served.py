@@ -47,7 +47,7 @@ def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal
         assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
         assert server.metric("unturned_decoder_restarts_total") == 1
         assert server.post(GOOD_UPLOAD, TARGET).json["faces"] == before
-        assert not [line for line in server.lines if line["level"] == "error"]
+        assert not [line for line in server.log() if line["level"] == "error"]
 
 
 def test_a_picture_that_costs_too_much(random_checkpoints: Path) -> None:
@@ -94,7 +94,7 @@ def test_everything_works_where_no_file_can_be_written(random_checkpoints: Path,
             assert server.post(large, f"{target}?crop=whole").status == 200, target
         for target in ("/", "/docs", "/models", "/static/icons/favicon.svg", "/metrics"):
             assert server.get(target).status == 200, target
-        assert not [line for line in server.lines if line["level"] == "error"]
+        assert not [line for line in server.log() if line["level"] == "error"]
     assert [path.name for path in tmp_path.iterdir() if path.stat().st_size] == []
 
 

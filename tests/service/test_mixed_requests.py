@@ -66,4 +66,4 @@ def test_every_answer_is_the_one_given_alone(server: LiveServer) -> None:
     with ThreadPoolExecutor(CLIENTS) as clients:
         for request, answer in zip(requests, clients.map(server.send, requests), strict=True):
             assert said(answer) == alone[request], request[:200]
-    assert not [line for line in server.lines if line["level"] == "error"]
+    assert not [line for line in server.log() if line["level"] == "error"]

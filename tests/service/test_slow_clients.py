@@ -169,7 +169,7 @@ def test_two_hundred_uploads_at_once() -> None:
         assert refused
         assert {(headers["retry-after"], headers["connection"]) for headers in refused} == {("1", "close")}
         assert [connection.answer().status for connection in first] == [200] * 18
-        assert not [line for line in server.lines if line["level"] == "error"]
+        assert not [line for line in server.log() if line["level"] == "error"]
 
 
 def test_client_that_leaves_while_computing(server: LiveServer) -> None:
@@ -183,7 +183,7 @@ def test_client_that_leaves_while_computing(server: LiveServer) -> None:
     server.wait_for_metric(name, before + 6)
     assert server.post(GOOD_UPLOAD).status == 200
     assert server.get("/api/v1/counts").json["computed"] == computed + 3
-    assert sum(line.get("status") == 499 and line.get("route") == "/api/v1/explanations" for line in server.lines) >= 6
+    assert sum(line.get("status") == 499 and line.get("route") == "/api/v1/explanations" for line in server.log()) >= 6
 
 
 def test_one_slow_client_of_each_kind_disturbs_nobody(server: LiveServer) -> None:

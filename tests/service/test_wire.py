@@ -54,7 +54,7 @@ def test_client_that_leaves_while_sending(server: LiveServer) -> None:
     assert connection.ended()
     server.connect().send(upload_request(GOOD_UPLOAD[:60], content_length=str(len(GOOD_UPLOAD)))).close()
     server.wait_for_metric(name, before + 2)
-    assert not [line for line in server.lines if line["level"] == "error"]
+    assert not [line for line in server.log() if line["level"] == "error"]
 
 
 def test_memory_of_broken_off_uploads_comes_back(server: LiveServer) -> None:
