@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -62,10 +64,23 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_run_is_measured_shipped_and_recorded(inside: Path, ferplus_folder: Path) -> None:
-    assert main(command(ferplus_folder, "--ship")) == 0
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, ferplus_folder: Path) -> Path:
+    """A working folder in which a run was trained and shipped. Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with chdir(folder):
+        assert main(command(ferplus_folder, "--ship")) == 0
+    return folder
 
-    result = load_result(inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json")
+
+@pytest.fixture
+def beside_a_run(inside: Path, finished_run: Path) -> Path:
+    """A working folder with a copy of all that run left."""
+    return Path(shutil.copytree(finished_run, inside, dirs_exist_ok=True))
+
+
+def test_a_run_is_measured_shipped_and_recorded(beside_a_run: Path, ferplus_folder: Path) -> None:
+    result = load_result(beside_a_run / "checkpoints/results/ferplus-original-mek_sf-seed1.json")
     assert result.training_counts == dict.fromkeys(EXPRESSIONS, 3)
     assert result.valid is not None
     assert (result.valid.faces, result.test.faces) == (14, 14)
@@ -73,16 +88,15 @@ def test_a_run_is_measured_shipped_and_recorded(inside: Path, ferplus_folder: Pa
     assert all(isinstance(entry["train"], dict) and set(entry["train"]) == {"overall"} for entry in result.learning_curve)
     assert result.test_predictions is not None
     assert [int(digit) for digit in result.test_predictions.labels] == load_ferplus(ferplus_folder, "test").labelled().labels.tolist()
-    manifest = load_manifest(inside / "checkpoints")
-    shipped = load_checkpoint(inside / "checkpoints/mek_sf.safetensors", manifest.checkpoints["mek_sf"])
+    manifest = load_manifest(beside_a_run / "checkpoints")
+    shipped = load_checkpoint(beside_a_run / "checkpoints/mek_sf.safetensors", manifest.checkpoints["mek_sf"])
     assert manifest.ours == "mek_sf"
     assert shipped.metadata.metrics["test"] == result.test.model_dump(mode="json")
 
 
-def test_a_finished_run_is_only_measured_again(inside: Path, ferplus_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main(command(ferplus_folder)) == 0
+def test_a_finished_run_is_only_measured_again(beside_a_run: Path, ferplus_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.training.loop.code_revision", lambda: "a later one, which trains nothing")
-    path = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+    path = beside_a_run / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
     first = json.loads(path.read_text())
     path.unlink()  # as if it had been killed before it could write it
     assert main(command(ferplus_folder, "--resume")) == 0
@@ -121,45 +135,42 @@ def test_a_test_split_without_an_expression_is_refused_before_training(
     [(["--set", "consistency=5"], "settings"), (["--lr", "0.1"], "lr"), (["--epochs", "1"], "epochs"), (["--imbalance", "2"], None)],
 )
 def test_a_result_is_not_replaced_by_another_run(
-    more: list[str], named: str | None, inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+    more: list[str], named: str | None, beside_a_run: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(ferplus_folder)) == 0
-    recorded = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+    recorded = beside_a_run / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
     before = recorded.read_bytes()
-    status = main(command(ferplus_folder, *more, "--out", str(inside / "other")))
+    status = main(command(ferplus_folder, *more, "--out", str(beside_a_run / "other")))
     assert status == (0 if named is None else 2)
     assert named is None or f"holds a run that differs in {named}" in capsys.readouterr().err
     assert recorded.read_bytes() == before
 
 
-def test_a_run_from_before_a_choice_was_there_may_be_done_again(inside: Path, ferplus_folder: Path) -> None:
-    assert main(command(ferplus_folder)) == 0
-    recorded = inside / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
+def test_a_run_from_before_a_choice_was_there_may_be_done_again(beside_a_run: Path, ferplus_folder: Path) -> None:
+    recorded = beside_a_run / "checkpoints/results/ferplus-original-mek_sf-seed1.json"
     early = json.loads(recorded.read_text())
     for name in ("augmentation", "optimizer", "teachers"):
         del early["hyperparameters"][name]
     del early["hyperparameters"]["settings"]["smoothing"]
     recorded.write_text(json.dumps(early))
-    assert main(command(ferplus_folder, "--out", str(inside / "again"))) == 0
+    assert main(command(ferplus_folder, "--out", str(beside_a_run / "again"))) == 0
     assert "augmentation" in json.loads(recorded.read_text())["hyperparameters"]
 
 
 def test_a_shipped_checkpoint_is_not_replaced_by_another_run(
-    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
+    beside_a_run: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(ferplus_folder, "--ship")) == 0
-    shipped = inside / "checkpoints/mek_sf.safetensors"
+    shipped = beside_a_run / "checkpoints/mek_sf.safetensors"
     before = shipped.read_bytes()
     other = ["--ship", "--results", "checkpoints/results/epochs3", "--out", "longer"]
     for more, named in ((["--lr", "0.1"], "lr"), (["--set", "consistency=5"], "settings"), (["--epochs", "3"], "epochs")):
         assert main(command(ferplus_folder, *other, *more)) == 2
-        told = f"{shipped.relative_to(inside)} holds a run that differs in {named}: rename it, say to mek_sf_2, to keep both"
+        told = f"{shipped.relative_to(beside_a_run)} holds a run that differs in {named}: rename it, say to mek_sf_2, to keep both"
         assert told in capsys.readouterr().err
     assert shipped.read_bytes() == before
     longer = command(ferplus_folder, *other, "--epochs", "3")
-    shipped.rename(inside / "checkpoints/mek_sf_2.safetensors")
+    shipped.rename(beside_a_run / "checkpoints/mek_sf_2.safetensors")
     assert main(longer) == 0
-    assert set(load_manifest(inside / "checkpoints").checkpoints) == {"mek_sf", "mek_sf_2"}
+    assert set(load_manifest(beside_a_run / "checkpoints").checkpoints) == {"mek_sf", "mek_sf_2"}
 
 
 @pytest.mark.parametrize("stranger", ["an import", "a run without a validation split"])
@@ -180,15 +191,14 @@ def test_a_folder_that_cannot_be_served_is_refused_before_training(
     assert not list(inside.glob("runs/*/log.jsonl"))
 
 
-def test_trained_networks_teach(inside: Path, ferplus_folder: Path) -> None:
-    assert main(command(ferplus_folder)) == 0
-    (inside / f"{RUN}/checkpoint.safetensors").rename(inside / "teacher.safetensors")
+def test_trained_networks_teach(beside_a_run: Path, ferplus_folder: Path) -> None:
+    (beside_a_run / f"{RUN}/checkpoint.safetensors").rename(beside_a_run / "teacher.safetensors")
     taught = command(ferplus_folder, "--teachers", "teacher.safetensors", "--set", "distillation=0.5", method="cac")
     assert main(taught) == 0
-    result = load_result(inside / "checkpoints/results/ferplus-original-cac-seed1.json")
-    assert result.hyperparameters["teachers"] == {"teacher": load_checkpoint(inside / "teacher.safetensors").sha256}
+    result = load_result(beside_a_run / "checkpoints/results/ferplus-original-cac-seed1.json")
+    assert result.hyperparameters["teachers"] == {"teacher": load_checkpoint(beside_a_run / "teacher.safetensors").sha256}
     assert main([*taught[:-2], "--set", "distillation=0.6", "--out", "other"]) == 2
-    assert load_checkpoint(inside / f"{RUN.replace('mek_sf', 'cac')}-distillation0.5/checkpoint.safetensors").metadata.method == "cac"
+    assert load_checkpoint(beside_a_run / f"{RUN.replace('mek_sf', 'cac')}-distillation0.5/checkpoint.safetensors").metadata.method == "cac"
 
 
 def test_any_seed_ships_but_not_over_another(inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,11 +275,8 @@ def test_a_wrong_choice_is_refused_before_the_data_is_looked_for(
     assert list(inside.iterdir()) == []
 
 
-def test_another_run_in_the_way_is_found_before_the_data_is_read(
-    inside: Path, ferplus_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(command(ferplus_folder)) == 0
-    assert main(command(inside / "absent", "--lr", "0.1")) == 2
+def test_another_run_in_the_way_is_found_before_the_data_is_read(beside_a_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(beside_a_run / "absent", "--lr", "0.1")) == 2
     assert "holds a run that differs in lr" in capsys.readouterr().err
 
 
