@@ -107,13 +107,13 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         arguments.table,
         arguments.data,
         [sys.executable, "-m", "app.cli"],
-        arguments.seeds,
-        arguments.workers,
-        arguments.methods,
-        arguments.results,
-        Path("runs") if arguments.protocol == "project" else Path("runs", arguments.protocol),
-        arguments.precision,
-        arguments.protocol,
+        seeds=arguments.seeds,
+        workers=arguments.workers,
+        methods=arguments.methods,
+        results=arguments.results,
+        runs=Path("runs") if arguments.protocol == "project" else Path("runs", arguments.protocol),
+        precision=arguments.precision,
+        protocol=arguments.protocol,
     )
 
 

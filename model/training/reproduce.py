@@ -161,6 +161,7 @@ def run_reproduce(
     table: int,
     data: Path,
     program: Sequence[str],
+    *,
     seeds: Sequence[int] = (1,),
     workers: int = 2,
     methods: Sequence[str] | None = None,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import main
 from model.errors import InputError
 from model.files.folder_lock import folder_lock, is_locked
 from model.measuring.results import save_result
@@ -239,21 +240,27 @@ def test_bad_use_is_refused_before_anything_runs(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that would be started, and are not."""
-    commands: list[list[str]] = []
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Matrix]:
+    """What would be run, and is not."""
+    matrices: list[Matrix] = []
 
     def remember(matrix: Matrix) -> int:
-        commands.extend(matrix.launch(run.cell) for run in matrix.runs)
+        matrices.append(matrix)
         return 0
 
     monkeypatch.setattr("model.training.reproduce.run_matrix", remember)
-    return commands
+    return matrices
 
 
-def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, launched: list[list[str]]) -> None:
+def commands(asked_for: list[Matrix]) -> list[list[str]]:
+    """Those that would be started."""
+    return [matrix.launch(run.cell) for matrix in asked_for for run in matrix.runs]
+
+
+def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, asked_for: list[Matrix]) -> None:
     run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], seeds=[1, 2], results=tmp_path / "results", runs=tmp_path / "runs")
 
+    launched = commands(asked_for)
     assert len(launched) == 2
     assert "--augmentation" not in launched[0]
     assert "--ship" in launched[0]
@@ -270,11 +277,29 @@ def test_the_command_of_a_cell_is_what_is_launched(tmp_path: Path, launched: lis
     ]
 
 
-def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, launched: list[list[str]]) -> None:
+def test_runs_of_the_papers_protocol_say_so_and_do_not_ship(tmp_path: Path, asked_for: list[Matrix]) -> None:
     run_reproduce(3, tmp_path, UNTURNED, methods=["mek"], results=tmp_path / "paper", protocol="paper")
 
-    (arguments,) = launched
+    (arguments,) = commands(asked_for)
     assert "--ship" not in arguments
     chosen = {name: arguments[arguments.index(name) + 1] for name in ("--epochs", "--weight-decay", "--augmentation", "--optimizer")}
     assert chosen == {"--epochs": "60", "--weight-decay": "0.0001", "--augmentation": "erase-mirror", "--optimizer": "adam-exponential"}
     assert [arguments[i + 1] for i, part in enumerate(arguments) if part == "--set"] == ["consistency=0.12", "smoothing=0.1"]
+
+
+def test_every_choice_of_the_command_comes_to_its_runs(tmp_path: Path, asked_for: list[Matrix]) -> None:
+    chosen = ["--seeds", "2", "3", "--methods", "mek", "--workers", "5", "--protocol", "paper", "--precision", "32-true"]
+    assert main(["reproduce", "--table", "3", "--data", str(tmp_path), "--results", str(tmp_path / "mine"), *chosen]) == 0
+
+    (matrix,) = asked_for
+    assert (matrix.workers, matrix.results) == (5, tmp_path / "mine")
+    for seed, arguments in zip((2, 3), commands(asked_for), strict=True):
+        assert arguments[:4] == [sys.executable, "-m", "app.cli", "train"]
+        pairs = {name: arguments[arguments.index(name) + 1] for name in ("--method", "--seed", "--precision", "--out", "--results")}
+        assert pairs == {
+            "--method": "mek",
+            "--seed": str(seed),
+            "--precision": "32-true",
+            "--out": f"runs/paper/ferplus-original-mek-seed{seed}",
+            "--results": str(tmp_path / "mine"),
+        }
