@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from app.cli import main
 from model.checkpoints import CheckpointMetadata
 from model.classifier import ExpressionClassifier, PooledHead, PositionalHead
 from model.errors import FileError
@@ -17,7 +18,8 @@ from model.geometry import ferplus_geometry
 from model.networks.build import build_network
 from model.onnx.export import export_onnx
 from model.onnx_session import open_session
-from model.reference import ReferenceCheckpoint
+from model.reference import ReferenceCheckpoint, load_checkpoint
+from tests.made_checkpoints import INPUT_SIZE
 
 HeadName = Literal["pooled", "positional"]
 
@@ -63,6 +65,16 @@ def test_parity_at_any_batch_size(network: str, head: HeadName, input_size: int,
         torch.testing.assert_close(torch.from_numpy(features), made.classifier.network(images), rtol=0, atol=1e-5 * scale)
     stored = {entry.key: entry.value for entry in onnx.load(path).metadata_props}["unturned"]
     assert CheckpointMetadata.model_validate_json(stored) == made.metadata
+
+
+def test_the_command_writes_the_graph_of_a_checkpoint(random_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = random_checkpoints / "mek_sf.safetensors", tmp_path / "new" / "mek_sf.onnx"
+    assert main(["export", str(path), str(out)]) == 0
+    images = torch.rand(2, 3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0)) * 255
+    (maps,) = open_session(out).run(["maps"], {"images": images.numpy()})
+    expected = load_checkpoint(path).classifier(images).maps
+    torch.testing.assert_close(torch.from_numpy(maps), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert f"{out}: {out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
 
 
 def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
