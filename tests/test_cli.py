@@ -31,6 +31,7 @@ COMMANDS = (
     "certify",
     "figure",
     "explain",
+    "stories",
     "audit",
     "import",
     "export",
@@ -78,8 +79,7 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ") and line.strip()}
-    assert set(COMMANDS) <= listed
+    assert sorted(re.findall(r"^ {4}(\w+)", capsys.readouterr().out, re.MULTILINE)) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(

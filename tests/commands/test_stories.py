@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from app.cli import main
 from app.commands.local_service import LocalService
 from app.commands.stories import STORIES, Look, choose_faces, face_looks, look_at
 from app.samples import STORIES_FILE, gallery, sample_index
@@ -16,6 +19,7 @@ from model.data.faces import FaceSet
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from tests.live_server import ROOT
+from tests.made_ferplus import write_ferplus
 
 SHIPPED = ROOT / "checkpoints"
 TOLD = json.loads((SHIPPED / STORIES_FILE).read_bytes())
@@ -98,3 +102,48 @@ def test_the_face_of_a_story_is_the_one_with_the_highest_worth_among_those_its_r
     assert {name: story["face"] for name, story in told.items()} == {"ours-changes": 4, "fear": 2, "disgust": 4}
     assert told["fear"]["caption"] == "Fear: baseline 20.0\u00a0%, ours 90.0\u00a0%"
     assert told["fear"]["rule"].startswith("of the 2 FERPlus test faces labelled fear: ")
+
+
+STARS = {
+    ("hopper", "detect"): "baseline-changes",
+    ("biden", "detect"): "ours-changes",
+    ("collins", "20,0,200,200"): "fear",  # a tenth of the side beside the detector's square
+    ("obama-address", "15,15,170,170"): "disgust",  # in its middle, 0.85 times as large
+    ("noise", "whole"): "no-face",
+    ("crowd", "detect"): "crowd",
+}
+
+
+def starring(_service: LocalService, sample: str, crop: str) -> Look:
+    """An answer to five faces that is worth nothing but to the story that STARS has for it."""
+    role = STARS.get((sample, crop), "")
+
+    def said(model: str) -> dict[str, object]:
+        shares = [0.9 if (model, role) == ("ours", name) else 0.1 for name in EXPRESSIONS]
+        mirrored = "fear" if role == f"{model}-changes" else "anger"
+        told = {"predicted": "anger", "predicted_flipped": mirrored, "total_variation": 0.1, "probabilities": {"original": shares}}
+        return told | {"consistency": {"anger": {"pearson": 0.5}, "fear": {"pearson": None}}}
+
+    explanations = {model: said(model) for model in ("baseline", "ours")}
+    return Look(sample, crop, {"crop": [0, 0, 200, 200], "explanations": explanations}, 5)
+
+
+def test_the_command_writes_the_look_each_rule_chooses_for_the_models_that_are_served(
+    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(random_checkpoints, tmp_path / "checkpoints"))
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(folder))
+    monkeypatch.setattr("app.commands.stories.look_at", starring)
+    (tmp_path / "ferplus").mkdir()
+    assert main(["stories", "--data", str(write_ferplus(tmp_path / "ferplus", test=14))]) == 0
+
+    told = json.loads((folder / STORIES_FILE).read_bytes())
+    assert {(story["sample"], story["crop"]): story["id"] for story in told["stories"]} == STARS
+    labels = {story["id"]: EXPRESSIONS[story["face"] % len(EXPRESSIONS)] for story in told["faces"]}  # every expression in turn
+    assert set(labels) == {"ours-changes", "fear", "disgust"}
+    assert (labels["fear"], labels["disgust"]) == ("fear", "disgust")
+    files = {"baseline": folder / "baseline.safetensors", "ours": folder / "mek_sf.safetensors"}
+    cards = gallery(folder, {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()})
+    assert cards["fear"].caption == "Fear: baseline 10.0\u00a0%, ours 90.0\u00a0%"
+    assert cards["no-face"].caption == "No face at all, yet maps of ours agree: r 0.50"
+    assert cards["crowd"].caption == "A crowd: 5 faces found"
