@@ -14,7 +14,7 @@ import yaml
 from huggingface_hub import ModelCard, SpaceCard
 
 from app.settings import Settings
-from docs.write_huggingface import CHECKPOINTS, ROOT, SPACE_SETTINGS, model_card, space_readme, write_space
+from docs.write_huggingface import CHECKPOINTS, ROOT, SPACE_SETTINGS, model_card, space_readme, write_models, write_space
 from model.checkpoints import load_manifest, read_checkpoint
 
 MANIFEST = load_manifest(CHECKPOINTS)
@@ -70,6 +70,20 @@ def test_a_card_says_what_it_is_for_and_what_not(card: tuple[str, str]) -> None:
     assert "Licence: MIT" in text
     assert f'load("{MANIFEST.checkpoints[name].file}")' in text
     assert ("the demo's *ours*" in text) == (name == MANIFEST.ours)
+
+
+def test_every_checkpoint_is_written_with_its_own_card(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docs.write_huggingface.CHECKPOINTS", random_checkpoints)
+    write_models(tmp_path)
+    assert {folder.name for folder in tmp_path.iterdir()} == {"baseline", "mek_sf"}
+    for folder in tmp_path.iterdir():
+        file = f"{folder.name}.safetensors"
+        assert {path.name for path in folder.iterdir()} == {file, "README.md"}
+        assert (folder / file).read_bytes() == (random_checkpoints / file).read_bytes()
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        data: Any = ModelCard(text).data
+        assert data.model_name == f"unturned-{folder.name}"
+        assert ("the demo's *ours*" in text) == (folder.name == "mek_sf")
 
 
 def test_the_header_of_the_space() -> None:
