@@ -31,6 +31,7 @@ from model.training.state import LOG_FILE, STATE_FILE, Progress, RunLog, StateEr
 
 FACES = 56  # seven batches of eight
 WORKER = Path(__file__).parent / "training_worker.py"
+PATIENCE_SECONDS = 600  # for what must end; nothing is timed
 
 
 def random_faces() -> FaceSet:
@@ -72,22 +73,34 @@ def start_worker(
 def wait_for_step(directory: Path, epoch: int, step: int, worker: subprocess.Popen[str]) -> None:
     """Until the worker's marker file says it has finished that step."""
     marker = directory / f"step-{epoch}-{step}"
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not marker.exists():
-        if worker.poll() is not None:
-            pytest.fail(f"the run ended early:\n{worker.communicate()[0]}")
+        if worker.poll() is not None or time.monotonic() > deadline:
+            worker.kill()
+            pytest.fail(f"the run ended early, or hangs:\n{worker.communicate()[0]}")
         time.sleep(0.02)
+
+
+def end_of(worker: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit status and output, waited for; a worker that hangs is killed."""
+    try:
+        output, _ = worker.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        worker.kill()
+    return worker.returncode, output
 
 
 @pytest.mark.slow
 def test_a_run_killed_in_the_middle_of_an_epoch_continues_to_the_same_bits(tmp_path: Path) -> None:
-    whole = start_worker("mek_sf", tmp_path / "whole")
-    assert whole.wait() == 0, whole.communicate()[0]
+    status, output = end_of(start_worker("mek_sf", tmp_path / "whole"))
+    assert status == 0, output
     worker = start_worker("mek_sf", tmp_path / "killed")
     wait_for_step(tmp_path / "killed", 2, 3, worker)
     worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    again = start_worker("mek_sf", tmp_path / "killed")
-    assert again.wait() == 0, again.communicate()[0]
+    status, output = end_of(worker)
+    assert status == -signal.SIGKILL, output
+    status, output = end_of(start_worker("mek_sf", tmp_path / "killed"))
+    assert status == 0, output
     assert_same_bits(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
 
 
@@ -97,12 +110,13 @@ def test_an_interrupted_run_saves_its_step_and_continues_to_the_same_bits(tmp_pa
     worker = start_worker("baseline", tmp_path / "stopped")
     wait_for_step(tmp_path / "stopped", 1, 2, worker)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait() == 130, worker.communicate()[0]
+    status, output = end_of(worker)
+    assert status == 130, output
     saved = weights(tmp_path / "stopped")
     before = read_log(tmp_path / "whole")[0]["loss"]  # the mean of all seven steps of the first epoch
     assert any(name.startswith("optimizer.") for name in saved)
-    again = start_worker("baseline", tmp_path / "stopped")
-    assert again.wait() == 0, again.communicate()[0]
+    status, output = end_of(start_worker("baseline", tmp_path / "stopped"))
+    assert status == 0, output
     assert_same_bits(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
     assert whole.steps_per_epoch == FACES // 8
     parts = [entry["loss"] for entry in read_log(tmp_path / "stopped") if entry["epoch"] == 1 and "loss" in entry]
@@ -118,8 +132,8 @@ def losses(directory: Path) -> list[float]:
 def test_two_processes_give_the_losses_of_one_that_adds_up_half_batches(tmp_path: Path) -> None:
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     for worker in (start_worker("baseline", tmp_path / "one", parts=2), start_worker("baseline", tmp_path / "two", launcher=torchrun)):
-        output, _ = worker.communicate()
-        assert worker.returncode == 0, output
+        status, output = end_of(worker)
+        assert status == 0, output
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == 14
     assert two == pytest.approx(one, rel=1e-4)
@@ -135,11 +149,11 @@ def test_processes_stop_at_the_same_step_when_one_is_asked_to(tmp_path: Path) ->
     try:
         wait_for_step(tmp_path, 1, 1, workers[1])
         workers[1].send_signal(signal.SIGTERM)
-        outputs = [worker.communicate(timeout=600)[0] for worker in workers]
+        ends = [end_of(worker) for worker in workers]
     finally:
         for worker in workers:
             worker.kill()
-    assert [worker.returncode for worker in workers] == [130, 130], outputs
+    assert [status for status, _ in ends] == [130, 130], ends
     assert (tmp_path / STATE_FILE).is_file()
 
 
