@@ -20,10 +20,11 @@ from typing import Any
 
 from benchmarks.bench_request import small_face
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, installed_servers, on_core, resident_megabytes, running_server
+from benchmarks.servers import COMMANDS, LIVE_PATHS, ROOT, installed_servers, on_core, running_server, server_packages
 from benchmarks.timing import save
 
 EXPLAIN = "/api/v1/explanations"
+SMALL_FACES = "unturned, 48-pixel faces"
 BUSY, OVERLOAD = 0.8, 3.0  # times the rate at which a server saturates
 
 
@@ -88,20 +89,21 @@ def main() -> None:
         portrait.write_bytes(portrait_jpeg())
         small.write_bytes(small_face())
         for name in (name for name in arguments.servers if name in installed_servers()):
-            with running_server(name, arguments.server_core) as port:
+            with running_server(name, arguments.server_core) as server:
                 generator = Generator(arguments.generator_core, portrait, EXPLAIN, LIVE_PATHS[name])
-                figures[name] = generator.ladder(port, arguments.rates, arguments.seconds)
-                figures[name]["resident_megabytes"] = resident_megabytes(port)
+                figures[name] = generator.ladder(server.port, arguments.rates, arguments.seconds)
+                figures[name]["resident_megabytes"] = server.resident_megabytes()
                 if name == "unturned":
                     whole = Generator(arguments.generator_core, small, f"{EXPLAIN}?crop=whole", LIVE_PATHS[name])
-                    figures["unturned, 48-pixel faces"] = whole.ladder(port, arguments.small_rates, arguments.seconds)
-                    figures["unturned, 48-pixel faces"]["resident_megabytes"] = resident_megabytes(port)
+                    figures[SMALL_FACES] = whole.ladder(server.port, arguments.small_rates, arguments.seconds)
+                    figures[SMALL_FACES]["resident_megabytes"] = server.resident_megabytes()
     heads = ["server", "saturation /s", "at 80 %: p50, p99 ms", "at 3x: served /s", "accepted p50, p99 ms", "refused p50, p99 ms"]
     print(f"| {' | '.join([*heads, 'live p99 ms', 'resident MB'])} |\n|{'---|' * (len(heads) + 2)}")
     for name, figure in figures.items():
         print(row(name, figure))
     setting = {"rates": arguments.rates, "small_rates": arguments.small_rates, "seconds": arguments.seconds, "megapixels": 1.0}
-    save("load", figures, setting | {"server_core": arguments.server_core, "generator_core": arguments.generator_core})
+    setting |= {"server_core": arguments.server_core, "generator_core": arguments.generator_core}
+    save("load", figures, setting, server_packages())
 
 
 if __name__ == "__main__":

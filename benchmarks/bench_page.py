@@ -14,10 +14,11 @@ from pathlib import Path
 from playwright.sync_api import Page, Response, sync_playwright
 
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import running_server
+from benchmarks.servers import running_server, server_packages
 from benchmarks.timing import save
 
 CHROMIUM = "/usr/bin/chromium"
+FIRST_LOAD = "first load"
 SIDES = {"portrait of 1 megapixel": 1000, "portrait of 9 megapixels": 3000}  # the browser shrinks the large one before it is sent
 
 
@@ -50,11 +51,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="photos of each size that count, after one that does not")
     rounds = parser.parse_args().rounds
     figures: dict[str, dict[str, float]] = {}
-    with running_server("unturned") as port, tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with running_server("unturned") as server, tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        requests, size = first_load(page, f"http://127.0.0.1:{port}/")
-        figures["first load"] = {"requests": requests, "bytes": size}
+        requests, size = first_load(page, f"http://127.0.0.1:{server.port}/")
+        figures[FIRST_LOAD] = {"requests": requests, "bytes": size}
         print(f"first load: {requests} requests, {size / 1000:.0f} kB\n\n| photo | p50 s | p90 s |\n|---|---|---|")
         for name, side in SIDES.items():
             photo = Path(folder, f"{side}.jpg")
@@ -62,8 +63,9 @@ def main() -> None:
             seconds = [seconds_to_maps(page, photo) for _ in range(rounds + 1)][1:]
             figures[name] = {"p50_seconds": statistics.median(seconds), "p90_seconds": statistics.quantiles(seconds, n=10)[-1]}
             print(f"| {name} | {figures[name]['p50_seconds']:.2f} | {figures[name]['p90_seconds']:.2f} |")
+        setting = {"rounds": rounds, "chromium": browser.version}
         browser.close()
-    save("page", figures, {"rounds": rounds})
+    save("page", figures, setting, [*server_packages(), "playwright"])
 
 
 if __name__ == "__main__":

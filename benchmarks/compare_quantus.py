@@ -8,9 +8,6 @@ and ``pandas``. What it gives is kept in ``benchmarks/results/quantus.json``, wh
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor, nn
 
+from benchmarks.timing import RESULTS, save
 from model.certifying.perturbation import probability_curves
 from model.certifying.randomisation import BINS, complexity, similarity
 from model.certifying.regions import expression_area
@@ -26,7 +24,7 @@ from model.claims.faithfulness import pixel_ranks
 from model.maps.measures import mass_share
 from model.measuring.bootstrap import Floats
 
-RESULT = Path(__file__).parent / "results" / "quantus.json"
+RESULT = RESULTS / "quantus.json"
 STEPS = 8
 PIXELS = 48 * 48
 KEPT_SHARE = 0.6  # of the pixels of the imputed pictures
@@ -131,7 +129,7 @@ def quantus_values() -> dict[str, Floats]:
 def main() -> None:
     theirs, ours = quantus_values(), own_values()
     kept = {name: np.asarray(values, dtype=np.float64).round(8).tolist() for name, values in theirs.items()}
-    RESULT.write_text(json.dumps({"quantus": version("quantus"), "values": kept}, indent=1) + "\n")
+    save("quantus", kept, {"steps": STEPS, "kept_share": KEPT_SHARE}, ["quantus", "grad-cam", "numpy", "torch"])
     for name, values in theirs.items():
         print(f"| {name} | {np.abs(ours[name] - values).max():.1e} |")
 

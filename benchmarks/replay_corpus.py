@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from tqdm import tqdm
 
-from benchmarks.servers import resident_megabytes, running_server
+from benchmarks.servers import Server, running_server
 from benchmarks.soak import BOUNDARY, form
 
 RIGHT = frozenset({200, 413, 415, 422})
@@ -145,16 +145,16 @@ def post(port: int, data: bytes) -> tuple[int, bytes]:
         return 0, b""
 
 
-def replay(files: list[Path], port: int) -> Replay:
+def replay(files: list[Path], server: Server) -> Replay:
     """Send the files, one after the other."""
     seen = Replay()
     for number, path in enumerate(tqdm(files, unit="file", mininterval=5)):
         data = path.read_bytes()
         start = time.perf_counter()
-        status, content = post(port, data)
+        status, content = post(server.port, data)
         seen.note(path.name, data, status, content, time.perf_counter() - start)
         if number >= SETTLED_AFTER:
-            seen.memory.append(resident_megabytes(port))
+            seen.memory.append(server.resident_megabytes())
     return seen
 
 
@@ -184,9 +184,9 @@ def main() -> int:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         parser.error(f"{folder} holds no file")
-    with running_server("unturned") as port:
-        seen = replay(files, port)
-        alive = post(port, b"")[0] == 422
+    with running_server("unturned") as server:
+        seen = replay(files, server)
+        alive = post(server.port, b"")[0] == 422
     print(report(seen, alive))
     for line in seen.wrong:
         print(line, file=sys.stderr)

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -45,14 +46,51 @@ def on_core(core: int | None) -> list[str]:
     return [] if core is None else ["taskset", "--cpu-list", str(core)]
 
 
+def server_packages() -> list[str]:
+    """The packages that the installed servers are made of."""
+    ours = ["fastapi", "uvicorn", "h11", "onnxruntime", "opencv-python-headless", "pillow", "numpy"]
+    return [*ours, "litserve"] if "LitServe" in installed_servers() else ours
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of :data:`COMMANDS` in a process of its own, listening on ``port`` of this machine, now or soon."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def wait_for_answer(self, path: str, pause_seconds: float = 0.2) -> None:
+        """Return once a GET of ``path`` is answered with 200.
+
+        Raises:
+            RuntimeError: the process ended, or :data:`START_LIMIT_SECONDS` have passed.
+        """
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self.process.returncode} before it was ready")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(pause_seconds)
+        raise RuntimeError(f"the server was not ready within {START_LIMIT_SECONDS} seconds")
+
+    def resident_megabytes(self) -> float:
+        """Resident memory of the server's process and of all that it started: which of them listens does not matter."""
+        return sum(_resident(process) for process in process_tree(self.process.pid))
+
+
 @contextmanager
-def launched_server(name: str, core: int | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A server of :data:`COMMANDS` in a process of its own, just started; yields process and port, ends it afterwards.
+def launched_server(name: str, core: int | None = None) -> Iterator[Server]:
+    """A server of :data:`COMMANDS`, just started with the settings it has by default, whatever this environment sets; ends it afterwards.
 
     With a ``core``, it and its children run there alone.
     """
     port = free_port()
-    environment = os.environ | {"UNTURNED_PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {variable: value for variable, value in os.environ.items() if not variable.startswith("UNTURNED_")}
+    environment |= {"UNTURNED_PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [*on_core(core), *COMMANDS[name]],
         cwd=ROOT,
@@ -62,7 +100,7 @@ def launched_server(name: str, core: int | None = None) -> Iterator[tuple[subpro
         start_new_session=True,
     )
     try:
-        yield process, port
+        yield Server(process, port)
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -72,42 +110,17 @@ def launched_server(name: str, core: int | None = None) -> Iterator[tuple[subpro
 
 
 @contextmanager
-def running_server(name: str, core: int | None = None) -> Iterator[int]:
-    """As :func:`launched_server`, but ready to answer; yields its port."""
-    with launched_server(name, core) as (process, port):
-        wait_for_answer(process, port, READY_PATHS[name])
-        yield port
+def running_server(name: str, core: int | None = None) -> Iterator[Server]:
+    """As :func:`launched_server`, but ready to answer."""
+    with launched_server(name, core) as server:
+        server.wait_for_answer(READY_PATHS[name])
+        yield server
 
 
-def wait_for_answer(process: subprocess.Popen[bytes], port: int, path: str, pause_seconds: float = 0.2) -> None:
-    """Return once a GET of ``path`` is answered with 200.
-
-    Raises:
-        RuntimeError: the process ended, or :data:`START_LIMIT_SECONDS` have passed.
-    """
-    deadline = time.monotonic() + START_LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {process.returncode} before it was ready")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(pause_seconds)
-    raise RuntimeError(f"the server was not ready within {START_LIMIT_SECONDS} seconds")
-
-
-def resident_megabytes(port: int) -> float:
-    """Resident memory of the process that listens on a port, and of its children."""
-    listening = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
-    owner = int(listening.split("pid=")[1].split(",")[0])
-    return sum(_resident(process) for process in [owner, *_descendants(owner)])
-
-
-def _descendants(process: int) -> list[int]:
+def process_tree(process: int) -> list[int]:
+    """A process, its children, theirs and so on."""
     children = [int(text) for path in Path(f"/proc/{process}/task").glob("*/children") for text in path.read_text().split()]
-    return children + [grandchild for child in children for grandchild in _descendants(child)]
+    return [process, *(descendant for child in children for descendant in process_tree(child))]
 
 
 def _resident(process: int) -> float:
