@@ -1,22 +1,50 @@
-"""A whole training step against its bare forward and backward pass: what loading, augmentation and the optimizer add.
+"""A step of the training loop against a bare forward and backward pass of the same network: what the loop adds, all of it.
 
-python -m benchmarks.bench_training --data datasets/ferplus.zip --rounds 20
+The step is the loop's own: it draws and augments its faces, computes the method's losses, checks them, takes the optimizer and the schedule
+further, and after every twentieth adds up what goes to the log. The bare pass gets one batch that is ready.
+
+    python -m benchmarks.bench_training --data datasets/ferplus.zip --rounds 20
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from benchmarks.timing import interleaved_medians, markdown_table, save
 from model.data.augment import Augmentation
 from model.data.ferplus import load_ferplus
+from model.files.allocator import keep_freed_memory
 from model.training.config import TrainingConfig
-from model.training.preparing import prepare_run
-from model.training.processes import native_precision
+from model.training.loop import Stepper
+from model.training.preparing import Run, prepare_run
+from model.training.processes import launched_fabric, native_precision
+from model.training.state import Progress
+
+BARE, STEP, LOADING = "bare forward and backward", "step of the training loop", "loading and augmentation alone"
+
+
+def contenders(run: Run, fabric: Fabric) -> dict[str, Callable[[], object]]:
+    """What is timed, by name; each round takes one step of the first epoch."""
+    method, optimizer = fabric.setup(run.method, run.optimizer)
+    method.train()
+    stepper = Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size, run.config.augmentation))
+    steps = stepper.steps(Progress())
+    indices = torch.arange(run.config.batch)
+    ready = stepper.load(indices)
+
+    def bare() -> None:
+        with fabric.autocast():
+            loss = F.cross_entropy(run.method.classifier(ready.images).logits, ready.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.zero_grad()
+
+    return {BARE: bare, STEP: lambda: next(steps), LOADING: lambda: stepper.load(indices)}
 
 
 def main() -> None:
@@ -25,42 +53,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="interleaved rounds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as `unturned train` does
     config = TrainingConfig(method="baseline", precision=native_precision())
-    run = prepare_run(config, load_ferplus(arguments.data, "train").labelled())
-    classifier, optimizer = run.method.classifier, run.optimizer
-    augment = Augmentation(config.input_size)
-    indices = torch.arange(config.batch)
-    labels = run.faces.labels[indices]
-
-    def load() -> torch.Tensor:
-        return augment(run.faces.images[indices]).contiguous(memory_format=torch.channels_last)
-
-    images = load()
-
-    def forward_backward(batch: torch.Tensor) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16-mixed"):
-            loss = F.cross_entropy(classifier(batch).logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-
-    def bare() -> None:
-        forward_backward(images)
-        optimizer.zero_grad()
-
-    def whole_step() -> None:
-        forward_backward(load())
-        optimizer.step()
-        optimizer.zero_grad()
-
-    contenders = {"bare forward and backward": bare, "whole step": whole_step, "loading and augmentation alone": load}
-    medians = interleaved_medians(contenders, arguments.rounds)
-    print(markdown_table(medians, "bare forward and backward"))
-    rate = {name: 1000 * config.batch / medians[name]["median"] for name in ("bare forward and backward", "whole step")}
-    print(f"images a second: bare {rate['bare forward and backward']:.0f}, whole step {rate['whole step']:.0f}")
-    save(
-        "training",
-        medians,
-        {"rounds": arguments.rounds, "batch": config.batch, "input_size": config.input_size, "precision": config.precision},
-    )
+    with launched_fabric(config.precision) as fabric:
+        run = prepare_run(config, load_ferplus(arguments.data, "train").labelled())
+        medians = interleaved_medians(contenders(run, fabric), arguments.rounds)
+    print(markdown_table(medians, BARE))
+    bare, step = (1000 * config.batch / medians[name]["median"] for name in (BARE, STEP))
+    print(f"images a second: bare {bare:.0f}, in the loop {step:.0f}, a ratio of {step / bare:.2f}")
+    setting = {"rounds": arguments.rounds, "batch": config.batch, "input_size": config.input_size, "precision": config.precision}
+    save("training", medians, setting, ["torch", "lightning-fabric", "kornia", "numpy"])
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def fit(
     identity = run.identity() | {"processes": fabric.world_size}  # BatchNorm and the augmentation see the parts of a batch
     saved = RunParts(run.method, run.optimizer, run.schedule, identity, run.config.epochs, run.steps_per_epoch)
     method, optimizer = fabric.setup(run.method, run.optimizer)
-    stepper = _Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size, run.config.augmentation))
+    stepper = Stepper(run, fabric, method, optimizer, Augmentation(run.config.input_size, run.config.augmentation))
     # after the setup, so that the optimizer's moments go where its parameters are
     progress = load_state(directory, saved) if resume else Progress()
     log = RunLog(directory, enabled=fabric.is_global_zero, fresh=progress.epoch == progress.step == 0)
@@ -93,7 +93,7 @@ def fit(
 
 
 @dataclass(frozen=True)
-class _Stepper:
+class Stepper:
     """Takes the steps of a run; ``method`` and ``optimizer`` are the run's as Fabric wraps them."""
 
     run: Run
@@ -123,10 +123,10 @@ class _Stepper:
         sums: dict[str, float] = {}
         for count, part in enumerate(mine, 1):
             seed_everything(run.config.seed, *position, part)
-            batch = self._load(parts[part])
+            batch = self.load(parts[part])
             companion = run.method.companion_indices(parts[part])
             if companion is not None:
-                batch = Batch(batch.images, batch.labels, batch.indices, self._load(companion))
+                batch = Batch(batch.images, batch.labels, batch.indices, self.load(companion))
             with self.fabric.no_backward_sync(self.method, enabled=count < len(mine)):
                 losses = self.method(batch)
                 if not math.isfinite(losses["loss"].item()):
@@ -141,7 +141,8 @@ class _Stepper:
         run.method.after_step(progress.epoch * run.steps_per_epoch + progress.step + 1)
         return sums
 
-    def _load(self, indices: Tensor) -> Batch:
+    def load(self, indices: Tensor) -> Batch:
+        """Faces, augmented, on the device."""
         faces, labels = self.fabric.to_device((self.run.faces.images[indices], self.run.faces.labels[indices]))
         images = self.augment(faces).contiguous(memory_format=torch.channels_last)
         return Batch(images, labels, indices)
