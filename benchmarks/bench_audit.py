@@ -9,7 +9,7 @@ import argparse
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ from benchmarks.timing import save
 SHARD_ROWS = 64
 PHOTOGRAPHS = 64  # of one megapixel, for the run with detector
 DIFFERENT_FACES = 256  # of the long lists
+PEAKS = {"giving out": "gives out the parts, MiB", "first part": "makes parts: after one, MiB", "last part": "after two more, MiB"}
 PLANNED = ((1_000_000, 2), (10_000_000, 100))  # pictures, cores
 
 Engine = Callable[[BegunAudit], Iterator[MadePart]]
@@ -40,8 +41,8 @@ Engine = Callable[[BegunAudit], Iterator[MadePart]]
 
 @dataclass(frozen=True)
 class Rate:
-    """Pictures a second of so many ``cores``: ``steady`` from the first finished part on, ``whole`` with the start of all processes;
-    ``size`` in bytes a picture."""
+    """Pictures a second of so many ``cores``: ``steady`` once all are at work, ``whole`` with the start of all processes; ``size`` in
+    bytes a picture."""
 
     cores: int
     pictures: int
@@ -66,18 +67,14 @@ def write_zip(path: Path, pictures: Iterator[bytes], suffix: str) -> Path:
     return path
 
 
-def timed(source: Path, engine: Engine, cores: int, crop: Literal["whole", "detect"] = "whole", shard_rows: int = SHARD_ROWS) -> Rate:
-    """Audit a source."""
-    with tempfile.TemporaryDirectory() as folder:
-        asked = AskedAudit(str(source), None, COMPARED, Path(folder), shard_rows, crop)
-        started = time.perf_counter()
-        audit = begin(asked, Settings())
-        ends, rows = [], []
-        for made in engine(audit):
-            ends.append(time.perf_counter())
-            rows.append(made.rows)
-        size = sum(path.stat().st_size for path in Path(folder).glob("part-*"))
-    return Rate(cores, sum(rows), sum(rows[1:]) / (ends[-1] - ends[0]), sum(rows) / (ends[-1] - started), size / sum(rows))
+def steady_rate(rows: Sequence[int], ends: Sequence[float], cores: int) -> float:
+    """Pictures a second of all ``cores`` once each may have finished a part.
+
+    Args:
+        rows: pictures of each part, in the order in which the parts ended.
+        ends: when they ended, in seconds; more than ``cores``.
+    """
+    return sum(rows[cores:]) / (ends[-1] - ends[cores - 1])
 
 
 def locally(workers: int) -> Engine:
@@ -95,18 +92,48 @@ def on_nodes(nodes: int) -> Engine:
     return engine
 
 
-def measure_rates(pictures: int, folder: Path) -> dict[str, Rate]:
-    """Weak scaling: twice the pictures for two processes or nodes."""
-    half = write_zip(folder / "half.zip", faces(pictures // 2), "png")
-    both = write_zip(folder / "both.zip", faces(pictures), "png")
-    photographs = write_zip(folder / "photographs.zip", iter([portrait_jpeg()] * PHOTOGRAPHS), "jpg")
+@dataclass(frozen=True)
+class Run:
+    """An audit of one of the archives of :func:`write_archives`."""
+
+    archive: str
+    engine: Engine
+    cores: int
+    crop: Literal["whole", "detect"] = "whole"
+    shard_rows: int = SHARD_ROWS
+
+
+# Weak scaling: twice the pictures for two processes or nodes.
+RUNS = {
+    "1 process": Run("half", locally(1), 1),
+    "2 processes": Run("both", locally(2), 2),
+    "Ray, 1 node": Run("half", on_nodes(1), 1),
+    "Ray, 2 nodes": Run("both", on_nodes(2), 2),
+    "1 process, detector, one megapixel": Run("photographs", locally(1), 1, "detect", 8),
+}
+
+
+def write_archives(pictures: int, folder: Path) -> dict[str, Path]:
+    """``both`` of so many faces, ``half`` of half as many, and ``photographs``."""
     return {
-        "1 process": timed(half, locally(1), 1),
-        "2 processes": timed(both, locally(2), 2),
-        "Ray, 1 node": timed(half, on_nodes(1), 1),
-        "Ray, 2 nodes": timed(both, on_nodes(2), 2),
-        "1 process, detector, one megapixel": timed(photographs, locally(1), 1, "detect", 8),
+        "half": write_zip(folder / "half.zip", faces(pictures // 2), "png"),
+        "both": write_zip(folder / "both.zip", faces(pictures), "png"),
+        "photographs": write_zip(folder / "photographs.zip", iter([portrait_jpeg()] * PHOTOGRAPHS), "jpg"),
     }
+
+
+def timed(run: Run, source: Path) -> Rate:
+    """Audit a source."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = AskedAudit(str(source), None, COMPARED, Path(folder), run.shard_rows, run.crop)
+        started = time.perf_counter()
+        audit = begin(asked, Settings())
+        ends, rows = [], []
+        for made in run.engine(audit):
+            ends.append(time.perf_counter())
+            rows.append(made.rows)
+        size = sum(path.stat().st_size for path in Path(folder).glob("part-*"))
+    return Rate(run.cores, sum(rows), steady_rate(rows, ends, run.cores), sum(rows) / (ends[-1] - started), size / sum(rows))
 
 
 def rate_table(rates: Mapping[str, Rate]) -> str:
@@ -120,12 +147,11 @@ def rate_table(rates: Mapping[str, Rate]) -> str:
 
 def memory_table(weighed: Mapping[int, Mapping[str, float]]) -> str:
     """Every list."""
-    peaks = {"giving out": "gives out the parts, MiB", "first part": "makes parts: after one, MiB", "last part": "after two more, MiB"}
     rows = [
-        [f"{pictures:,}", f"{figures['list seconds']:.1f} s", *(f"{figures[name]:.0f}" for name in peaks)]
+        [f"{pictures:,}", f"{figures['list seconds']:.1f} s", *(f"{figures[name]:.0f}" for name in PEAKS)]
         for pictures, figures in weighed.items()
     ]
-    return markdown(["pictures listed", "listed in", *peaks.values()], rows)
+    return markdown(["pictures listed", "listed in", *PEAKS.values()], rows)
 
 
 def plan_table(rates: Mapping[str, Rate], weighed: Mapping[int, Mapping[str, float]]) -> str:
@@ -147,13 +173,15 @@ def main() -> None:
     parser.add_argument("--listed", type=int, nargs="+", default=listed, help="lengths of the lists that are weighed [%(default)s]")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rates = measure_rates(arguments.pictures, Path(folder))
+        archives = write_archives(arguments.pictures, Path(folder))
+        rates = {name: timed(run, archives[run.archive]) for name, run in RUNS.items()}
         print(f"{rate_table(rates)}\n", flush=True)
         few = list(faces(DIFFERENT_FACES))
         weighed = {pictures: audit_memory.weigh(pictures, few, Path(folder)) for pictures in arguments.listed}
     print(f"{memory_table(weighed)}\n\n{plan_table(rates, weighed)}")
     setting = {"shard_rows": SHARD_ROWS, "shard_rows of the lists": audit_memory.SHARD_ROWS, "models": list(COMPARED)}
-    save("audit", {"rates": {name: asdict(rate) for name, rate in rates.items()}, "memory, MiB": weighed}, setting)
+    figures = {"rates": {name: asdict(rate) for name, rate in rates.items()}, "memory, MiB": weighed}
+    save("audit", figures, setting, ["numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyarrow", "ray"])
 
 
 if __name__ == "__main__":
