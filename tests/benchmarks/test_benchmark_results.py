@@ -77,8 +77,8 @@ def test_audit() -> None:
 
 
 def test_detectors() -> None:
-    face = DetectedFace((0.0, 0.0, 40.0, 40.0), 1.0, {})
-    seen = compare_detectors.Seen([face] * len(EXPRESSIONS), [1.0] * len(EXPRESSIONS))
+    found: list[DetectedFace | None] = [DetectedFace((0.0, 0.0, 40.0, 40.0), 1.0, {}) for _ in EXPRESSIONS]
+    seen = compare_detectors.Seen(found, [1.0] * len(found))
     scenes = set(compare_detectors.figures(seen, seen))
     crops = set(compare_detectors.figures(seen, seen, list(range(len(EXPRESSIONS)))))
 

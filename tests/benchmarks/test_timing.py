@@ -25,14 +25,15 @@ def test_nobody_always_comes_first_or_always_follows_the_same() -> None:
 
 
 def test_every_contender_is_called_once_a_round_and_timed_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, calls = 0.0, []
+    clock = 0.0
+    calls: list[str] = []
 
     def work(name: str, seconds: list[float]) -> None:
         nonlocal clock
         calls.append(name)
         clock += seconds.pop(0)
 
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock)
+    monkeypatch.setattr("benchmarks.timing.time.perf_counter", lambda: clock)
     slow, fast = [99.0, 99.0, 0.005, 0.001, 0.003, 0.002, 0.004], [99.0, 99.0, 1.0, 1.0, 1.0, 1.0, 1.0]
 
     medians = timing.interleaved_medians({"slow": lambda: work("slow", slow), "fast": lambda: work("fast", fast)}, 5)
