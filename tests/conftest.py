@@ -18,6 +18,7 @@ from tests.made_checkpoints import make_checkpoint_folder
 
 hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("untimed")
+torch.set_num_threads(1)  # for fixtures of a module or the session, which are made before those of a test
 
 
 @pytest.fixture(autouse=True)

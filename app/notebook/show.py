@@ -56,7 +56,7 @@ def show(
         crop: where the faces are.
 
     Raises:
-        ValueError: there is no such expression.
+        ValueError: there is no such expression, or a model stands twice in a text.
         InputError: no model is named, or one that there is not; an array that is no picture.
         Problem: whatever is wrong with the picture or the crop; no face, say.
     """

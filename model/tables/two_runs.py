@@ -36,14 +36,14 @@ def comparison(runs: Sequence[RunResult], references: Sequence[RunResult]) -> st
         InputError: the runs do not make pairs, or they were measured on other faces.
     """
     pairs = _pairs(runs, references)
-    accuracies = [*_over_faces(pairs), *(line for split in SPLITS for line in _over_seeds(split, pairs))]
+    over_faces = [*_over_faces(pairs)]
+    accuracies = [*over_faces, *(line for split in SPLITS for line in _over_seeds(split, pairs))]
+    faces = "Over faces: 95% bootstrap interval over the test faces, both on the same draws; it knows nothing of other seeds."
+    seeds = ["Over seeds: standard deviation and 95% t interval; they know nothing of other faces."] if len(pairs) > 1 else []
     parts = [
         ["| accuracy | overall | mean |", "|---|---|---|", *accuracies],
         ["| mean accuracy at the same overall accuracy or better | on average | at least |", "|---|---|---|", *_frontiers(pairs)],
-        [
-            "Over faces: 95% bootstrap interval over the test faces, both on the same draws; it knows nothing of other seeds.",
-            "Over seeds: standard deviation and 95% t interval; they know nothing of other faces.",
-        ],
+        [faces if over_faces else "A file keeps no predictions, so nothing is known over faces.", *seeds],
     ]
     return "\n\n".join("\n".join(part) for part in parts)
 

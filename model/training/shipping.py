@@ -40,7 +40,7 @@ def checkpoint_path(directory: Path, method: str) -> Path:
 
 
 def refuse_strangers(directory: Path) -> None:
-    """Whether every checkpoint of a directory can stand in its manifest, to be asked before hours of training.
+    """Refuse a directory with a checkpoint that cannot stand in its manifest, before hours of training.
 
     Raises:
         CheckpointError: a file is damaged, or not of a run of this project.

@@ -108,7 +108,7 @@ class Explorer {
       await this.#explain(question, signal);
       if (settings !== null) this.#reveal(question.file);
     } catch (error) {
-      if (!signal.aborted) this.#fail(error, signal, () => this.#choose(read, settings));
+      if (!signal.aborted) this.#fail(error, signal, (given) => this.#choose(read, given === null ? settings : { ...given, ...settings }));
     }
   }
 
@@ -247,11 +247,13 @@ class Explorer {
    *
    * @param {unknown} error
    * @param {AbortSignal} signal of what was asked
-   * @param {() => void} ask once more
+   * @param {(given: Partial<Settings> | null) => void} ask once more, with settings that went back meanwhile to those of what is shown
    */
   #fail(error, signal, ask) {
+    /** @type {Partial<Settings> | null} */
+    let given = null;
     const again = () => {
-      if (!signal.aborted) ask(); // else something else was asked meanwhile
+      if (!signal.aborted) ask(given); // else something else was asked meanwhile
     };
     if (this.#subject === null) hideAnswer();
     if (error instanceof ServiceError && error.code === "not_ready") {
@@ -263,6 +265,8 @@ class Explorer {
     dim(false);
     if (this.#question === null && this.#subject !== null) {
       const { about, asked } = this.#subject;
+      const { sample, first, second, method } = this.#store.value;
+      given = { sample, first, second, method };
       this.#store.set({ sample: about.sample, ...asked });
       markSample(about);
       this.#question = this.#subject; // not before: a setting that goes back would ask again

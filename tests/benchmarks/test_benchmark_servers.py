@@ -10,7 +10,8 @@ import pytest
 from benchmarks import servers
 
 ENVIRONMENT = "import os, sys; sys.exit(any(name.startswith('UNTURNED_') and name != 'UNTURNED_PORT' for name in os.environ))"
-SLEEP = "import time; time.sleep(60)"
+HELD_MEGABYTES = 200
+SLEEP = f"import time; held = bytearray(b'1') * ({HELD_MEGABYTES} << 20); time.sleep(60)"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
 
 
@@ -25,8 +26,8 @@ def test_its_memory_is_that_of_what_it_started_too(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(servers.COMMANDS, "unturned", [sys.executable, "-c", PARENT])
     with servers.launched_server("unturned") as server:
         for _ in range(600):
-            if len(servers.process_tree(server.process.pid)) == 2:
+            if server.resident_megabytes() > HELD_MEGABYTES:
                 break
             time.sleep(0.1)
         assert len(servers.process_tree(server.process.pid)) == 2
-        assert server.resident_megabytes() > 5
+        assert server.resident_megabytes() > HELD_MEGABYTES

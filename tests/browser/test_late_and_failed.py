@@ -243,6 +243,28 @@ def test_a_setting_chosen_while_a_photo_is_read_goes_with_the_photo(open_page: C
     assert page.inner_text("#credit") == "Your own picture."
 
 
+def test_an_address_that_could_not_be_opened_is_asked_for_again_with_what_was_chosen(open_page: Callable[..., Page]) -> None:
+    page = open_page(expected=("ERR_FAILED",))
+    wait_for_result(page)
+    page.click(".display > summary")
+    link = page.locator("a[data-sample][data-picture]").nth(1)
+    sample = link.get_attribute("data-sample")
+    held = hold(page, f"**{link.get_attribute('data-picture')}", times=1)
+    page.evaluate("sample => { location.hash = `#sample=${sample}`; }", sample)
+    page.wait_for_selector("#result.waiting")
+    page.select_option("#method", "layercam")
+    held[0].abort()
+    again = page.get_by_role("button", name="Try again")
+    again.wait_for()
+    assert f"sample={sample}" not in page.url
+    with page.expect_response("**/api/v1/explanations*") as answered:
+        again.click()
+    wait_for_result(page)
+    assert "method=layercam" in answered.value.url
+    assert f"sample={sample}" in page.url
+    assert link.get_attribute("aria-current") == "true"
+
+
 def test_a_new_picture_is_not_asked_for_with_the_crop_of_the_one_before(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)

@@ -33,6 +33,7 @@ def test_a_difference_over_faces_by_hand() -> None:
     assert [cell.split(" ")[0] for cell in cells(text, "test, over faces")] == ["+14.29", "+40.00"]
     assert cells(text, "test") == ["+5.00", "-2.00"]
     assert "validation" not in text  # the made runs have no such split
+    assert "Over faces: 95%" in text and "Over seeds" not in text
 
 
 def test_seeds_are_paired_and_their_t_interval_is_the_textbooks() -> None:
@@ -52,6 +53,7 @@ def test_frontiers_are_compared_where_both_reach() -> None:
     text = comparison([with_curve((0.9, 0.7), (0.88, 0.74))], [with_curve((0.9, 0.66), (0.88, 0.70))])
     assert cells(text, "test, one view") == ["+4.00", "+4.00"]
     assert "two views" not in text
+    assert text.endswith("A file keeps no predictions, so nothing is known over faces.")
 
 
 @pytest.mark.parametrize(
