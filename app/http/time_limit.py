@@ -48,19 +48,21 @@ class TimeLimit:
             if not self._late:  # nothing is raised here: whoever handles errors further in takes the answer for begun
                 await send(message)
 
-        too_late = Problem(ErrorCode.INFERENCE_TIMEOUT, f"The answer took longer than {self._seconds:g} seconds.")
         try:
             async with self._limit:
                 await self._app(scope, limited_receive, limited_send)
         except TimeoutError:
             if not self._limit.expired():
                 raise
-            raise too_late from None
+            raise self._too_late() from None
         if self._late:
-            raise too_late
+            raise self._too_late()
 
     def _begin_answer(self) -> None:
         due = self._limit.when()
         self._late = self._limit.expired() or (due is not None and asyncio.get_running_loop().time() > due)
         if not self._late:
             self._limit.reschedule(None)
+
+    def _too_late(self) -> Problem:
+        return Problem(ErrorCode.INFERENCE_TIMEOUT, f"The answer took longer than {self._seconds:g} seconds.")

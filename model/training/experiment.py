@@ -86,6 +86,8 @@ def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
     teachers = load_teachers(config.teachers, experiment.dataset, experiment.imbalance)
     hyperparameters = _hyperparameters(config, teachers)
+    if experiment.ship_to is not None:
+        refuse_strangers(experiment.ship_to)
     _refuse_to_replace_another_run(experiment, hyperparameters)
     train = _training_faces(experiment)
     valid_split = VALIDATION_SPLITS[experiment.dataset]
@@ -133,10 +135,7 @@ def _refuse_to_replace_another_run(experiment: Experiment, hyperparameters: dict
     result = result_path(experiment.results, config.method, experiment.dataset, experiment.imbalance, config.seed)
     if result.is_file():
         refuse_to_replace(result, load_result(result), planned, "choose another --results, or move that file away")
-    if experiment.ship_to is None:
-        return
-    refuse_strangers(experiment.ship_to)
-    if (shipped := checkpoint_path(experiment.ship_to, config.method)).is_file():
+    if experiment.ship_to is not None and (shipped := checkpoint_path(experiment.ship_to, config.method)).is_file():
         there = read_checkpoint(shipped).metadata
         refuse_to_replace(shipped, there, planned, f"rename it, say to {config.method}_{there.epochs}, to keep both")
 

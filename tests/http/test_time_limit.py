@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI, Response
@@ -22,12 +22,25 @@ from app.http.limits import Body
 from app.http.time_limit import TimeLimit
 from tests.live_server import GOOD_UPLOAD, SLOW_SERVICE, LiveServer, stand_still, upload_request
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 Work = Callable[[], Awaitable[object]]
 
 
-def serve(work: Work, seconds: float) -> list[Any]:
-    """Serve one request whose body is there at once with ``work`` before its answer; returns what was sent."""
-    sent: list[Any] = []
+def answering_after(work: Work) -> ASGIApp:
+    """An application that answers when ``work`` is done."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await work()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def serve(app: ASGIApp, seconds: float, sent: list[Any], /, **scope: Any) -> None:
+    """Serve one request whose body is there at once, and has been read before ``app`` begins; what is sent is added to ``sent``."""
 
     async def receive() -> Any:
         return {"type": "http.request", "body": b"picture", "more_body": False}
@@ -35,25 +48,23 @@ def serve(work: Work, seconds: float) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
+    async def reading(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await app(scope, receive, send)
+
     async def request() -> None:
         body = Body(receive, 1 << 20, 60.0)
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await receive()
-            await work()
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-
-        await TimeLimit(app, body, seconds)({"type": "http"}, body.read, send)
+        await TimeLimit(reading, body, seconds)({"type": "http", **scope}, body.read, send)
 
     asyncio.run(request())
-    return sent
 
 
-def assert_too_late(work: Work) -> None:
+def assert_too_late(app: ASGIApp, /, **scope: Any) -> None:
+    sent: list[Any] = []
     with pytest.raises(Problem) as caught:
-        serve(work, 0.2)
+        serve(app, 0.2, sent, **scope)
     assert caught.value.code is ErrorCode.INFERENCE_TIMEOUT
+    assert sent == []
 
 
 @pytest.mark.parametrize("stage", ["wait for a slot", "models", "wait for the drawer", "drawing"])
@@ -67,9 +78,9 @@ def test_a_stage_that_stands_still_ends_with_the_limit(stage: str) -> None:
         drawer.submit(stands_still.wait)
     try:
         if stage in {"wait for a slot", "models"}:
-            assert_too_late(lambda: pool.run(stands_still.wait))
+            assert_too_late(answering_after(lambda: pool.run(stands_still.wait)))
         else:
-            assert_too_late(lambda: drawer.draw(lambda: bytes(stands_still.wait())))
+            assert_too_late(answering_after(lambda: drawer.draw(lambda: bytes(stands_still.wait()))))
     finally:
         stands_still.set()
 
@@ -80,7 +91,7 @@ def test_an_answer_that_a_starved_event_loop_gives_too_late_is_not_given() -> No
     async def starved() -> None:
         time.sleep(0.3)  # noqa: ASYNC251 - the loop stands still, as without processor time
 
-    assert_too_late(starved)
+    assert_too_late(answering_after(starved))
 
 
 def test_an_application_that_handles_its_errors_is_too_late_as_well() -> None:
@@ -92,35 +103,16 @@ def test_an_application_that_handles_its_errors_is_too_late_as_well() -> None:
     async def starved() -> None:
         time.sleep(0.3)  # noqa: ASYNC251
 
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def request() -> None:
-        body = Body(receive, 1 << 20, 60.0)
-
-        async def reading(scope: Any, receive: Any, send: Any) -> None:
-            await receive()
-            await app(scope, receive, send)
-
-        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "app": app}
-        await TimeLimit(reading, body, 0.2)(scope, body.read, send)
-
-    with pytest.raises(Problem) as caught:
-        asyncio.run(request())
-    assert caught.value.code is ErrorCode.INFERENCE_TIMEOUT
-    assert sent == []
+    assert_too_late(app, method="GET", path="/", query_string=b"", headers=[], app=app)
 
 
 def test_an_answer_in_time_is_given_and_then_has_no_limit_of_work() -> None:
     async def quick() -> None:
         await asyncio.sleep(0)
 
-    assert [message["type"] for message in serve(quick, 3600.0)] == ["http.response.start", "http.response.body"]
+    sent: list[Any] = []
+    serve(answering_after(quick), 3600.0, sent)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 def test_a_decoder_that_stands_still_holds_neither_its_picture_nor_the_next() -> None:
