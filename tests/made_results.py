@@ -22,8 +22,9 @@ def make_result_fields(
     counts: tuple[int, ...] = (8740, 7287, 3149, 3014, 2100, 532, 119),
     lr: float = 2e-4,
 ) -> dict[str, Any]:
-    """Fields of a result whose model is right on the classes ``right`` and says neutral of the others' faces."""
-    confusion = [[int(column == (row if name in right else 0)) for column in range(7)] for row, name in enumerate(EXPRESSIONS)]
+    """Of a model that is right on the classes ``right``, says neutral of the others' faces and happiness of a neutral one."""
+    said = [row if name in right else int(row == 0) for row, name in enumerate(EXPRESSIONS)]
+    confusion = [[int(column == answer) for column in range(7)] for answer in said]
     accuracies = {"overall": len(right) / 7, "mean": len(right) / 7, "per_class": {name: float(name in right) for name in EXPRESSIONS}}
     metrics = {
         **accuracies,
@@ -68,11 +69,16 @@ def make_result(**fields: Any) -> RunResult:
 
 
 def make_predicted_result(labels: str, predicted: str, **fields: Any) -> RunResult:
-    """A result with these labels and predictions, digits of ``EXPRESSIONS``; its accuracies are not theirs."""
+    """A result with these labels and predictions, digits of ``EXPRESSIONS``; a class without a face has accuracy 0."""
     whole = make_result_fields(**fields)
     pairs = list(zip(labels, predicted, strict=True))
+    confusion = [[pairs.count((str(row), str(column))) for column in range(7)] for row in range(7)]
+    right = [confusion[row][row] / (sum(confusion[row]) or 1) for row in range(7)]
     whole["test"] |= {
         "faces": len(labels),
-        "confusion": [[pairs.count((str(row), str(column))) for column in range(7)] for row in range(7)],
+        "confusion": confusion,
+        "overall": sum(confusion[row][row] for row in range(7)) / len(labels),
+        "mean": sum(right) / 7,
+        "per_class": dict(zip(EXPRESSIONS, right, strict=True)),
     }
     return RunResult(**whole, test_predictions=Predictions(labels=labels, predicted=predicted))

@@ -22,6 +22,7 @@ from model.measuring.estimate import Estimate
 
 RESULTS_FOLDER = "results"  # inside the folder of the checkpoints
 TRIALS_FOLDER = "trials"  # inside the folder of the results
+SINGLE_PRECISION = 1e-5  # in which accuracies are averaged over as many faces as a split has
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(ge=-1.0, le=1.0, allow_inf_nan=False)]
@@ -127,6 +128,15 @@ class SplitMetrics(Accuracies):
         counted = sum(map(sum, self.confusion))
         if counted != self.faces:
             raise ValueError(f"confusion counts {counted} faces of {self.faces}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_accuracies_that_it_counts(self) -> Self:
+        counts = np.array(self.confusion)
+        right = counts.diagonal() / np.maximum(counts.sum(1), 1)
+        told = [self.overall, self.mean, *(self.per_class[name] for name in EXPRESSIONS)]
+        if not np.allclose(told, [counts.trace() / self.faces, right.mean(), *right], rtol=0.0, atol=SINGLE_PRECISION):
+            raise ValueError("the accuracies are not those that the confusion matrix counts")
         return self
 
 

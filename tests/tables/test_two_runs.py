@@ -76,10 +76,10 @@ def test_runs_on_other_faces_are_refused(labels: str) -> None:
 
 
 def test_the_command_compares_files_whatever_they_are_called(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_result(tmp_path, run("1100011", 0.9, 0.8))
+    save_result(tmp_path, make_predicted_result(LABELS, "1100011", method="cb"))
     (kept,) = tmp_path.iterdir()
     kept.rename(tmp_path / "trial.json")
-    save_result(tmp_path, run("0000100", 0.85, 0.82))
+    save_result(tmp_path, make_predicted_result(LABELS, "0000100", method="cb"))
     assert main(["compare", str(tmp_path / "trial.json"), "--to", str(kept)]) == 0
     assert capsys.readouterr().out.startswith(f"trial less {kept.stem}; points")
     assert main(["compare", str(tmp_path / "absent.json"), "--to", str(kept)]) == 2
