@@ -258,7 +258,7 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cross_fit_report(audit: Audit, audited: AuditedFaces, faces: Faces, settings: Mapping[str, Sequence[Trial]], count: int) -> str:
-    folds = folds_of([audited.digests[row] for row in faces.rows], count)
+    folds = folds_of(audited.copies.group[faces.rows].tolist(), count)
     ranking = cross_fit_rankings(features_of(labelled_pictures(audit, faces.rows), len(faces.rows)), folds)
     return label_table(faces, {f"{count} folds on frozen features": ranking}, settings)
 

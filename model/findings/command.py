@@ -63,7 +63,7 @@ def _cross_fitted(audit: Audit, faces: AuditedFaces, count: int) -> Floats:
     from model.findings.cross_fit import cross_fitted, features_of, folds_of
 
     rows = faces.labelled
-    folds = folds_of([faces.digests[row] for row in rows], count)
+    folds = folds_of(faces.copies.group[rows].tolist(), count)
     return cross_fitted(features_of(labelled_pictures(audit, rows), len(rows)), faces.labels[rows], folds)
 
 

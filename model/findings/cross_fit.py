@@ -62,7 +62,10 @@ class FrozenFeatures:
 
 
 def folds_of(identities: Sequence[object], count: int) -> Labels:
-    """The fold of each face, ``(N,)``: random, of nearly equal sizes, and the same for faces of one identity (copies of a file).
+    """The fold of each face, ``(N,)``: random, with nearly as many identities each, and the same for faces of one identity.
+
+    Args:
+        identities: of each face, the same for copies, also for near ones: a copy in another fold teaches the label that is to be judged.
 
     Raises:
         InputError: fewer than two folds, or more folds than identities.
@@ -70,7 +73,7 @@ def folds_of(identities: Sequence[object], count: int) -> Labels:
     order = {identity: number for number, identity in enumerate(dict.fromkeys(identities))}
     if not 2 <= count <= len(order):
         raise InputError(
-            f"--cross-fit: {count} folds of {len(order)} different labelled faces; choose from 2 to as many as there are faces"
+            f"--cross-fit: {count} folds of {len(order)} different labelled faces; choose from 2 to as many as there are of these"
         )
     dealt = np.random.default_rng(_FOLD_SEED).permutation(len(order)) % count
     return np.array([dealt[order[identity]] for identity in identities], dtype=np.int64)

@@ -39,10 +39,11 @@ class NearPairs:
 
 @dataclass(frozen=True)
 class NearCopies:
-    """Of each face, ``(N,)``: the number of its group, in which all hang together by near pairs; the bits that its nearest partner differs
-    in, ``BITS`` where it has none; and whether the two are mirror images."""
+    """Of each face, ``(N,)``: the number of its group, in which all hang together by near pairs; its nearest partner, itself where it has
+    none; the bits that this one differs in, ``BITS`` where there is none; and whether the two are mirror images."""
 
     group: NDArray[np.int64]
+    partner: NDArray[np.int64]
     bits: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
 
@@ -51,6 +52,25 @@ class NearCopies:
         order = np.argsort(self.group, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.group[order])) + 1)
         return [part.tolist() for part in parts if len(part) > 1]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which of N pictures are copies of one another.
+
+    ``files`` has the pictures of each file that is there more than once, by the first of them. ``compared`` (M,) are the pictures that were
+    compared with one another, of each file the first, and ``near`` what that said of them. ``group`` (N,) is one number for all pictures
+    that hang together as copies of either kind, -1 for those that are left out.
+    """
+
+    files: dict[int, list[int]]
+    compared: NDArray[np.int64]
+    near: NearCopies
+    group: NDArray[np.int64]
+
+    def of_file(self, first: int) -> list[int]:
+        """The pictures of the file of a compared picture, this one first."""
+        return self.files.get(first, [first])
 
 
 def difference_hash(faces: NDArray[np.uint8]) -> Hashes:
@@ -84,16 +104,36 @@ def near_copies(hashes: Hashes, mirrored: Hashes, near: int = NEAR) -> NearCopie
     number."""
     faces = len(hashes)
     groups = np.arange(faces)
-    nearest = np.full(faces, 2 * BITS)  # twice the bits, and one more in the mirror
+    nearest = 2 * BITS * faces + groups  # twice the bits, and one more in the mirror; times the faces, and the partner's number
     for pairs in near_pairs(hashes, mirrored, near):
         distance = 2 * pairs.bits + pairs.mirrored
-        for side in (pairs.first, pairs.second):
-            np.minimum.at(nearest, side, distance)
+        for side, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
+            np.minimum.at(nearest, side, distance * faces + other)
         first, second = groups[pairs.first], groups[pairs.second]
         apart = first != second
         if apart.any():
             groups = linked_groups(faces, first[apart], second[apart])[groups]
-    return NearCopies(groups, nearest // 2, nearest % 2 == 1)
+    distances, partners = np.divmod(nearest, max(faces, 1))
+    return NearCopies(groups, partners, distances // 2, distances % 2 == 1)
+
+
+def find_copies(digests: Sequence[str | None], hashes: Hashes, mirrored: Hashes, usable: NDArray[np.bool_]) -> Copies:
+    """The copies among the ``usable`` pictures; of a file that is there more than once only the first is compared with others.
+
+    Args:
+        digests: of the N files.
+        hashes: ``(N, 4)``, and so is ``mirrored``.
+        usable: ``(N,)``.
+    """
+    files = exact_groups([digest if known else None for digest, known in zip(digests, usable.tolist(), strict=True)])
+    again = {row for group in files for row in group[1:]}
+    compared = np.array([row for row in np.flatnonzero(usable).tolist() if row not in again], dtype=np.int64)
+    near = near_copies(hashes[compared], mirrored[compared])
+    group = np.full(len(digests), -1)
+    group[compared] = near.group
+    for same in files:
+        group[same] = group[same[0]]
+    return Copies({same[0]: same for same in files}, compared, near, group)
 
 
 def _sharing_a_band(hashes: Hashes, bands: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from model.auditing.manifest import AuditError
 from model.auditing.parts import Audit, column_name, numbers
 from model.expressions import EXPRESSIONS
 from model.findings.confident_learning import Floats, Labels
-from model.findings.duplicates import BITS, Hashes, difference_hash
+from model.findings.duplicates import BITS, Copies, Hashes, difference_hash, find_copies
 from model.geometry import FACE_SIZE
 
 UNLABELLED = -1
@@ -28,7 +29,7 @@ class AuditedFaces:
 
     ``labels`` (N,) index ``EXPRESSIONS``, -1 where there is none. ``face``, ``mirror`` and ``two_views`` (N, L) are probabilities, the mean
     of all audited models, NaN where a picture could not be used; ``hashes`` and ``mirrored_hashes`` (N, 4) mean nothing there.
-    ``faces_found`` and ``detection_scores`` (N,) are NaN where the detector was not asked.
+    ``faces_found`` (N,) is NaN where the detector was not asked, ``detection_scores`` (N,) also where it found nothing.
     """
 
     ids: tuple[str, ...]
@@ -57,6 +58,11 @@ class AuditedFaces:
     def labelled(self) -> NDArray[np.int64]:
         """Indices of the usable pictures that have a label."""
         return np.flatnonzero(self.usable & (self.labels != UNLABELLED))
+
+    @cached_property
+    def copies(self) -> Copies:
+        """The copies among the usable pictures, found once: of many pictures that takes long."""
+        return find_copies(self.digests, self.hashes, self.mirrored_hashes, self.usable)
 
 
 def read_audited_faces(audit: Audit) -> AuditedFaces:

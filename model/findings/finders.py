@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from model.expressions import EXPRESSIONS, expression_index
 from model.findings.confident_learning import Floats, label_issues
-from model.findings.duplicates import BITS, exact_groups, near_copies
+from model.findings.duplicates import BITS
 from model.findings.faces import UNLABELLED, AuditedFaces
 from model.findings.issues import Issue
 from model.maps.measures import total_variation
@@ -27,6 +28,7 @@ LISTED_SHARE = 0.03  # of the faces that a score ranks, where nothing says how m
 NO_FACE = "no_face:"  # how the error of such a row begins
 TAKEN_WHOLE_SCORE = 0.5  # of a picture as small as data sets' crops are, which often hold a face that is not found
 _NAMED = 3  # other pictures named in an explanation
+RELATED = 20  # other pictures kept with an issue: all of them would be the square of a file's copies
 
 
 def find_issues(faces: AuditedFaces, out_of_sample: Floats) -> Iterator[Issue]:
@@ -84,25 +86,35 @@ def mirror_changes(faces: AuditedFaces) -> Iterator[Issue]:
 
 def duplicates(faces: AuditedFaces) -> Iterator[Issue]:
     """Pictures whose file is there more than once; those that cross splits or differ in their labels first."""
-    groups = exact_groups(faces.digests)
-    issues = [(_concern(faces, group), _copy("duplicate", faces, row, group, 1.0, "the same file as")) for group in groups for row in group]
+    issues = []
+    for group in faces.copies.files.values():
+        concern, majority = _concern(faces, group), _majority(faces, group)
+        for row in group:
+            others = [other for other in group[: RELATED + 1] if other != row][:RELATED]
+            said = f"the same file as {_named(faces, others, len(group) - 1)}"
+            issues.append((concern, Issue("duplicate", row, 1.0, said, _unlike(faces, row, majority), _ids(faces, others))))
     yield from (issue for _, issue in sorted(issues, key=lambda item: -item[0]))
 
 
 def near_duplicates(faces: AuditedFaces) -> Iterator[Issue]:
-    """Pictures that nearly match others; of exact copies only the first is compared, for all of them."""
-    same = {group[0]: group for group in exact_groups(faces.digests)}
-    copies = {row for group in same.values() for row in group[1:]}
-    rows = np.array([row for row in np.flatnonzero(faces.usable).tolist() if row not in copies], dtype=np.int64)
-    near = near_copies(faces.hashes[rows], faces.mirrored_hashes[rows])
-    issues = []
+    """Pictures that nearly match others; of exact copies only the first is told, for all of them."""
+    copies = faces.copies
+    near, issues = copies.near, []
     for members in near.groups():
-        group = rows[members].tolist()
-        concern = _concern(faces, [copy for row in group for copy in same.get(row, [row])])
-        for row, bits, mirrored in zip(group, near.bits[members].tolist(), near.mirrored[members].tolist(), strict=True):
-            said = "nearly the mirror image of" if mirrored else "nearly the same picture as"
-            others = [copy for other in group if other != row for copy in same.get(other, [other])]
-            issues.append((concern, _copy("near_duplicate", faces, row, [row, *others], 1 - bits / BITS, said)))
+        files = {row: copies.of_file(row) for row in copies.compared[members].tolist()}
+        group = [copy for file in files.values() for copy in file]
+        concern, majority = _concern(faces, group), _majority(faces, group)
+        for member, row in zip(members, files, strict=True):
+            # Only of the nearest is it known how it is like this one; the others hang together with it through any pictures.
+            partner = int(copies.compared[near.partner[member]])
+            nearest = files[partner]
+            others = list(islice((copy for other in files if other not in (row, partner) for copy in files[other]), RELATED))
+            more = len(group) - len(files[row]) - len(nearest)
+            said = f"nearly the {'mirror image of' if near.mirrored[member] else 'same picture as'} {_named(faces, nearest, len(nearest))}"
+            told = f"{said}; in one group with {_named(faces, others, more)}" if more else said
+            related = _ids(faces, [*nearest, *others][:RELATED])
+            score = 1 - float(near.bits[member]) / BITS
+            issues.append((concern, Issue("near_duplicate", row, score, told, _unlike(faces, row, majority), related)))
     yield from (issue for _, issue in sorted(issues, key=lambda item: (-item[0], -item[1].score)))
 
 
@@ -130,12 +142,10 @@ def _concern(faces: AuditedFaces, group: Sequence[int]) -> int:
     return 2 * (len(splits) > 1) + (len(labels) > 1)
 
 
-def _copy(kind: str, faces: AuditedFaces, row: int, group: Sequence[int], score: float, said: str) -> Issue:
-    others = [other for other in group if other != row]
-    named = ", ".join(_described(faces, other) for other in others[:_NAMED])
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    related = tuple(faces.ids[other] for other in others)
-    return Issue(kind, row, score, f"{said} {named}{more}", _other_majority(faces, row, group), related)
+def _named(faces: AuditedFaces, first: Sequence[int], count: int) -> str:
+    """Some of ``count`` pictures, of which the ``first`` are given, with what is known of them."""
+    named = ", ".join(_described(faces, row) for row in first[:_NAMED])
+    return f"{named} and {count - _NAMED} more" if count > _NAMED else named
 
 
 def _described(faces: AuditedFaces, row: int) -> str:
@@ -143,12 +153,21 @@ def _described(faces: AuditedFaces, row: int) -> str:
     return f"{faces.ids[row]} ({', '.join(facts)})" if facts else faces.ids[row]
 
 
-def _other_majority(faces: AuditedFaces, row: int, group: Sequence[int]) -> str | None:
-    """The label that more than half of the labelled copies have, where this one has another."""
+def _ids(faces: AuditedFaces, rows: Sequence[int]) -> tuple[str, ...]:
+    return tuple(faces.ids[row] for row in rows)
+
+
+def _majority(faces: AuditedFaces, group: Sequence[int]) -> str | None:
+    """The label that more than half of the labelled pictures of a group have."""
     labels = faces.labels[list(group)]
     counts = np.bincount(labels[labels != UNLABELLED], minlength=len(EXPRESSIONS))
     commonest = int(counts.argmax())
-    return EXPRESSIONS[commonest] if 2 * counts[commonest] > counts.sum() and commonest != faces.labels[row] else None
+    return EXPRESSIONS[commonest] if 2 * counts[commonest] > counts.sum() else None
+
+
+def _unlike(faces: AuditedFaces, row: int, majority: str | None) -> str | None:
+    """The majority's label where the picture's is another."""
+    return majority if majority != _label(faces, row) else None
 
 
 def _label(faces: AuditedFaces, row: int) -> str | None:

@@ -27,15 +27,15 @@ ISSUE_SCHEMA = pa.schema(
         pa.field("label", pa.string()),
         pa.field("suggested_label", pa.string()),
         pa.field("split", pa.string()),
-        pa.field("related", pa.list_(pa.string()), nullable=False),  # the other pictures concerned
-        pa.field("detection_score", pa.float32()),  # null where the detector was not asked
+        pa.field("related", pa.list_(pa.string()), nullable=False),  # other pictures concerned, the first of them
+        pa.field("detection_score", pa.float32()),  # null where no detector ran, or it found no face
     ]
 )
 
 
 @dataclass(frozen=True)
 class Issue:
-    """One finding about the picture of a ``row``; ``score`` in 0..1, comparable within a ``kind``."""
+    """One finding about the picture of a ``row``; ``score`` in 0..1, comparable within a ``kind``; ``related`` names other pictures."""
 
     kind: str
     row: int

@@ -59,6 +59,8 @@ def test_no_near_pair_is_missed_and_none_is_made_up(near: int) -> None:
     said = near_copies(hashes, mirrored, near)
     nearest = [min((value for pair, value in expected.items() if face in pair), default=(BITS, False)) for face in range(len(both))]
     assert list(zip(said.bits.tolist(), said.mirrored.tolist(), strict=True)) == nearest
+    for face, (partner, value) in enumerate(zip(said.partner.tolist(), nearest, strict=True)):
+        assert partner == face if value == (BITS, False) else expected[min(face, partner), max(face, partner)] == value
     first, second = (np.array([pair[side] for pair in expected]) for side in (0, 1))
     assert_array_equal(said.group, linked_groups(len(both), first, second))
 

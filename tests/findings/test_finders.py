@@ -13,9 +13,19 @@ from model.auditing.manifest import AuditError
 from model.auditing.parts import Audit, part_path
 from model.errors import InputError
 from model.findings.command import write_findings
+from model.findings.confident_learning import Labels
 from model.findings.cross_fit import cross_fitted, folds_of
 from model.findings.faces import read_audited_faces
-from model.findings.finders import doubtful_faces, duplicates, hidden_minor_class, mirror_changes, near_duplicates, unusable, wrong_labels
+from model.findings.finders import (
+    RELATED,
+    doubtful_faces,
+    duplicates,
+    hidden_minor_class,
+    mirror_changes,
+    near_duplicates,
+    unusable,
+    wrong_labels,
+)
 from model.findings.issues import ISSUES_FILE, Issue, read_issues
 from tests.made_findings import MadeFace, grey_face, write_audit
 
@@ -46,7 +56,7 @@ def test_a_minor_class_is_looked_for_in_faces_of_other_labels(tmp_path: Path) ->
         MadeFace("none.png", None, "fear"),
     ]
     issues = found(lambda audited: hidden_minor_class(audited, "fear"), tmp_path, *faces)
-    assert [issue.row for issue in issues] == [8]  # one in a hundred is listed; those that are of the class are not hidden
+    assert [issue.row for issue in issues] == [8]  # of ten 3 % are one, rounded up; those that are of the class are not hidden
     assert issues[0].explanation == "labelled surprise, but fear has 40% of the probability"
 
 
@@ -98,6 +108,49 @@ def test_near_copies_and_mirror_images(tmp_path: Path) -> None:
         (11, "nearly the mirror image of plain0.png (neutral, test)"),
         (0, "nearly the mirror image of mirror.png (anger, test)"),
     }
+
+
+def test_of_a_group_only_the_nearest_is_said_to_be_alike(tmp_path: Path) -> None:
+    """The first picture's nearest is its mirror image; the darker one is in the group, too, but mirrors nothing of the first."""
+    darker = (grey_face(100) * 0.9).astype(np.uint8)
+    faces = [
+        MadeFace("a.png", "anger", picture=grey_face(100)),
+        MadeFace("darker.png", "anger", picture=darker),
+        MadeFace("mirror.png", "fear", picture=grey_face(100)[:, ::-1]),
+    ]
+    issues = found(near_duplicates, tmp_path, *faces)
+    assert {(issue.row, issue.explanation, issue.related) for issue in issues} == {
+        (
+            8,
+            "nearly the mirror image of mirror.png (fear, test); in one group with darker.png (anger, test)",
+            ("mirror.png", "darker.png"),
+        ),
+        (9, "nearly the same picture as a.png (anger, test); in one group with mirror.png (fear, test)", ("a.png", "mirror.png")),
+        (10, "nearly the mirror image of a.png (anger, test); in one group with darker.png (anger, test)", ("a.png", "darker.png")),
+    }
+    assert {issue.row: issue.suggested_label for issue in issues} == {8: None, 9: None, 10: "anger"}
+
+
+def test_of_many_copies_the_first_are_named(tmp_path: Path) -> None:
+    """Each naming all would be the square of their number."""
+    copies = 3 * RELATED
+    same = [MadeFace(f"{number}.png", "anger", picture=grey_face(100), sha256="a" * 64) for number in range(copies)]
+    darker = MadeFace("darker.png", "anger", picture=(grey_face(100) * 0.9).astype(np.uint8))
+    exact = found(duplicates, tmp_path / "exact", *same, darker)
+    assert len(exact) == copies
+    assert all(issue.related == tuple(f"{number}.png" for number in range(copies) if 8 + number != issue.row)[:RELATED] for issue in exact)
+    named = "0.png (anger, test), 1.png (anger, test), 2.png (anger, test)"
+    assert exact[-1].explanation == f"the same file as {named} and {copies - 4} more"
+    near = {issue.row: issue for issue in found(near_duplicates, tmp_path / "near", *same, darker)}
+    assert near.keys() == {8, 8 + copies}
+    assert near[8 + copies].explanation == f"nearly the same picture as {named} and {copies - 3} more"
+    assert len(near[8 + copies].related) == RELATED
+
+
+def test_pictures_that_could_not_be_used_are_no_copies(tmp_path: Path) -> None:
+    """Downloads that failed are all one empty file."""
+    failed = [MadeFace(f"{number}.png", "anger", error="empty_upload: The file is empty.", sha256="e" * 64) for number in range(3)]
+    assert found(duplicates, tmp_path / "exact", *failed) == found(near_duplicates, tmp_path / "near", *failed) == []
 
 
 def test_what_the_detector_and_the_decoder_said(tmp_path: Path) -> None:
@@ -163,6 +216,27 @@ def test_copies_fall_into_one_fold_and_folds_are_of_one_size() -> None:
     for count in (1, 101):
         with pytest.raises(InputError, match="--cross-fit"):
             folds_of(identities, count)
+
+
+def test_near_copies_are_judged_by_a_classifier_that_has_seen_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, faces = 20, []
+    for number in range(pictures):
+        picture = grey_face(100 + number)
+        for copy in (picture, (picture * 0.9).astype(np.uint8), picture[:, ::-1]):
+            faces.append(MadeFace(f"{len(faces)}.png", "anger", picture=copy))
+    used: list[Labels] = []
+
+    def recorded(features: np.ndarray, labels: Labels, folds: Labels) -> np.ndarray:
+        used.append(folds)
+        return np.full((len(labels), 7), 1 / 7)
+
+    monkeypatch.setattr("model.findings.cross_fit.features_of", lambda parts, count: np.zeros((count, 1)))
+    monkeypatch.setattr("model.findings.cross_fit.cross_fitted", recorded)
+    write_findings(write_audit(tmp_path, faces), cross_fit=5)
+    (folds,) = used
+    of_pictures = folds.reshape(pictures, 3)
+    assert (of_pictures == of_pictures[:, :1]).all()
+    assert np.bincount(of_pictures[:, 0]).tolist() == [pictures // 5] * 5
 
 
 def test_a_cross_fitted_face_is_judged_without_its_own_label() -> None:

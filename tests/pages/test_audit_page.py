@@ -61,7 +61,7 @@ def test_findings_are_filtered_and_sorted(client: TestClient) -> None:
     everything = client.get("/audit").text
     assert "corrupt_image" in everything and "hidden fear" in everything
     linked = set(re.findall(r"href=\"/audit/(\d+)\"", everything))
-    assert {"8", "9", "13"} < linked and not {"10", "11", "12"} & linked  # copies without a face have none to show
+    assert {"8", "9", "13"} < linked and not {"10", "11", "12"} & linked  # pictures without a face have none to show
     assert {name for name in listed(everything) if name.startswith("wall")} == {"wall0.png", "wall1.png"}
     assert all(client.get(f"/audit/{row}.png").status_code == 200 for row in linked)
     assert listed(client.get("/audit?kind=label&page=2").text) == []
