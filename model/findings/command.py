@@ -18,7 +18,7 @@ from model.findings.finders import find_issues
 from model.findings.issues import ISSUES_FILE, Picture, write_issues
 from model.findings.report import REPORT_FILE, Summary, write_report
 
-TRAINING_SPLIT = "train"
+TRAINING_SPLITS = frozenset(["train", "training"])  # in whatever case
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,17 @@ def _judges(cross_fit: int | None) -> str:
 def _warning(faces: AuditedFaces) -> str | None:
     """That faces were judged by models that may have learnt their labels, where any were."""
     rows = faces.labelled
-    may_be_learnt = sum(faces.splits[row] in (None, TRAINING_SPLIT) for row in rows)
+    may_be_learnt = sum(_may_be_of_training(faces.splits[row]) for row in rows)
     if not may_be_learnt:
         return None
     return (
         f"the labels of {may_be_learnt:,} of {len(rows):,} faces were judged by models that may have been trained on them, "
         "which hides wrong ones: --cross-fit 5 judges each by a classifier that has not seen it"
     )
+
+
+def _may_be_of_training(split: str | None) -> bool:
+    return split is None or split.strip().lower() in TRAINING_SPLITS
 
 
 def _picture(faces: AuditedFaces, row: int) -> Picture:

@@ -194,6 +194,18 @@ def test_the_files_hold_every_finding_and_every_face_shown(tmp_path: Path) -> No
     assert page.count("data:image/png;base64,") == sum(row["kind"] != "unreadable" for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("split", "may_be_learnt"),
+    [("Training", True), ("TRAIN", True), (" train", True), (None, True), ("PublicTest", False), ("test", False)],
+)
+def test_faces_that_models_may_have_learnt_are_warned_of_however_the_split_is_spelled(
+    split: str | None, may_be_learnt: bool, tmp_path: Path
+) -> None:
+    faces = [MadeFace("a.png", "anger", split=split), MadeFace("b.png", "fear", split="test")]
+    warning = write_findings(write_audit(tmp_path, faces)).warning
+    assert (warning is not None and "the labels of 1 of 2 faces" in warning) == may_be_learnt
+
+
 def test_an_unfinished_audit_is_refused(tmp_path: Path) -> None:
     part_path(write_audit(tmp_path, ordinary()), 1).unlink()
     with pytest.raises(AuditError, match="1 of 2 parts are missing: run the audit again to finish it"):
