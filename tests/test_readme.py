@@ -15,6 +15,7 @@ import pytest
 from model.expressions import MINOR_CLASSES
 from model.measuring.results import RESULTS_FOLDER, Accuracies, FrontierPoint, RunResult, load_result, result_path
 from model.methods.registry import METHODS
+from model.tables.two_runs import comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -119,6 +120,28 @@ def test_what_ours_is_ahead_by_is_the_difference_of_the_same_seeds() -> None:
         for kind, of_seeds in (("overall", overall), ("mean", mean))
     ]
     assert f"{' and '.join(by)} against plain training of the same seeds" in " ".join(README.split())
+
+
+def test_what_the_readme_says_of_runs_is_what_comparing_them_gives() -> None:
+    """Intervals over faces, t interval, gain of the frontier, and the paper's own protocol."""
+    text = " ".join(README.split())
+    seeds = comparison(runs_of("cac", THIRTY_EPOCHS), runs_of("baseline", THIRTY_EPOCHS))
+    faces, spread_of_seeds, one_view, two_views = (
+        numbers(seeds, first) for first in ("test, over faces", "test, over seeds", "test, one view", "test, two views")
+    )
+    assert f"[{faces[1]:.1f}, {faces[2]:.1f}] and [{faces[4]:.1f}, {faces[5]:.1f}]" in text
+    assert f"(t interval of the mean: [{spread_of_seeds[6]:.1f}, {spread_of_seeds[7]:.1f}])" in text
+    assert f"{one_view[0]:+.1f} on average, {one_view[1]:+.1f} at least" in text
+    assert f"{two_views[0]:+.1f} on average, but not everywhere ({two_views[1]:+.1f} at worst)" in text
+    of_paper = [[load_result(result_path(TEN_EPOCHS / "paper", method, "ferplus", "150", 1))] for method in ("mek", "baseline")]
+    paper = numbers(comparison(*of_paper), "test, over faces")
+    assert "{:.1f} [{:.1f}, {:.1f}] and {:.1f} [{:.1f}, {:.1f}], one seed".format(*paper) in text
+
+
+def numbers(text: str, first: str) -> list[float]:
+    """The numbers of the row of :func:`comparison` that begins so."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {first} |")]
+    return [float(number) for number in re.findall(r"[-+]?\d+\.\d+", line)]
 
 
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
