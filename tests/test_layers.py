@@ -23,8 +23,8 @@ LAYERS = {
         {"explaining", "auditing"},
         {"drawing"},
         {"api", "pages"},
-        {"commands"},  # what `unturned explain` writes is the API's JSON
-        {"main", "notebook"},
+        {"commands", "notebook"},  # what `unturned explain` writes is the API's JSON
+        {"main"},
         {"server", "library"},
         {"cli"},
     ),

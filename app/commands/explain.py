@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
 
 SOME_FAILED = 2
+REQUEST_ID = "local"  # in the API's JSON, of an answer that nobody asked a service for
 
 
 def add_explain(subparsers: Subparsers) -> None:
@@ -37,16 +38,18 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.folder} is not a folder")
     from tqdm import tqdm
 
-    from app.commands.local_service import LocalService
+    from app.api.answers import explanation_answer
     from app.drawing.saved_maps import save_maps
+    from app.explaining.local_service import LocalService
 
     options, names = explain_options(arguments), asked_models(arguments)
     with LocalService() as service:
         models = service.resolve(names)
 
         def explain(name: str, data: bytes) -> PictureFiles:
-            answer = service.explain(data, models, options, name)
-            return PictureFiles(answer.document, save_maps(answer.explained))
+            picture = service.explain(data, models, options)
+            answer = explanation_answer(picture, REQUEST_ID)
+            return PictureFiles(answer.model_dump_json().encode(), save_maps(picture.as_faces(name)))
 
         hashes = {name: checkpoint.sha256 for name, checkpoint in models.items()}
         outcome = explain_folder(

@@ -120,7 +120,7 @@ def _format(path: Path) -> FigureFormat:
 
 def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
     """What to draw of every file, in the order given; the models are loaded only if one is a picture."""
-    from app.commands.local_service import LocalService
+    from app.explaining.local_service import LocalService
 
     if all(path.suffix.lower() == SAVED_MAPS_SUFFIX for path in options.images):
         refuse_unused(options, UNUSED_BY_SAVED_MAPS, "saved maps are drawn as they are")
@@ -136,7 +136,7 @@ def _explained(options: argparse.Namespace) -> Iterator[ExplainedFaces]:
                 with file_errors():
                     data = path.read_bytes()
                 try:
-                    explained = service.explain(data, models, chosen, path.name).explained
+                    explained = service.explain(data, models, chosen).as_faces(path.name)
                 except Problem as problem:
                     raise InputError(f"{path}: {problem.detail} ({problem.code})") from problem
                 yield replace(explained, faces=tuple(replace(face, label=options.label) for face in explained.faces))
@@ -163,9 +163,9 @@ def _merged(parts: list[ExplainedFaces]) -> ExplainedFaces:
 
 
 def _draw_supplement(options: argparse.Namespace, style: Style, sheet: Sheet) -> int:
-    from app.commands.local_service import LocalService
     from app.drawing.figure import draw_figure
     from app.drawing.supplement import RULE, supplement_figures
+    from app.explaining.local_service import LocalService
     from model.data.ferplus import load_ferplus
 
     if options.data is None or options.out is None:

@@ -20,10 +20,10 @@ from model.files.atomic_write import replace_file
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
-    from app.commands.local_service import LocalService
+    from app.explaining.local_service import LocalService
     from model.data.faces import FaceSet
 
-BASELINE, OURS = "baseline", "ours"  # names asked for
+BASELINE, OURS = COMPARED
 NOISE, CROWD = "noise", "crowd"
 FACES_AT_ONCE = 32
 SCALES = (1.0, 0.85, 1.2)  # of the detector's square, which comes first
@@ -140,7 +140,7 @@ def add_stories(subparsers: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from app.commands.local_service import LocalService
+    from app.explaining.local_service import LocalService
     from model.data.ferplus import load_ferplus
 
     faces = None if options.data is None else load_ferplus(options.data, "test").labelled()
@@ -205,8 +205,11 @@ def face_looks(service: LocalService, faces: FaceSet) -> list[Look]:
 
 def look_at(service: LocalService, sample: str, crop: str) -> Look:
     """A gallery picture through a crop, as the API's parameter writes it."""
+    from app.api.answers import explanation_answer
+
     options = ExplainOptions(crop=parse_crop(crop))
-    answer = json.loads(service.explain(sample_pictures()[sample], service.resolve(COMPARED), options).document)
+    picture = service.explain(sample_pictures()[sample], service.resolve(COMPARED), options)
+    answer = explanation_answer(picture, sample).model_dump(mode="json")
     return Look(sample, crop, answer["faces"][0], answer["faces_found"])
 
 

@@ -100,7 +100,8 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parts",
         type=int,
-        help=f"split a process's faces of a step into so many equal parts, to save memory; cac contrasts within a part [{Protocol.parts}]",
+        help=f"gradient accumulation: see a process's faces of a step in so many equal parts, to save memory; cac contrasts within a part "
+        f"[{Protocol.parts}]",
     )
     parser.add_argument("--lr", type=float, help=f"peak, or first, learning rate of the network [{Protocol.lr:g}]")
     parser.add_argument("--weight-decay", type=float, help=f"weight decay [{Protocol.weight_decay:g}; paper: {paper.weight_decay:g}]")

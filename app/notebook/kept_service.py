@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TypeVar
 
-from app.commands.local_service import LocalService
 from app.explaining.explainer import Explainer
+from app.explaining.local_service import LocalService
 from app.settings import Settings, load_settings
 
 Result = TypeVar("Result")

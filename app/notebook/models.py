@@ -86,7 +86,7 @@ def _pictured(picture: Picture, models: Sequence[LoadedModel], crop: Crop) -> Ex
         raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
     data, options = picture_bytes(picture), explain_options(crop)
     explainer = Explainer(named, models[-1].name, {model.name: model.predictor for model in models})
-    return SERVICE.ask(explainer, lambda service: service.picture(data, named, options))
+    return SERVICE.ask(explainer, lambda service: service.explain(data, named, options))
 
 
 def explain_options(crop: Crop) -> ExplainOptions:

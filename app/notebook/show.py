@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.choices import ColourMap, Style, model_names
+from app.choices import COMPARED, ColourMap, Style, model_names
 from app.detection.asked_crop import Crop
 from app.drawing.colours import as_data_address, overlay
 from app.explaining.loading import load_explainer
@@ -44,9 +44,7 @@ class Shown:
         return {"expression": expression, "rows": rows}
 
 
-def show(
-    picture: Picture, models: Sequence[str] | str = ("baseline", "ours"), expression: str | None = None, crop: Crop = "detect"
-) -> Shown:
+def show(picture: Picture, models: Sequence[str] | str = COMPARED, expression: str | None = None, crop: Crop = "detect") -> Shown:
     """Explain the faces of a picture.
 
     Args:
@@ -67,8 +65,8 @@ def show(
         raise InputError("no model is named: give the name of one at least, such as ours")
     data, options = picture_bytes(picture), explain_options(crop)
     explainer = load_explainer(load_settings())
-    answer = SERVICE.ask(explainer, lambda service: service.explain(data, service.resolve(names), options))
-    return Shown(answer.explained, expression)
+    explained = SERVICE.ask(explainer, lambda service: service.explain(data, service.resolve(names), options))
+    return Shown(explained.as_faces(), expression)
 
 
 def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from app.cli import main
-from app.commands.local_service import LocalService
 from app.commands.stories import STORIES, Look, choose_faces, face_looks, look_at
+from app.explaining.local_service import LocalService
 from app.samples import STORIES_FILE, gallery, sample_index
 from model.data.faces import FaceSet
 from model.data.ferplus import load_ferplus

@@ -15,7 +15,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.commands.local_service import LocalService
 from app.decoding.decoder import DecodedImage, DecodeLimits, decode_image
 from app.detection.asked_crop import Box
 from app.detection.detector import DetectedFace
@@ -23,6 +22,7 @@ from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, create_detector
 from app.detection.mtcnn import MtcnnDetector
 from app.detection.yunet import DetectorError, YuNetDetector
 from app.errors import CannotStartError, Problem
+from app.explaining.local_service import LocalService
 from model.geometry import LANDMARKS, ferplus_geometry
 from tests import pictures
 from tests.pictures import UPLOADS, Upload, encoded, portrait

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.commands.local_service import LocalService
 from app.detection.asked_crop import Crop
 from app.explaining.explainer import Explainer
 from app.explaining.loading import load_file
+from app.explaining.local_service import LocalService
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import OTHER_FRAMING, SAME_NETWORK
 from model.reference import save_checkpoint
@@ -45,5 +45,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
 def test_models_that_do_not_differ_or_cannot_share_a_crop_are_told_of(
     names: list[str], crop: Crop, expected: tuple[str, ...], service: LocalService, astronaut_jpeg: bytes
 ) -> None:
-    picture = service.picture(astronaut_jpeg, service.resolve(names), ExplainOptions(crop=crop))
+    picture = service.explain(astronaut_jpeg, service.resolve(names), ExplainOptions(crop=crop))
     assert picture.warnings == expected

@@ -1,13 +1,12 @@
-"""The service's path from a picture to its explanation, for commands: no port, no queue, no log."""
+"""The service's path from a picture to its explanation, for commands and Python: no port, no queue, no log."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from app.api.answers import explanation_answer
 from app.choices import OURS
 from app.decoding.decoder import Decoder
 from app.errors import CannotStartError
@@ -22,20 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from app.explaining.explainer import Explainer
-    from app.explaining.maps import ExplainedFaces
     from app.explaining.pipeline import ExplainedPicture
     from model.importing.metadata import AnyCheckpoint
 
-REQUEST_ID = "local"
 PATIENCE = 30  # times the service's time limits: nobody else waits for this picture
-
-
-@dataclass(frozen=True)
-class LocalAnswer:
-    """A picture's answer as the API's JSON, and as what its figure needs."""
-
-    document: bytes
-    explained: ExplainedFaces
 
 
 class LocalService:
@@ -101,18 +90,12 @@ class LocalService:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
 
-    def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions, caption: str = "") -> LocalAnswer:
-        """Decode and explain one picture with models of :meth:`resolve`; the caption names its faces in a figure.
+    def explain(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
+        """Decode and explain one picture with models of :meth:`resolve`.
 
         Raises:
             Problem: whatever is wrong with the picture or the options.
         """
-        picture = self.picture(data, models, options)
-        explained = picture.as_faces(caption)
-        return LocalAnswer(explanation_answer(picture, REQUEST_ID).model_dump_json().encode(), explained)
-
-    def picture(self, data: bytes, models: Mapping[str, AnyCheckpoint], options: ExplainOptions) -> ExplainedPicture:
-        """As :meth:`explain`, as objects."""
         return self._runner.run(self._loaded().explain(data, models, options))
 
     def _loaded(self) -> Pipeline:

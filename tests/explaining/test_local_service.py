@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from app.choices import Gauge, MapMethod
-from app.commands.local_service import LocalService
 from app.detection.asked_crop import parse_crop
+from app.explaining.local_service import LocalService
 from app.explaining.options import ExplainOptions
 
 
