@@ -35,8 +35,13 @@ def per_cent(logits: Tensor, labels: Tensor) -> str:
 def row(title: str, size: int, outputs: SplitOutputs, labels: Tensor, seconds: float) -> str:
     mirror = mirror_figures(outputs)
     cells = outputs.maps.shape[-1]
-    of_maps = [f"{np.nanmean(values, axis=0).mean():.3f}" for values in (mirror.consistency, mirror.symmetry, mirror.floor)]
-    figures = [per_cent(outputs.logits, labels), per_cent(outputs.two_view_logits, labels), *of_maps, f"{100 * mirror.changed.mean():.1f}"]
+    of_maps = [f"{np.nanmean(values, axis=0).mean():.3f}" for values in (mirror.consistency, mirror.own_symmetry, mirror.other_faces)]
+    figures = [
+        per_cent(outputs.logits, labels),
+        per_cent(outputs.two_view_logits, labels),
+        *of_maps,
+        f"{100 * mirror.changed_answers.mean():.1f}",
+    ]
     return "| " + " | ".join([title, str(size), f"{cells}x{cells}", *figures, f"{seconds:.0f}"]) + " |"
 
 

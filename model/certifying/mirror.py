@@ -44,20 +44,20 @@ def mirror_lines(sample: Sample, seed: int) -> Iterator[Line]:
     among = min(RETRIEVAL_FACES, len(sample.faces))
     yield judged_line(
         "consistency", SECTION, "Flip consistency of the maps", CORRELATION, MEK, CONSISTENCY_RULE, OTHER_FACE,
-        seen.consistency, seen.floor, seen.consistency - seen.floor,
+        seen.consistency, seen.other_faces, seen.consistency - seen.other_faces,
     )  # fmt: skip
     yield judged_line(
         "symmetry", SECTION, "Own symmetry: a map with itself mirrored", CORRELATION, MEK, SYMMETRY_RULE, "random maps",
-        seen.symmetry, own_symmetry(random).astype(np.float64), seen.consistency - seen.symmetry,
+        seen.own_symmetry, own_symmetry(random).astype(np.float64), seen.consistency - seen.own_symmetry,
     )  # fmt: skip
     yield judged_line(
         "found", SECTION, f"Own mirror image found among {among} faces", "share of the maps", MEK, FOUND_RULE, f"one in {among}",
-        seen.found, np.full_like(seen.found, 1 / among), seen.found - OWN_SHARE,
+        seen.own_mirror_found, np.full_like(seen.own_mirror_found, 1 / among), seen.own_mirror_found - OWN_SHARE,
     )  # fmt: skip
     yield _grid_line(sample)
     yield judged_line(
         "changed", SECTION, "Answers that change in the mirror", "share of the faces", MEK, CHANGED_RULE, "the answer to another face",
-        seen.changed, _changed_to_another(sample), MOST_CHANGED - seen.changed,
+        seen.changed_answers, _changed_to_another(sample), MOST_CHANGED - seen.changed_answers,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def _grid_line(sample: Sample) -> Line:
     grid = mirror_figures(sample.outputs_of(with_symmetric_kernels(sample.classifier)))
     line = judged_line(
         "grid", SECTION, "Flip consistency that the sampling grid allows", CORRELATION, GRID_SOURCE, GRID_RULE, OTHER_FACE,
-        grid.consistency, grid.floor, grid.consistency - GRID_ASKED,
+        grid.consistency, grid.other_faces, grid.consistency - GRID_ASKED,
     )  # fmt: skip
     used = [sample.classifier.get_submodule(name) for name in sample.layers]
     others = {type(layer).__name__ for layer in used if not isinstance(layer, SYMMETRIC_KINDS)}

@@ -101,13 +101,15 @@ def _controls(comparison: Comparison, shuffled: MirrorFigures | None) -> tuple[M
         return comparison.measure(key, title, better, _class_mean(values), reference=_shuffled_mean(shuffled, values))
 
     return (
-        of_maps("floor", "Floor: another face of the same predicted class", "lower", lambda m: m.floor),
+        of_maps("floor", "Floor: another face of the same predicted class", "lower", lambda m: m.other_faces),
         comparison.measure("above_floor", "Mean flip consistency above the floor", "higher", _above_floor),
-        of_maps("own_symmetry", "Own symmetry: a map with itself mirrored", "lower", lambda m: m.symmetry),
-        of_maps("own_mirror_found", "Maps whose own mirror image is the nearest of 100", "higher", lambda m: m.found),
-        of_maps("own_mirror_found_coarse", "The same of maps averaged to 3x3", "higher", lambda m: m.found_coarse),
-        comparison.measure("changed_answers", "Faces whose prediction changes in the mirror", "lower", _face_mean(lambda m: m.changed)),
-        comparison.measure("total_variation", "Total variation of the two answers", "lower", _face_mean(lambda m: m.variation)),
+        of_maps("own_symmetry", "Own symmetry: a map with itself mirrored", "lower", lambda m: m.own_symmetry),
+        of_maps("own_mirror_found", "Maps whose own mirror image is the nearest of 100", "higher", lambda m: m.own_mirror_found),
+        of_maps("own_mirror_found_coarse", "The same of maps averaged to 3x3", "higher", lambda m: m.own_mirror_found_coarse),
+        comparison.measure(
+            "changed_answers", "Faces whose prediction changes in the mirror", "lower", _face_mean(lambda m: m.changed_answers)
+        ),
+        comparison.measure("total_variation", "Total variation of the two answers", "lower", _face_mean(lambda m: m.total_variation)),
     )
 
 
@@ -235,7 +237,7 @@ def _separation(comparison: Comparison, votes: Labels) -> Claim:
 
 
 def _above_floor(figures: ModelFigures, counts: Floats) -> Floats:
-    return class_mean(figures.mirror.consistency, counts) - class_mean(figures.mirror.floor, counts)
+    return class_mean(figures.mirror.consistency, counts) - class_mean(figures.mirror.other_faces, counts)
 
 
 def _of_class(index: int) -> Statistic:

@@ -158,11 +158,11 @@ def _frontier(logits: Tensor, labels: Tensor, prior: Tensor) -> tuple[FrontierPo
 
 def _mirror_metrics(figures: MirrorFigures) -> MirrorMetrics:
     return MirrorMetrics(
-        own_symmetry=mean_with_interval(figures.symmetry),
-        other_faces=mean_with_interval(figures.floor),
-        own_mirror_found=mean_with_interval(figures.found),
-        changed_answers=mean_with_interval(figures.changed),
-        total_variation=mean_with_interval(figures.variation),
+        own_symmetry=mean_with_interval(figures.own_symmetry),
+        other_faces=mean_with_interval(figures.other_faces),
+        own_mirror_found=mean_with_interval(figures.own_mirror_found),
+        changed_answers=mean_with_interval(figures.changed_answers),
+        total_variation=mean_with_interval(figures.total_variation),
     )
 
 

@@ -43,19 +43,20 @@ class SplitOutputs:
 class MirrorFigures:
     """One model on N faces; NaN where undefined.
 
-    Of each class's map, (N, L): ``consistency``, its correlation with the mirror image's map, mapped back; ``floor``, the same with that of
-    another face of the same predicted class; ``symmetry``, with itself mirrored; ``found``, 1 where the own mirror image is the nearest
-    among 100 faces; ``found_coarse``, the same of maps averaged to 3x3, where no fine pattern could tell faces apart. Of the
-    answers, (N,): ``changed``, 1 where the prediction is another in the mirror; ``variation``, total variation of the two answers.
+    Of each class's map, (N, L): ``consistency``, its correlation with the mirror image's map, mapped back; ``other_faces``, the same with
+    that of another face of the same predicted class, the floor of ``consistency``; ``own_symmetry``, with itself mirrored;
+    ``own_mirror_found``, 1 where the own mirror image is the nearest among 100 faces; ``own_mirror_found_coarse``, the same of maps
+    averaged to 3x3, where no fine pattern could tell faces apart. Of the answers, (N,): ``changed_answers``, 1 where the prediction is
+    another in the mirror; ``total_variation`` of the two answers.
     """
 
     consistency: Floats
-    floor: Floats
-    symmetry: Floats
-    found: Floats
-    found_coarse: Floats
-    changed: Floats
-    variation: Floats
+    other_faces: Floats
+    own_symmetry: Floats
+    own_mirror_found: Floats
+    own_mirror_found_coarse: Floats
+    changed_answers: Floats
+    total_variation: Floats
 
 
 def mirror_figures(outputs: SplitOutputs) -> MirrorFigures:
@@ -63,16 +64,16 @@ def mirror_figures(outputs: SplitOutputs) -> MirrorFigures:
     maps, mapped_back = centred(outputs.maps.numpy()), flip_back(centred(outputs.mirrored_maps.numpy()))
     predicted = outputs.logits.argmax(1)
     partner = partners(predicted).numpy()
-    floor = flip_consistency(maps, mapped_back[np.maximum(partner, 0)])
-    floor[partner < 0] = np.nan
+    other_faces = flip_consistency(maps, mapped_back[np.maximum(partner, 0)])
+    other_faces[partner < 0] = np.nan
     return MirrorFigures(
         consistency=_floats(flip_consistency(maps, mapped_back)),
-        floor=_floats(floor),
-        symmetry=_floats(own_symmetry(maps)),
-        found=_floats(own_mirror_found(maps, mapped_back)),
-        found_coarse=_floats(own_mirror_found(_coarse(maps), _coarse(mapped_back))),
-        changed=_floats((predicted != outputs.mirrored_logits.argmax(1)).numpy()),
-        variation=_floats(total_variation(outputs.logits.softmax(1).numpy(), outputs.mirrored_logits.softmax(1).numpy())),
+        other_faces=_floats(other_faces),
+        own_symmetry=_floats(own_symmetry(maps)),
+        own_mirror_found=_floats(own_mirror_found(maps, mapped_back)),
+        own_mirror_found_coarse=_floats(own_mirror_found(_coarse(maps), _coarse(mapped_back))),
+        changed_answers=_floats((predicted != outputs.mirrored_logits.argmax(1)).numpy()),
+        total_variation=_floats(total_variation(outputs.logits.softmax(1).numpy(), outputs.mirrored_logits.softmax(1).numpy())),
     )
 
 

@@ -67,8 +67,8 @@ def test_figures_of_two_faces_by_hand() -> None:
     assert figures.mirror.consistency[0, [NEUTRAL, SURPRISE]] == pytest.approx([1.0, 1.0])
     assert np.isnan(figures.mirror.consistency[0, [ANGER, FEAR]]).all()
     # against the other face, neutral's map points the other way and no other class varies in both
-    assert figures.mirror.floor[:, NEUTRAL] == pytest.approx([-1.0, -1.0])
-    assert np.isnan(np.delete(figures.mirror.floor, NEUTRAL, axis=1)).all()
+    assert figures.mirror.other_faces[:, NEUTRAL] == pytest.approx([-1.0, -1.0])
+    assert np.isnan(np.delete(figures.mirror.other_faces, NEUTRAL, axis=1)).all()
     # the positive parts of neutral and surprise share no cell; flat negative maps have no positive part
     pair = list(combinations(range(CLASSES), 2)).index((NEUTRAL, SURPRISE))
     assert figures.overlap.shape == (2, 21)
@@ -93,10 +93,9 @@ def test_the_inner_face_is_that_of_the_faces_measured_whatever_a_model_was_train
 
 def made_figures(seed: int, faces: int, **fields: Any) -> ModelFigures:
     generator = np.random.default_rng(seed)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("consistency", "floor", "symmetry", "found", "found_coarse", "periphery", "log_odds"), (faces, CLASSES)
-    )
-    shapes |= dict.fromkeys(("overlap", "minmax_overlap"), (faces, 21)) | dict.fromkeys(("changed", "variation"), (faces,))
+    of_maps = ("consistency", "other_faces", "own_symmetry", "own_mirror_found", "own_mirror_found_coarse", "periphery", "log_odds")
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(of_maps, (faces, CLASSES))
+    shapes |= dict.fromkeys(("overlap", "minmax_overlap"), (faces, 21)) | dict.fromkeys(("changed_answers", "total_variation"), (faces,))
     values: dict[str, Any] = {name: generator.uniform(0.2, 0.4, size=shape) for name, shape in shapes.items()} | fields
     values["predicted"] = values["predicted_by_two"] = values.get("predicted", generator.integers(0, CLASSES, faces))
     of_mirror = {field.name: values.pop(field.name) for field in dataclasses.fields(MirrorFigures)}
@@ -200,7 +199,7 @@ def test_periphery_looks_only_at_classes_without_a_vote() -> None:
 def test_undefined_figures_are_null_and_left_out_of_points() -> None:
     consistency = np.full((3, CLASSES), np.nan)
     consistency[0, 0], consistency[0, 1], consistency[1, 0] = 0.2, 0.4, 0.6
-    plain = made_figures(1, 3, consistency=consistency, floor=np.full((3, CLASSES), np.nan))
+    plain = made_figures(1, 3, consistency=consistency, other_faces=np.full((3, CLASSES), np.nan))
     claim = measure_claims(compare({"a": plain, "b": plain}, draws=20), *made_votes(3))[0]
     measures = {(measure.key, measure.expression): measure.models["a"] for measure in claim.measures}
 
@@ -226,7 +225,7 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere() -> None:
 def test_shuffled_weights_stand_beside_the_controls_as_a_reference() -> None:
     labels, votes = made_votes(30)
     figures = {"a": made_figures(1, 30), "b": made_figures(2, 30)}
-    lost = made_figures(3, 30, found=np.full((30, CLASSES), 0.25)).mirror
+    lost = made_figures(3, 30, own_mirror_found=np.full((30, CLASSES), 0.25)).mirror
     claim = measure_claims(compare(figures, draws=20), labels, votes, lost)[0]
     found = next(measure for measure in claim.measures if measure.key == "own_mirror_found")
     assert (found.reference, found.reference_title) == (0.25, "ours with its weights shuffled")
@@ -244,8 +243,8 @@ def test_a_model_is_set_against_plain_training_of_its_own_length() -> None:
 def test_agreement_that_comes_with_more_symmetry_is_called_by_its_name() -> None:
     plain = made_figures(1, 60)
     agreeing = plain.mirror.consistency + 0.5
-    symmetric = made_figures(1, 60, consistency=agreeing, symmetry=plain.mirror.symmetry + 0.3)
-    specific = made_figures(1, 60, consistency=agreeing, symmetry=plain.mirror.symmetry - 0.3)
+    symmetric = made_figures(1, 60, consistency=agreeing, own_symmetry=plain.mirror.own_symmetry + 0.3)
+    specific = made_figures(1, 60, consistency=agreeing, own_symmetry=plain.mirror.own_symmetry - 0.3)
     labels, votes = made_votes(60)
     figures = {"plain": plain, "symmetric": symmetric, "specific": specific}
     claim = measure_claims(compare(figures, baseline="plain", ours="specific", draws=100), labels, votes)[0]
