@@ -130,8 +130,7 @@ def disc_cover(cells: Floats, grid: Grid, limit: float, side: int) -> NDArray[np
     Returns:
         ``(side, side)``, -1..1.
     """
-    pixels = (np.arange(side) + 0.5) * grid.input / side - 0.5  # in the input's pixels, as the centres are
-    position = (pixels - grid.first) / grid.step
+    position = grid.positions(side)
     row, column = (np.clip(np.rint(position), 0, count - 1).astype(np.intp) for count in cells.shape)
     distance = np.hypot((position - row)[:, None], (position - column)[None, :])  # in steps
     values = cells[np.ix_(row, column)]

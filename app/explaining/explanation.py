@@ -193,5 +193,4 @@ def _template(landmarks: Landmarks | None, geometry: FaceGeometry) -> FittedTemp
 
 def _place(template: FittedTemplate, grid: Grid, peak: list[int]) -> str:
     row, column = peak
-    # pixel p covers p..p+1: its centre is at p + 0.5
-    return template.place(((grid.centre(column) + 0.5) / grid.input, (grid.centre(row) + 0.5) / grid.input))
+    return template.place((grid.share(column), grid.share(row)))

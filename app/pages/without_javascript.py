@@ -113,9 +113,8 @@ def _spot(explanation: Explanation, cue: FoundCue, grey: Picture) -> Picture:
 
 def _outlined(picture: Picture, peak: Sequence[int], grid: Grid) -> Picture:
     """The 3x3 cells around a peak in a frame."""
-    unit = SIDE / grid.input
-    middle = [(grid.first + grid.step * cell + 0.5) * unit for cell in peak]
-    reach = CUE_CELLS * grid.step * unit
+    middle = [grid.share(cell) * SIDE for cell in peak]
+    reach = CUE_CELLS * grid.step * SIDE / grid.input
     (top, bottom), (left, right) = ((int(max(m - reach, 0)), int(min(m + reach, SIDE))) for m in middle)
     framed = picture.copy()
     framed[top:bottom, left:right] = OUTLINE

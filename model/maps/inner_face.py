@@ -29,8 +29,7 @@ def inner_face_cover(grid: Grid, cells: int, ellipse: tuple[float, float, float,
     across = np.square((points - centre_x) / half_width)
     down = np.square((points - centre_y) / half_height)
     beyond = down[:, None] + across[None, :] > 1.0
-    # pixel p of the input covers p..p+1, so its centre is at p + 0.5
-    nearest = np.rint((points * grid.input - 0.5 - grid.first) / grid.step).clip(0, cells - 1)
+    nearest = np.rint(grid.positions(_SAMPLES)).clip(0, cells - 1)
     belongs = (nearest[:, None] == np.arange(cells)).astype(np.float64)  # (samples, cells)
     count = belongs.sum(0)
     area = count[:, None] * count[None, :]

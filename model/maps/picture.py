@@ -30,7 +30,6 @@ def place_cells(cells: Floats | NDArray[np.uint8], grid: Grid, side: int) -> NDA
 
 def _interpolation(cells: int, grid: Grid, side: int) -> NDArray[np.float64]:
     """Weights ``(side, cells)`` of linear interpolation along one axis; every row sums to 1."""
-    input_pixel = (np.arange(side) + 0.5) * grid.input / side - 0.5
-    position = np.clip((input_pixel - grid.first) / grid.step, 0.0, cells - 1.0)
+    position = np.clip(grid.positions(side), 0.0, cells - 1.0)
     # the hat function of every cell centre: 1 there, 0 at its neighbours
     return np.asarray(np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(cells)[None, :])))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.errors import InputError
 
 
@@ -23,6 +26,14 @@ class Grid:
     def centre(self, cell: float) -> float:
         """Input pixel (from the left or top edge) at the centre of a cell."""
         return self.first + self.step * cell
+
+    def share(self, cell: float) -> float:
+        """Where the centre of a cell lies, 0..1 of the input's side: pixel p covers p..p+1."""
+        return (self.centre(cell) + 0.5) / self.input
+
+    def positions(self, side: int) -> NDArray[np.float64]:
+        """Where the pixels of a picture that covers the input lie, ``(side,)``, in cells: 0 at the centre of the first."""
+        return np.asarray(((np.arange(side) + 0.5) * self.input / side - 0.5 - self.first) / self.step)
 
 
 # First centre and step, in input pixels. ResNet-18 begins at 0, since every layer of stride 2 is padded.
