@@ -48,7 +48,10 @@ def correlation(maps: Tensor, mirrored: Tensor) -> Tensor:
     return (a * b).mean(2) / norms.sqrt()
 
 
-def minor_class_weights(counts: tuple[int, ...]) -> Tensor:
-    """MEK's class weights ``w_l = N / (10 n_l)``, ``(L,)``: inverse frequency in the training set; a class without a face counts as one."""
+def inverse_frequency_weights(counts: tuple[int, ...]) -> Tensor:
+    """MEK's class weights ``w_l = N / (10 n_l)``, ``(L,)``, for the faces of each class in the training set.
+
+    A class without a face counts as one. The 10 is the official code's, and no more than a part of the loss's own factor.
+    """
     n = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
     return n.sum() / (10 * n)

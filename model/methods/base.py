@@ -97,6 +97,19 @@ class Method(nn.Module, ABC):
         return self.classifier
 
 
+class EpochMethod(Method):
+    """A method whose loss depends on the epoch, 1, 2, ...: a buffer, so that a run goes on in the epoch where it was stopped."""
+
+    epoch: Tensor
+
+    def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: Any) -> None:
+        super().__init__(classifier, task, settings)
+        self.register_buffer("epoch", torch.tensor(1))
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch.fill_(epoch)
+
+
 def parse_settings(method: type[Method], values: dict[str, str]) -> Any:
     """A method's settings from ``name=value`` strings.
 

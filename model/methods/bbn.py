@@ -15,28 +15,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, EpochMethod, TrainingTask
 from model.methods.settings import NoSettings
 from model.networks.build import Network
 
 
-class BilateralBranch(Method):
+class BilateralBranch(EpochMethod):
     """Two branches, a uniform and a reversed sampler, and a schedule between them; the epoch is a buffer."""
 
     name = "bbn"
     tails = 2
-    epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: NoSettings) -> None:
         super().__init__(classifier, task, settings)
-        self.register_buffer("epoch", torch.tensor(1))
         self.draw_weights = reversed_draw_weights(task.labels)
 
     def companion_indices(self, indices: Tensor) -> Tensor:
         return torch.multinomial(self.draw_weights, len(indices), replacement=True)
-
-    def begin_epoch(self, epoch: int) -> None:
-        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         assert batch.companion is not None

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import VARIANCE_FLOOR, minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import VARIANCE_FLOOR, inverse_frequency_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.settings import ContrastiveConsistencySettings
 
@@ -82,7 +82,7 @@ class ContrastiveConsistency(Method):
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ContrastiveConsistencySettings) -> None:
         super().__init__(classifier, task, settings)
-        roots = minor_class_weights(task.counts).sqrt()
+        roots = inverse_frequency_weights(task.counts).sqrt()
         self.register_buffer("shares", roots / roots.sum())
         self.register_buffer("log_prior", log_prior(task.counts))
         self.register_buffer("answers", task.answers, persistent=False)

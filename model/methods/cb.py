@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, EpochMethod, TrainingTask
 from model.methods.settings import CbSettings
 
 
@@ -26,21 +26,16 @@ def effective_number_weights(counts: tuple[int, ...], beta: float) -> Tensor:
     return (len(counts) * inverse / inverse.sum()).float()
 
 
-class ClassBalanced(Method):
+class ClassBalanced(EpochMethod):
     """Cross-entropy, each face weighted by the inverse effective number of its class; the epoch is part of the state."""
 
     name = "cb"
     Settings = CbSettings
     weights: Tensor
-    epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: CbSettings) -> None:
         super().__init__(classifier, task, settings)
         self.register_buffer("weights", effective_number_weights(task.counts, settings.beta))
-        self.register_buffer("epoch", torch.tensor(1))
-
-    def begin_epoch(self, epoch: int) -> None:
-        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         losses = F.cross_entropy(self.classifier(batch.images).logits, batch.labels, reduction="none")

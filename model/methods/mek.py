@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
 from model.maps.measures import paper_flip_error
-from model.methods.attention_consistency import minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import inverse_frequency_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask
 from model.methods.settings import MekSettings
 
@@ -34,7 +34,7 @@ class Mek(Method):
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: MekSettings) -> None:
         super().__init__(classifier, task, settings)
-        self.register_buffer("weights", minor_class_weights(task.counts))
+        self.register_buffer("weights", inverse_frequency_weights(task.counts))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         prediction, maps, mirrored = predict_with_pairs(self, batch.images, self.settings.pair_share)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.attention_consistency import correlation, minor_class_weights, predict_with_pairs
+from model.methods.attention_consistency import correlation, inverse_frequency_weights, predict_with_pairs
 from model.methods.base import Batch, Method, TrainingTask, log_prior
 from model.methods.mek import smooth_targets
 from model.methods.settings import MekScaleFreeSettings
@@ -28,7 +28,7 @@ class MekScaleFree(Method):
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: MekScaleFreeSettings) -> None:
         super().__init__(classifier, task, settings)
-        self.register_buffer("weights", minor_class_weights(task.counts))
+        self.register_buffer("weights", inverse_frequency_weights(task.counts))
         self.register_buffer("log_prior", log_prior(task.counts))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

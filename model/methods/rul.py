@@ -47,6 +47,14 @@ class Branch(nn.Module):
         gain = self.norm_out.weight.double() * (variance + NORM_EPSILON).rsqrt()
         return weight * gain.view(-1, 1, 1, 1), (bias - mean) * gain + self.norm_out.bias.double()
 
+    @torch.no_grad()
+    def with_layer(self, rows: Tensor, offset: Tensor) -> PositionalHead:
+        """The branch in evaluation and a linear layer after it, ``rows`` (L, dimensions) and ``offset`` (L,), as one head: both are affine,
+        so their product is one weight for every class, channel and cell."""
+        weight, bias = self.affine_map()
+        rows = rows.double()
+        return PositionalHead(torch.einsum("lk,kchw->lchw", rows, weight).float(), (rows @ bias + offset.double()).float())
+
 
 def _statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None and norm.running_var is not None
@@ -77,13 +85,9 @@ class RelativeUncertainty(Method):
         own, others = F.cross_entropy(logits, batch.labels), F.cross_entropy(logits, batch.labels[partner])
         return {"loss": (own + others) / 2}
 
-    @torch.no_grad()
     def inference(self) -> ExpressionClassifier:
-        """The network with the affine map ``fc(mu(F))``, folded into one weight for every class, channel and cell."""
-        weight, bias = self.feature.affine_map()
-        rows = self.fc.weight.double()
-        head = PositionalHead(torch.einsum("lk,kchw->lchw", rows, weight).float(), (rows @ bias + self.fc.bias).float())
-        return ExpressionClassifier(self.classifier.network, head)
+        """The network with ``fc(mu(F))`` as its head."""
+        return ExpressionClassifier(self.classifier.network, self.feature.with_layer(self.fc.weight, self.fc.bias))
 
 
 def mix(mu: Tensor, u: Tensor, partner: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from model.classifier import ExpressionClassifier
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, EpochMethod, TrainingTask
 from model.methods.settings import ScnSettings
 
 
-class SelfCure(Method):
+class SelfCure(EpochMethod):
     """Confidence-weighted cross-entropy plus rank regularisation, on labels that the network corrects.
 
     Needs two faces a batch or more. The corrected labels (T,) and the epoch are buffers.
@@ -34,7 +34,6 @@ class SelfCure(Method):
     name = "scn"
     Settings = ScnSettings
     labels: Tensor
-    epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: ScnSettings) -> None:
         if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
@@ -42,10 +41,6 @@ class SelfCure(Method):
         super().__init__(classifier, task, settings)
         self.confidence = nn.Linear(self.pooled_head.weight.shape[1], 1)
         self.register_buffer("labels", task.labels.clone())
-        self.register_buffer("epoch", torch.tensor(1))
-
-    def begin_epoch(self, epoch: int) -> None:
-        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         features = self.classifier.network(batch.images)

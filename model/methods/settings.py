@@ -170,6 +170,7 @@ _OF_METHODS: dict[str, type[Any]] = {
     "mek_votes": MekSettings,
 }
 METHOD_NAMES = tuple(_OF_METHODS)
+PLAIN = "baseline"  # the method that the others are set against
 # Constants that a method had when some recorded runs were done, and the value that left them out.
 _RETIRED: dict[str, dict[str, Any]] = {"cac": {"ensembling": 0.0, "momentum": 0.8}}
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.classifier import ExpressionClassifier
-from model.methods.base import Batch, Method, TrainingTask
+from model.methods.base import Batch, EpochMethod, TrainingTask
 from model.methods.settings import SoftSettings
 
 DECAY = 0.999
@@ -33,7 +33,7 @@ def ramp_up(epoch: int, length: float) -> float:
     return math.exp(-5 * (1 - min(epoch, length) / length) ** 2)
 
 
-class SoftLabelSmoothing(Method):
+class SoftLabelSmoothing(EpochMethod):
     """Confidence-weighted cross-entropy, plus the divergence from the teacher's smoothed prediction on a second view.
 
     The teacher with its BatchNorm statistics and the epoch are part of the state.
@@ -41,20 +41,15 @@ class SoftLabelSmoothing(Method):
 
     name = "soft"
     Settings = SoftSettings
-    epoch: Tensor
 
     def __init__(self, classifier: ExpressionClassifier, task: TrainingTask, settings: SoftSettings) -> None:
         super().__init__(classifier, task, settings)
         self.teacher = copy.deepcopy(classifier).requires_grad_(False)
         self.confidence = nn.Linear(self.pooled_head.weight.shape[1], 1)
-        self.register_buffer("epoch", torch.tensor(1))
         self.decay = SHORT_RUN_DECAY if task.epochs * task.steps_per_epoch < SHORT_RUN_STEPS else DECAY
 
     def companion_indices(self, indices: Tensor) -> Tensor:
         return indices
-
-    def begin_epoch(self, epoch: int) -> None:
-        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         assert batch.companion is not None

@@ -24,12 +24,17 @@ def build_optimizer(
     Args:
         network, others: parameters of the network, and of the head and the method.
         lr: peak, or first, learning rate of the network.
+
+    Raises:
+        ValueError: unknown name.
     """
     if name == "adamw-onecycle":
         peaks = [lr, HEAD_LR_FACTOR * lr]
         groups = [{"params": group, "lr": peak} for group, peak in zip((network, others), peaks, strict=True)]
         adamw = AdamW(groups, weight_decay=weight_decay)
         return adamw, OneCycleLR(adamw, peaks, total_steps=steps_per_epoch * epochs, pct_start=WARM_UP, cycle_momentum=False)
+    if name != "adam-exponential":
+        raise ValueError(f"unknown optimizer {name!r}")
     adam = Adam([*network, *others], lr=lr, weight_decay=weight_decay)
     factor = FINAL_LR ** (1 / epochs)
     return adam, LambdaLR(adam, lambda step: factor ** (step // steps_per_epoch))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from model.methods.attention_consistency import minor_class_weights
+from model.methods.attention_consistency import inverse_frequency_weights
 from model.methods.baseline import Baseline
 from model.methods.eac import Eac
 from model.methods.mek import Mek, smooth_targets
@@ -57,7 +57,7 @@ def test_consistency_does_not_teach_the_classifier_weight() -> None:
 
 def test_weights_of_ferplus() -> None:
     expected = (0.285, 0.342, 0.792, 0.828, 1.188, 4.688, 20.96)
-    assert minor_class_weights(FERPLUS_COUNTS).tolist() == pytest.approx(expected, abs=5e-3)
+    assert inverse_frequency_weights(FERPLUS_COUNTS).tolist() == pytest.approx(expected, abs=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_weights_of_ferplus() -> None:
     [(0, (0.90, 0.0012, 0.0028, 0.0029, 0.0041, 0.0163, 0.0728)), (6, (0.0035, 0.0042, 0.0098, 0.0102, 0.0146, 0.0577, 0.90))],
 )
 def test_smoothed_targets_of_ferplus(label: int, expected: tuple[float, ...]) -> None:
-    target = smooth_targets(torch.tensor([label]), minor_class_weights(FERPLUS_COUNTS), 0.1)[0]
+    target = smooth_targets(torch.tensor([label]), inverse_frequency_weights(FERPLUS_COUNTS), 0.1)[0]
     assert target.tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_smoothed_targets_sum_to_one() -> None:
-    targets = smooth_targets(torch.arange(7), minor_class_weights(FERPLUS_COUNTS), 0.3)
+    targets = smooth_targets(torch.arange(7), inverse_frequency_weights(FERPLUS_COUNTS), 0.3)
     assert targets.sum(1).tolist() == pytest.approx([1.0] * 7)
 
 

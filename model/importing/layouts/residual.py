@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from model.classifier import PooledHead, PositionalHead
@@ -71,12 +70,9 @@ class RulNetwork(PublishedNetwork):
         logits: Tensor = self.fc(self.mu(features))
         return logits
 
-    @torch.no_grad()
     def head(self, order: Tensor, input_size: int) -> PositionalHead:
-        """``fc(mu(F))`` is affine in F, with weights of its own for every cell."""
-        weight, bias = self.mu.affine_map()
-        rows, offset = self.fc.weight.double()[order], self.fc.bias.double()[order]
-        return PositionalHead(torch.einsum("lk,kchw->lchw", rows, weight).float(), (rows @ bias + offset).float())
+        """``fc(mu(F))``, with weights of its own for every cell."""
+        return self.mu.with_layer(self.fc.weight[order], self.fc.bias[order])
 
     @classmethod
     def dropped(cls, name: str) -> bool:
