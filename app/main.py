@@ -36,8 +36,8 @@ DESCRIPTION = (
     + health.PURPOSE
 )
 
-# Modules that need PyTorch, Matplotlib or OpenCV. The service listens before it imports them: nothing that this module imports may name one
-# outside a function, and functions that do are called once the models are loaded, which are loaded after these.
+# Modules that need PyTorch or OpenCV, and the many of the tables. The service listens before it imports them: nothing that this module
+# imports may name one outside a function, and functions that do are called once the models are loaded, which are loaded after these.
 LATE_MODULES = (
     "app.explaining.pipeline",
     "app.drawing.colours",
@@ -48,10 +48,8 @@ LATE_MODULES = (
     "app.pages.hero",
     "app.pages.without_javascript",
     "model.data.ferplus",
-    "model.measuring.results",
     "model.tables.changes",
     "model.tables.formats",
-    "model.tables.layout",
     "model.tables.tables",
 )
 # What only figures need, half of it Matplotlib's: imported once uploads are answered, in the thread that draws, by functions it runs.

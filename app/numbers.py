@@ -22,12 +22,12 @@ def decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> st
     return f"{value:{'+' if signed else 'z'}.{digits}f}".replace("-", "−")
 
 
-def estimate(value: float | None, interval: Sequence[float] | None, *, signed: bool = False) -> str:
+def estimate(value: float | None, interval: Sequence[float] | None, digits: int = 3, *, signed: bool = False) -> str:
     """A number with its interval in brackets, where it has one."""
-    text = decimal(value, signed=signed)
+    text = decimal(value, digits, signed=signed)
     if value is None or interval is None:
         return text
-    low, high = (decimal(end, signed=signed) for end in interval)
+    low, high = (decimal(end, digits, signed=signed) for end in interval)
     return f"{text} [{low}, {high}]"
 
 

@@ -31,10 +31,10 @@ from model.files.regular_file import read_regular_file
 from model.geometry import FACE_SIZE, RAFDB_FACE_SIZE, FaceGeometry
 from model.measuring.estimate import Number
 from model.measuring.results import Fraction, Intervals, SplitMetrics
+from model.methods.settings import PLAIN
 from model.networks import LARGEST_INPUT, SMALLEST_INPUT, Grid, network_grid, smallest_input
 
 MAX_HEADER_BYTES = 1 << 20
-PLAIN = "baseline"  # the method that the others are set against
 GOLDEN_TOLERANCE = 1e-3  # logits of another processor's rounding differ by less; a wrong weight by more
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.choices import MAX_FACES
 from app.decoding.decoder import DecodedImage
 from app.detection.asked_crop import Box, Crop
 from app.detection.crop import calibrated_crop, check_given_crop, crop_colour, crop_face, scaled, square_around
@@ -69,7 +70,9 @@ class FoundFaces:
     warnings: tuple[str, ...]
 
 
-def find_faces(image: DecodedImage, detector: FaceDetector, geometry: FaceGeometry, crop: Crop = "detect", limit: int = 8) -> FoundFaces:
+def find_faces(
+    image: DecodedImage, detector: FaceDetector, geometry: FaceGeometry, crop: Crop = "detect", limit: int = MAX_FACES
+) -> FoundFaces:
     """The faces a request asks about.
 
     Args:

@@ -7,6 +7,7 @@ import textwrap
 
 from app.choices import ColourMap
 from app.explaining.maps import ExplainedFaces, FaceMaps
+from app.numbers import decimal
 
 MAX_CAPTION = 100  # characters
 # Characters an inch, of each kind of text.
@@ -42,8 +43,8 @@ def wrapped(text: str, width: float, characters: int = NOTE_CHARACTERS) -> list[
 
 
 def correlation_text(correlation: float) -> str:
-    """A correlation, with a dash for an undefined one; what rounds to zero has no minus."""
-    return "–" if math.isnan(correlation) else f"{correlation:z.2f}"
+    """A correlation, with a dash for an undefined one, NaN."""
+    return decimal(None if math.isnan(correlation) else correlation, 2)
 
 
 def note(explained: ExplainedFaces, colour_map: ColourMap, width: float) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from app.numbers import decimal
+from app.numbers import estimate
 from app.pages.axes import tick_values
 from app.pages.charts import ComparedChange, change_plot
+from model.tables.layout import METHOD_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +63,6 @@ def _chart(length: LengthOfRun, printed: dict[str, MethodChanges], ticks: dict[s
 
 
 def _title(method: str) -> str:
-    from model.tables.layout import METHOD_TITLES
-
     return SHORT_TITLES.get(method, METHOD_TITLES[method])
 
 
@@ -77,11 +76,7 @@ def _text(changes: MethodChanges | None, name: str) -> str:
 
 
 def _points(change: Change) -> str:
-    text = decimal(change.points, 1, signed=True)
-    if change.interval is None:
-        return text
-    low, high = (decimal(end, 1, signed=True) for end in change.interval)
-    return f"{text} [{low}, {high}]"
+    return estimate(change.points, change.interval, 1, signed=True)
 
 
 def _sentence(printed: MethodChanges, measured: MethodChanges | None) -> str:

@@ -15,9 +15,10 @@ from app.pages.certificates import certified
 from app.pages.imported_card import imported_card, imported_summary
 from app.pages.strengths import strengths
 from app.pages.templating import PageRoute, render
-from model.checkpoints import PLAIN, Checkpoint, CheckpointMetadata, plain_twins
+from model.checkpoints import Checkpoint, CheckpointMetadata, plain_twins
 from model.expressions import EXPRESSIONS
 from model.importing.metadata import ImportedCheckpoint, ImportedMetadata
+from model.methods.settings import PLAIN
 from model.tables.layout import faces_title
 
 if TYPE_CHECKING:

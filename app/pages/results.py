@@ -14,6 +14,8 @@ from app.explaining.service import service_of
 from app.pages.curve_plot import curve_plots
 from app.pages.models import SUMMARIES
 from app.pages.templating import PageRoute, render
+from model.measuring.results import RESULTS_FOLDER, ResultError
+from model.tables.layout import METHOD_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,15 +38,13 @@ async def results(request: Request) -> Response:
 
 def _methods() -> list[tuple[str, str]]:
     """The methods as the tables name them, and what each is."""
-    from model.tables.layout import METHOD_TITLES
-
     return [(title, SUMMARIES[method]) for method, title in METHOD_TITLES.items()]
 
 
 async def of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found]) -> Found:
     """What ``read`` makes of the folder of results and its files, each with the time of its last change.
 
-    Never on the event loop, since this may be what imports torch.
+    Never on the event loop: it reads every result file.
 
     Raises:
         Problem: ``internal_error`` for a result file that cannot be used.
@@ -53,8 +53,6 @@ async def of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found])
 
 
 def _of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found]) -> Found:
-    from model.measuring.results import RESULTS_FOLDER, ResultError
-
     folder = checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
     try:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from model.checkpoints import load_manifest, plain_twins
 from model.claims.comparison import Comparison, ModelFigures
@@ -31,10 +32,10 @@ from model.measuring.bootstrap import DRAWS, draw_counts
 from model.measuring.evaluation import split_outputs
 from model.measuring.mirror import MirrorFigures, SplitOutputs, mirror_figures
 from model.measuring.shuffling import shuffle
+from model.methods.settings import PLAIN
 from model.preprocessing import network_input
 from model.reference import ReferenceCheckpoint, load_checkpoint
 
-BASELINE = "baseline"
 SPLIT = "test"
 SHUFFLE_SEED = 20231030
 
@@ -55,13 +56,11 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         DatasetError: no FERPlus at ``data``, or one without an expression.
         InputError: no baseline in the manifest.
     """
-    from tqdm import tqdm
-
     make_room(out)
     revision = code_revision()
     manifest = load_manifest(checkpoints)
-    if BASELINE not in manifest.checkpoints:
-        raise InputError(f"{checkpoints}: the manifest has no {BASELINE} to compare with; it has: {', '.join(manifest.checkpoints)}")
+    if PLAIN not in manifest.checkpoints:
+        raise InputError(f"{checkpoints}: the manifest has no {PLAIN} to compare with; it has: {', '.join(manifest.checkpoints)}")
     faces = load_labelled_faces("ferplus", data, SPLIT)
     loaded: dict[str, ReferenceCheckpoint] = {}
     figures: dict[str, ModelFigures] = {}
@@ -70,7 +69,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         figures[name] = model_figures(loaded[name], faces)
     print(f"drawing the faces {draws} times")
     peers = plain_twins({name: checkpoint.metadata for name, checkpoint in loaded.items()})
-    comparison = Comparison(figures, BASELINE, manifest.ours, tuple(draw_counts(len(faces), draws)), peers)
+    comparison = Comparison(figures, PLAIN, manifest.ours, tuple(draw_counts(len(faces), draws)), peers)
     report = ClaimsReport(
         command=command,
         revision=revision,
@@ -78,7 +77,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
         split=SPLIT,
         faces=len(faces),
         draws=draws,
-        baseline=BASELINE,
+        baseline=PLAIN,
         ours=manifest.ours,
         models={name: _measured_model(checkpoint, comparison) for name, checkpoint in loaded.items()},
         claims=measure_claims(comparison, faces.labels.numpy(), faces.votes.numpy(), _shuffled_figures(loaded[manifest.ours], faces)),
@@ -89,7 +88,7 @@ def run_claims(data: Path, checkpoints: Path, out: Path, command: str, draws: in
     print(verdict_lines(report))
     if faithfulness:
         print("removing pixels (ROAD)")
-        road = measure_faithfulness({name: loaded[name] for name in (BASELINE, manifest.ours)}, sample_faces(faces))
+        road = measure_faithfulness({name: loaded[name] for name in (PLAIN, manifest.ours)}, sample_faces(faces))
         save_claims(out, report.model_copy(update={"faithfulness": road}))
     print(f"written to {out}")
     return 0

@@ -86,10 +86,10 @@ class RoadScores:
         return (self.least - self.most) / 2.0
 
 
-def pixel_ranks(maps: Floats, seed: int = SEED) -> NDArray[np.float32]:
+def pixel_ranks(maps: Floats) -> NDArray[np.float32]:
     """Each map ``(N, H, W)`` as ranks in 0..1, ties in random order: every share of the pixels can be removed exactly."""
     flat = maps.reshape(len(maps), -1)
-    ties = np.random.default_rng(seed).random(flat.shape)
+    ties = np.random.default_rng(SEED).random(flat.shape)
     order = np.stack([np.lexsort((tie, values)) for values, tie in zip(flat, ties, strict=True)])
     ranks = np.empty(flat.shape, dtype=np.float32)
     np.put_along_axis(ranks, order, np.linspace(0.0, 1.0, flat.shape[1], dtype=np.float32)[None].repeat(len(flat), 0), axis=1)

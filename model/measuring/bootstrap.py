@@ -23,9 +23,9 @@ Labels = NDArray[np.int64]
 Interval = tuple[float, float]
 
 
-def draw_counts(faces: int, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:
-    """Bootstrap draws as counts ``(at most CHUNK, N)``; the same faces, draws and seed always give the same counts."""
-    generator = np.random.default_rng(seed)
+def draw_counts(faces: int, draws: int = DRAWS) -> Iterator[Floats]:
+    """Bootstrap draws as counts ``(at most CHUNK, N)``; as many faces and draws always give the same counts."""
+    generator = np.random.default_rng(SEED)
     uniform = np.full(faces, 1.0 / faces)
     for start in range(0, draws, CHUNK):
         yield generator.multinomial(faces, uniform, size=min(CHUNK, draws - start)).astype(np.float64)

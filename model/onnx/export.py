@@ -61,15 +61,15 @@ def export_onnx(checkpoint: ServedModel, path: Path) -> None:
     replace_file(path, proto.SerializeToString())
 
 
-def write_graphs(folder: Path = GRAPHS) -> None:
+def write_graphs() -> None:
     """Write the graph of every network and head that a checkpoint may have, and the shapes of the weights that each asks for."""
     for network in NETWORKS:
         for tails in (1, 2):
-            _write_graph(folder, network, tails, "pooled")
-        _write_graph(folder, network, 1, "positional")
+            _write_graph(network, tails, "pooled")
+        _write_graph(network, 1, "positional")
 
 
-def _write_graph(folder: Path, network_name: str, tails: int, head_name: str) -> None:
+def _write_graph(network_name: str, tails: int, head_name: str) -> None:
     network = build_network(network_name, tails)
     size = POSITIONAL_INPUT[network_name]
     head: PooledHead | PositionalHead = PooledHead(network.channels, len(EXPRESSIONS))
@@ -83,7 +83,7 @@ def _write_graph(folder: Path, network_name: str, tails: int, head_name: str) ->
         if initializer.name in weights:
             onnx.external_data_helper.set_external_data(initializer, location="checkpoint")
             initializer.ClearField("raw_data")
-    path = folder / graph_name(network_name, tails, head_name)
+    path = GRAPHS / graph_name(network_name, tails, head_name)
     shapes = {name: list(value.shape) for name, value in sorted(weights.items())}
     replace_file(path, proto.SerializeToString())
     replace_file(path.with_suffix(".json"), f"{json.dumps(shapes, indent=0)}\n".encode())

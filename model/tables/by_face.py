@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.checkpoints import PLAIN
 from model.measuring.bootstrap import Floats, Interval, Labels, accuracy_intervals, drawn_accuracies
 from model.measuring.results import Predictions, RunResult
-from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, in_per_cent, seeds_text
+from model.methods.settings import PLAIN
+from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, in_per_cent, paired_with_plain, seeds_text
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,9 @@ def _comparisons(results: Sequence[RunResult]) -> tuple[list[_Comparison], int]:
     """Those that the runs allow, and how many runs have no predictions to compare."""
     comparisons, left_out = [], 0
     for protocol, runs in by_protocol(results).items():
-        plain = {run.seed: run.test_predictions for run in runs if run.method == PLAIN}
-        for method in METHOD_TITLES:
-            of_method = [run for run in runs if run.method == method != PLAIN and run.seed in plain]
-            found = {run.seed: (run.test_predictions, plain[run.seed]) for run in of_method}
+        for method in (name for name in METHOD_TITLES if name != PLAIN):
+            runs_of_both = paired_with_plain(runs, method)
+            found = {own.seed: (own.test_predictions, other.test_predictions) for own, other in runs_of_both}
             pairs = {seed: (own, other) for seed, (own, other) in found.items() if own is not None and other is not None}
             left_out += len(found) - len(pairs)
             if pairs:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from model.checkpoints import PLAIN
 from model.measuring.results import Accuracies, RunResult
+from model.methods.settings import PLAIN
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, by_protocol, over_runs
 
 MEASURES = {"overall": "overall accuracy", "mean": "mean accuracy", "macro_average_precision": "macro average precision"}

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from model.checkpoints import PLAIN
 from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import SEED, Floats, Labels
 from model.measuring.results import RunResult, load_other_protocols, load_results
-from model.paper import paper_tables
+from model.methods.settings import PLAIN
+from model.paper import SUMMARIES, paper_tables
 from model.tables.by_face import Change, accuracy_changes
-from model.tables.layout import METHOD_TITLES
+from model.tables.layout import METHOD_TITLES, paired_with_plain
 from model.tables.tables import prevailing_protocol
 
 TABLE = 3  # the one that is printed with plain training
-MEASURES = ("overall", "mean")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def printed_changes() -> tuple[MethodChanges, ...]:
     table = paper_tables().accuracy_table(TABLE)
     rows = {row.method: dict(zip(table.columns, row.values, strict=True)) for section in table.sections for row in section.rows}
     plain = rows.pop(PLAIN)
-    return tuple(MethodChanges(method, {name: Change(row[name] - plain[name]) for name in MEASURES}) for method, row in rows.items())
+    return tuple(MethodChanges(method, {name: Change(row[name] - plain[name]) for name in SUMMARIES}) for method, row in rows.items())
 
 
 def measured_changes(results: Path) -> list[LengthOfRun]:
@@ -65,7 +64,7 @@ def changes_from_plain(runs: Sequence[RunResult]) -> LengthOfRun:
     protocol = prevailing_protocol(runs)
     dataset = paper_tables().accuracy_table(TABLE).dataset
     used = [run for run in runs if (run.dataset, run.imbalance) == (dataset, ORIGINAL) and protocol.matches(run)]
-    pairs = {method: _pairs(used, method) for method in METHOD_TITLES if method != PLAIN}
+    pairs = {method: paired_with_plain(used, method) for method in METHOD_TITLES if method != PLAIN}
     pairs = {method: of_method for method, of_method in pairs.items() if of_method}
     if not pairs:
         return LengthOfRun(protocol.epochs, ())
@@ -79,12 +78,6 @@ def changes_from_plain(runs: Sequence[RunResult]) -> LengthOfRun:
         protocol.epochs,
         tuple(MethodChanges(method, change, tuple(own.seed for own, _ in of_method)) for (method, of_method), change in changes),
     )
-
-
-def _pairs(runs: Sequence[RunResult], method: str) -> list[tuple[RunResult, RunResult]]:
-    """Runs of a method, each with the one of plain training that has its seed."""
-    plain = {run.seed: run for run in runs if run.method == PLAIN}
-    return [(run, plain[run.seed]) for run in runs if run.method == method and run.seed in plain]
 
 
 def _labels(runs: Sequence[RunResult]) -> Labels:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from model.data.protocols import ORIGINAL
 from model.measuring.bootstrap import Interval
 from model.measuring.results import RunResult, SplitMetrics
+from model.methods.settings import PLAIN
 
 DATASET_TITLES = {"ferplus": "FERPlus", "rafdb": "RAF-DB"}
 METHOD_TITLES = {
@@ -94,6 +95,12 @@ def by_protocol(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     for run in ordered:
         grouped.setdefault(faces_title(run.dataset, run.imbalance), []).append(run)
     return grouped
+
+
+def paired_with_plain(runs: Sequence[RunResult], method: str) -> list[tuple[RunResult, RunResult]]:
+    """Runs of a method, each with the one of plain training that has its seed."""
+    plain = {run.seed: run for run in runs if run.method == PLAIN}
+    return [(run, plain[run.seed]) for run in runs if run.method == method and run.seed in plain]
 
 
 def over_runs(values: Sequence[float], decimals: int = 2, interval: Interval | None = None) -> Value:

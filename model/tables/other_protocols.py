@@ -9,7 +9,7 @@ from pathlib import Path
 from model.expressions import EXPRESSIONS
 from model.measuring.frontier import VIEWS, frontier_gain, mean_curve
 from model.measuring.results import MirrorMetrics, ResultError, RunResult, SplitMetrics
-from model.methods.settings import usual_settings, whole_settings
+from model.methods.settings import PLAIN, usual_settings, whole_settings
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
@@ -170,7 +170,7 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
 
     groups = []
     for title, of_method in _by_split(runs):
-        plain = next((splits for method, splits in of_method if method == METHOD_TITLES["baseline"]), [])
+        plain = next((splits for method, splits in of_method if method == METHOD_TITLES[PLAIN]), [])
         groups.append(Group(title, tuple(row for method, splits in of_method for row in rows(method, splits, plain))))
     return Table(
         name=f"{protocol}: the frontier",

@@ -12,10 +12,12 @@ from model.expressions import EXPRESSIONS
 from model.files.atomic_write import make_room, replace_file
 from model.measuring.bootstrap import Interval
 from model.measuring.results import Accuracies, RunResult, load_other_protocols, load_results, load_trials
+from model.methods.settings import PLAIN
 from model.paper import SUMMARIES, AccuracyTable, CountRow, CountTable, PaperRow, paper_tables
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
 from model.tables.difficulty_and_drift import difficulty_table, relabelling_table
+from model.tables.formats import FORMATS
 from model.tables.layout import (
     METHOD_TITLES,
     Group,
@@ -106,8 +108,6 @@ def run_tables(results: Path, form: str = "markdown", out: Path | None = None) -
         InputError: there is no such folder, its results cannot be used, or ``out`` cannot be written.
         ValueError: unknown format.
     """
-    from model.tables.formats import FORMATS
-
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: choose one of {', '.join(FORMATS)}")
     if not results.is_dir():
@@ -233,7 +233,7 @@ def _count_table(table: CountTable, results: Sequence[RunResult], protocol: Prot
 
 def _recorded_counts(table: CountTable, row: CountRow, recorded: RunResult | None, protocol: Protocol) -> Row:
     if recorded is None:
-        method = "baseline" if row.imbalance == ORIGINAL else "mek"  # of the runs that an accuracy table has, too
+        method = PLAIN if row.imbalance == ORIGINAL else "mek"  # of the runs that an accuracy table has, too
         command = TableCell(method, table.dataset, row.imbalance, 1).command("DIR", protocol)
         return Row("trained on", "here", (None,) * (len(EXPRESSIONS) + 1), command)
     counts = tuple(recorded.training_counts[name] for name in table.classes)

@@ -10,11 +10,10 @@ import numpy as np
 from model.errors import InputError
 from model.measuring.frontier import VIEWS, frontier_gain, mean_curve
 from model.measuring.results import RunResult, load_named
+from model.paper import SUMMARIES
 from model.tables.by_face import accuracy_changes
 from model.tables.layout import seeds_text
 from model.tables.other_protocols import SPLITS
-
-MEASURES = ("overall", "mean")
 
 
 def run_compare(results: Sequence[Path], references: Sequence[Path]) -> int:
@@ -80,7 +79,7 @@ def _over_seeds(split: str, pairs: Sequence[tuple[RunResult, RunResult]]) -> Ite
     both = [(own, other) for own, other in measured if own is not None and other is not None]
     if len(both) < len(pairs):  # RAF-DB has no validation split
         return
-    cells = [_spread([100 * (getattr(own, name) - getattr(other, name)) for own, other in both]) for name in MEASURES]
+    cells = [_spread([100 * (getattr(own, name) - getattr(other, name)) for own, other in both]) for name in SUMMARIES]
     yield f"| {split}{', over seeds' if len(pairs) > 1 else ''} | {' | '.join(cells)} |"
 
 
