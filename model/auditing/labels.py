@@ -21,7 +21,7 @@ def read_labels(path: Path) -> Labels:
             ``fer2013new.csv``, whose majority rule gives the labels.
 
     Raises:
-        AuditError: it is neither, or a label is no expression, or a picture has two.
+        AuditError: it is neither, or names no picture, or a label is no expression, or a picture has two.
     """
     if path.suffix.lower() == ".zip" or (path / VOTES_FILE).is_file():
         return ferplus_labels(path)
@@ -58,9 +58,13 @@ def _from_table(path: Path, table: csv.DictReader[str]) -> Labels:
         raise AuditError(f"{path} lacks the column {' and '.join(sorted(missing))}: it needs id and label, and may have split")
     labels: Labels = {}
     for row in table:
+        if not row["id"]:
+            raise AuditError(f"{path}, line {table.line_num}: the row has no id: add it, or delete the row")
         said = (check_label(row["label"], f"{path}, line {table.line_num}"), row.get("split") or None)
         if labels.setdefault(label_key(row["id"]), said) != said:
             raise AuditError(
                 f"{path}, line {table.line_num}: {row['id']} stands there twice, with another label or split: keep one of them"
             )
+    if not labels:
+        raise AuditError(f"{path} names no picture: it needs a row for each picture with a label")
     return labels

@@ -15,6 +15,7 @@ from model.files.atomic_write import replace_file
 from model.files.json_file import load_json
 
 MANIFEST_FILE = "manifest.json"
+PART_FILES = "part-*.parquet"
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -87,10 +88,14 @@ def claim_folder(directory: Path, manifest: AuditManifest) -> None:
     """Begin an audit in a folder, or make sure that the one begun there is the same.
 
     Raises:
-        AuditError: it is another; the message names the first difference.
+        AuditError: it is another; the message names the first difference. Or there are parts, and nothing says of what.
     """
     path = directory / MANIFEST_FILE
     if not path.exists():
+        if part := next(directory.glob(PART_FILES), None):
+            raise AuditError(
+                f"{directory} has {part.name}, but no {MANIFEST_FILE} that says of what: choose another --out, or delete the parts"
+            )
         replace_file(path, f"{manifest.model_dump_json(indent=1)}\n".encode())
         return
     begun = load_audit_manifest(directory)

@@ -66,6 +66,13 @@ def test_pictures_are_read_in_any_order(tmp_path: Path) -> None:
         assert source.read(places[row]) == pictures[row]
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_bytes_of_every_kind_are_pictures(kind: pa.DataType, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": pa.array(CONTENTS, kind)}), tmp_path / "faces.parquet")
+    source = open_source(str(tmp_path / "faces.parquet"))
+    assert [source.read(picture.place) for picture in source.pictures()] == CONTENTS
+
+
 def test_categories_are_text_and_an_id_may_be_a_number(tmp_path: Path) -> None:
     columns = {"label": pa.array(["fear", None, "fear"]).dictionary_encode(), "split": pa.array(["a", "b", "b"]).dictionary_encode()}
     pq.write_table(pa.table({"image": CONTENTS, "id": [7, None, 9]} | columns), tmp_path / "faces.parquet")

@@ -95,6 +95,13 @@ def test_a_folder_without_an_audit_is_refused(tmp_path: Path) -> None:
         Audit(tmp_path)
 
 
+def test_parts_of_which_nothing_says_what_they_are_of_are_not_taken_for_this_audit_s(tmp_path: Path) -> None:
+    pq.write_table(made_part(["a", "b"]), part_path(tmp_path, 0))
+    with pytest.raises(AuditError, match=r"has part-000000\.parquet, but no manifest\.json that says of what: choose another --out"):
+        claim_folder(tmp_path, make_manifest())
+    assert [path.name for path in tmp_path.iterdir()] == ["part-000000.parquet"]
+
+
 def test_an_audit_goes_on_only_as_it_was_begun(tmp_path: Path) -> None:
     claim_folder(tmp_path, make_manifest())
     claim_folder(tmp_path, make_manifest())

@@ -231,7 +231,7 @@ def test_copies_fall_into_one_fold_and_folds_are_of_one_size() -> None:
 
 
 def test_near_copies_are_judged_by_a_classifier_that_has_seen_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, faces = 20, []
+    pictures, faces = 20, list[MadeFace]()
     for number in range(pictures):
         picture = grey_face(100 + number)
         for copy in (picture, (picture * 0.9).astype(np.uint8), picture[:, ::-1]):
