@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,18 +14,19 @@ import numpy as np
 import torch
 
 from app.auditing.job import AuditJob
-from app.decoding.decoder import DecodedImage, DecodeLimits, Decoder
+from app.decoding.decoder import DecodedImage, DecodeLimits, Decoder, DecoderStartError
 from app.detection.find import create_detector, find_faces
 from app.errors import ErrorCode, Problem
 from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import read_listing
 from model.auditing.manifest import AuditError, load_audit_manifest
 from model.auditing.parts import part_path, part_schema
+from model.auditing.remote import told
 from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
 from model.auditing.sources import LARGEST_PICTURE, READ_ERRORS, Listed, Place, open_source
-from model.errors import one_line
 
 DECODE_SECONDS = 60.0  # of the processor; only what never ends takes so long
+DECODER_STARTS = 3  # tried: where every processor loads models, a process may take long to come up
 UNREADABLE = "unreadable_file"
 
 
@@ -43,7 +45,7 @@ class Auditor:
     Everything is computed in one thread: the bits of a sum depend on how many share it.
 
     Raises:
-        InputError: the audit's folder, source or checkpoints cannot be used here.
+        InputError: the audit's folder, source or checkpoints cannot be used here, or the decoder does not start.
     """
 
     def __init__(self, job: AuditJob) -> None:
@@ -52,13 +54,24 @@ class Auditor:
         self._job = job
         self._manifest = load_audit_manifest(job.directory)
         self._schema = part_schema(self._manifest.models)
-        self._source = open_source(self._manifest.source)
+        self._source = open_source(job.source)
         self._checkpoints = job.loaded_as_begun(self._manifest)
         self._geometry = next(iter(self._checkpoints.values())).metadata.geometry
         self._detector = create_detector(None)
         self._runner = asyncio.Runner()
         self._decoder = Decoder(DecodeLimits(), processes=1, timeout_seconds=DECODE_SECONDS)
-        self._runner.run(self._decoder.start())
+        self._start_decoder()
+
+    def _start_decoder(self) -> None:
+        for _ in range(DECODER_STARTS - 1):
+            with suppress(DecoderStartError):
+                self._runner.run(self._decoder.start())
+                return
+        try:
+            self._runner.run(self._decoder.start())
+        except DecoderStartError as error:
+            self._runner.close()
+            raise AuditError(str(error)) from error
 
     def close(self) -> None:
         """End the decoder."""
@@ -83,14 +96,14 @@ class Auditor:
         except AuditError:  # the source is out of reach, which is no fault of the picture
             raise
         except Problem as problem:
-            return AuditedPicture(listed, None, None, _told(problem))
+            return AuditedPicture(listed, None, None, _as_error(problem))
         except READ_ERRORS as error:
-            return AuditedPicture(listed, None, None, f"{UNREADABLE}: {one_line(error)}")
+            return AuditedPicture(listed, None, None, f"{UNREADABLE}: {told(error)}")
         digest = hashlib.sha256(data).hexdigest()
         try:
             return AuditedPicture(listed, digest, self._seen(data), None)
         except Problem as problem:
-            return AuditedPicture(listed, digest, None, _told(problem))
+            return AuditedPicture(listed, digest, None, _as_error(problem))
 
     def _read(self, place: Place) -> bytes:
         if (place.size or 0) <= LARGEST_PICTURE:
@@ -133,10 +146,10 @@ def _only_finite(pictures: Sequence[AuditedPicture], answers: dict[str, Columns]
         return list(pictures), answers
     finite = np.isfinite(np.concatenate(views, axis=1)).all(1)
     verdicts = iter(finite)
-    failed = _told(Problem(ErrorCode.NON_FINITE_OUTPUT))
+    failed = _as_error(Problem(ErrorCode.NON_FINITE_OUTPUT))
     kept = [replace(picture, face=None, error=failed) if picture.face and not next(verdicts) else picture for picture in pictures]
     return kept, {model: {name: values[finite] for name, values in of_model.items()} for model, of_model in answers.items()}
 
 
-def _told(problem: Problem) -> str:
+def _as_error(problem: Problem) -> str:
     return f"{problem.code}: {' '.join(problem.detail.split())}"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from app.choices import OURS
 from model.auditing.labels import read_labels
-from model.auditing.listing import LISTING_FILE, WrittenListing, write_listing
+from model.auditing.listing import LISTING_FILE, write_listing
 from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, ListedPictures, claim_folder
 from model.auditing.parts import part_path
+from model.auditing.remote import without_secrets
 from model.auditing.sources import absolute, open_source
 from model.checkpoints import ManifestEntry, load_manifest
 from model.files.revision import code_revision, sources_digest
@@ -38,9 +39,13 @@ class AskedAudit:
 
 @dataclass(frozen=True)
 class AuditJob:
-    """The folder of an audit that was begun, and where its checkpoints are: the same on every machine that takes part."""
+    """The folder of an audit that was begun, its source, and where the checkpoints are: the same on every machine that takes part.
+
+    No file keeps the ``source``'s whole address, which may have a password or a signature.
+    """
 
     directory: Path
+    source: str
     checkpoints: tuple[tuple[str, Path, ManifestEntry | None], ...]  # name asked for, file, its entry where it ships
 
     @property
@@ -101,13 +106,17 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
         AuditError: the source cannot be listed, or the folder holds another audit.
         InputError: a model or the labels cannot be used.
     """
-    job = AuditJob(asked.directory.absolute(), _checkpoints(asked.models, settings))
+    job = AuditJob(asked.directory.absolute(), absolute(asked.source), _checkpoints(asked.models, settings))
     models = tuple(_audited(name, checkpoint) for name, checkpoint in job.loaded().items())
     partial = job.listing.with_suffix(".partial")
     try:
         labels = None if asked.labels is None else read_labels(asked.labels)
-        written = write_listing(open_source(absolute(asked.source)), labels, asked.shard_rows, partial)
-        _refuse_foreign_labels(asked, written)
+        written = write_listing(open_source(job.source), labels, asked.shard_rows, partial)
+        if labels is not None and written.strangers == len(labels):
+            raise AuditError(
+                f"{asked.labels}: none of its ids is one of the {written.listed.pictures} pictures of {without_secrets(asked.source)}: "
+                f"it has {next(iter(labels))}, the source {written.first}"
+            )
         manifest = _manifest(asked, models, written.listed)
         claim_folder(job.directory, manifest)
         job.clear_leftovers()
@@ -120,7 +129,7 @@ def begin(asked: AskedAudit, settings: Settings) -> BegunAudit:
 
 def _manifest(asked: AskedAudit, models: tuple[AuditedModel, ...], listed: ListedPictures) -> AuditManifest:
     return AuditManifest(
-        source=absolute(asked.source),
+        source=without_secrets(absolute(asked.source)),
         labels=None if asked.labels is None else str(asked.labels.absolute()),
         models=models,
         settings=AuditSettings(crop=asked.crop, shard_rows=asked.shard_rows),
@@ -166,8 +175,3 @@ def _audited(name: str, checkpoint: ReferenceCheckpoint) -> AuditedModel:
         channels=checkpoint.classifier.head.weight.shape[1],
         cells=metadata.grid.cells,
     )
-
-
-def _refuse_foreign_labels(asked: AskedAudit, written: WrittenListing) -> None:
-    if asked.labels is not None and written.labelled == 0:
-        raise AuditError(f"{asked.labels}: none of its ids is one of the {written.listed.pictures} pictures of {asked.source}")

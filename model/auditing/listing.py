@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 
 from model.auditing.labels import Labels, check_label, label_key
 from model.auditing.manifest import AuditError, ListedPictures
+from model.auditing.remote import told
 from model.auditing.sources import READ_ERRORS, Listed, Place, Source
-from model.errors import file_errors, one_line
+from model.errors import file_errors
 
 LISTING_FILE = "listing.parquet"
+_LARGEST = (1 << 63) - 1  # that a place or a size can be here; no file is as large
 _SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -35,9 +37,11 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class WrittenListing:
-    """What was listed, for how many of the pictures there is a label, and how many of the given labels are of no picture."""
+    """What was listed, the id of the ``first`` picture, for how many there is a label, and how many of the given labels are of no
+    picture."""
 
     listed: ListedPictures
+    first: str
     labelled: int
     strangers: int
 
@@ -52,22 +56,23 @@ def write_listing(source: Source, labels: Labels | None, shard_rows: int, path: 
         path: the file to write.
 
     Raises:
-        AuditError: the source cannot be listed, or has no picture, or a label is no expression.
+        AuditError: the source cannot be listed, or has no picture, or a label is no expression, or is given to an id of several pictures.
         FileError: the file cannot be written.
     """
-    digest, pictures, labelled, strangers = hashlib.sha256(), 0, 0, set(labels or ())
+    digest, first, pictures, labelled, strangers = hashlib.sha256(), "", 0, 0, set(labels or ())
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         listed = _labelled(source, labels)
         while rows := list(islice(listed, shard_rows)):
+            first = first or rows[0].id
             for row in rows:
+                _strike_out(row.id, labels or {}, strangers)
                 digest.update(json.dumps([row.id, *vars(row.place).values(), row.label, row.split]).encode() + b"\n")
             pictures += len(rows)
             labelled += sum(row.label is not None for row in rows)
-            strangers.difference_update(label_key(row.id) for row in rows)
             writer.write_table(_table(rows), row_group_size=shard_rows)
     if not pictures:
         raise AuditError("the source holds no picture")
-    return WrittenListing(ListedPictures(pictures=pictures, sha256=digest.hexdigest()), labelled, len(strangers))
+    return WrittenListing(ListedPictures(pictures=pictures, sha256=digest.hexdigest()), first, labelled, len(strangers))
 
 
 def read_listing(path: Path, number: int) -> list[Listed]:
@@ -80,16 +85,34 @@ def read_listing(path: Path, number: int) -> list[Listed]:
     ]
 
 
+def _strike_out(picture: str, labels: Labels, strangers: set[str]) -> None:
+    """Take a picture from those that have a label but were not met yet.
+
+    Raises:
+        AuditError: one of that id was met before; which of them the label is of is not known.
+    """
+    key = label_key(picture)
+    if key in strangers:
+        strangers.remove(key)
+    elif key in labels:
+        raise AuditError(
+            f"{picture} is the id of several pictures of the source, and --labels has one label for it: give each an id of its own, or "
+            "rename a Parquet file's column id, so that ids are file.parquet#row"
+        )
+
+
 def _labelled(source: Source, labels: Labels | None) -> Iterator[Listed]:
     try:
         for picture in source.pictures():
             name = _printable(picture.id)
+            if max(picture.place.position or 0, picture.place.size or 0) > _LARGEST:
+                raise EOFError(f"{name} is said to be beyond the end of any file: the archive is damaged")
             label, split = (picture.label, picture.split) if labels is None else labels.get(label_key(name), (None, None))
             yield Listed(name, picture.place, check_label(label, name), split)
     except AuditError:
         raise
     except READ_ERRORS as error:
-        raise AuditError(f"the source cannot be listed: {one_line(error)}") from error
+        raise AuditError(f"the source cannot be listed: {told(error)}") from error
 
 
 def _printable(name: str) -> str:

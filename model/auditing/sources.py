@@ -18,9 +18,8 @@ import pyarrow as pa
 
 from model.auditing.manifest import AuditError
 from model.auditing.parquet_pictures import PictureTable
-from model.auditing.remote import CONTENT_ERRORS, file_system, reaching
-from model.errors import one_line
-from model.files.picture_names import is_picture_name
+from model.auditing.remote import CONTENT_ERRORS, file_system, plain_name, reaching, split_query, told, without_secrets
+from model.files.picture_names import is_picture_name, is_picture_path
 
 LARGEST_PICTURE = 64 << 20  # bytes
 READ_ERRORS = (OSError, *CONTENT_ERRORS)  # what a file system or an archive objects to
@@ -71,29 +70,31 @@ def open_source(address: str) -> Source:
         AuditError: nothing is there, or it cannot be reached.
     """
     files, path, remote = file_system(address)
+    shown = without_secrets(address)
     try:
         if not remote:
-            return _found(address, files, path)
-        with reaching(address):
-            return _Remote(_found(address, files, path), address)
+            return _found(shown, files, path)
+        with reaching(shown):
+            return _Remote(_found(shown, files, path), shown)
     except AuditError:
         raise
     except READ_ERRORS as error:
-        raise AuditError(f"{address}: cannot be read ({one_line(error)})") from error
+        raise AuditError(f"{shown}: cannot be read ({told(error)})") from error
 
 
 def _found(address: str, files: Any, path: str) -> Source:
     kind, why = _kind(files, path)
     if kind == "directory":
         return _Folder(files, path)
+    path, query = split_query(files, path) if kind else (path, "")
     pattern = None if kind else _PATTERN.search(path)
     folder = path[: pattern.start() if pattern else len(path)].rpartition("/")[0]
-    found = sorted(map(str, files.glob(path))) if pattern else [path] * bool(kind)
+    found = sorted(map(str, files.glob(path)), key=lambda name: plain_name(files, name)) if pattern else [path] * bool(kind)
     if not found:
         raise AuditError(
             f"{address}: there is nothing{why}; give a folder, a .zip, a .tar or .parquet file, or a pattern such as 'shards/*.tar'"
         )
-    return _archives(address, _Files(files, folder), [name[len(folder) + 1 :] for name in found])
+    return _archives(address, _Files(files, folder, query), [name[len(folder) + 1 :] for name in found])
 
 
 def _kind(files: Any, path: str) -> tuple[str | None, str]:
@@ -101,8 +102,8 @@ def _kind(files: Any, path: str) -> tuple[str | None, str]:
     try:
         kind = str(files.info(path)["type"])
     except FileNotFoundError as error:
-        return None, f" ({one_line(error.__cause__)})" if error.__cause__ else ""
-    if kind == "file" and _suffix(path) not in _ARCHIVES and files.isdir(path):
+        return None, f" ({told(error.__cause__)})" if error.__cause__ else ""
+    if kind == "file" and _suffix(split_query(files, path)[0]) not in _ARCHIVES and files.isdir(path):
         return "directory", ""  # over HTTP a folder is a file that names others
     return kind, ""
 
@@ -125,11 +126,13 @@ def _suffix(name: str) -> str:
 
 
 class _Files:
-    """Files of one folder, of which the one in use is kept open: places come in their order."""
+    """Files of one folder, of which the one in use is kept open: places come in their order. A URL's ``query`` is kept out of them: it may
+    be a signature, and another one the next day."""
 
-    def __init__(self, files: Any, folder: str) -> None:
+    def __init__(self, files: Any, folder: str, query: str) -> None:
         self._files = files
         self._folder = folder
+        self._query = query
         self._name: str | None = None
         self._file: Any = None
 
@@ -139,9 +142,13 @@ class _Files:
             if self._file is not None:
                 self._file.close()
             self._name = self._file = None
-            self._file = self._files.open(f"{self._folder}/{name}", "rb")
+            self._file = self._files.open(f"{self._folder}/{name}{self._query}", "rb")
             self._name = name
         return self._file
+
+    def plain(self, name: str) -> str:
+        """A file's name as ids have it."""
+        return plain_name(self._files, name)
 
 
 class _Folder:
@@ -158,7 +165,7 @@ class _Folder:
         return self._below(self._root)
 
     def _below(self, folder: str) -> Iterator[Listed]:
-        for entry in sorted(self._files.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
+        for entry in sorted(self._files.ls(folder, detail=True), key=lambda entry: plain_name(self._files, str(entry["name"]))):
             path = str(entry["name"]).rstrip("/")
             name = path.rpartition("/")[2]
             if entry["type"] == "directory":
@@ -166,7 +173,7 @@ class _Folder:
                     yield from self._below(path)
             elif is_picture_name(name) and self._is_file(entry, path):
                 within = path[len(self._root) + 1 :]
-                yield Listed(within, Place(within, None, entry["size"]))
+                yield Listed(plain_name(self._files, within), Place(within, None, entry["size"]))
 
     def _is_file(self, entry: dict[str, Any], path: str) -> bool:
         """Whether there is something to read; a pipe would never end."""
@@ -177,7 +184,7 @@ class _Folder:
 
 
 class _Zip:
-    """Pictures of a zip in the archive's order; the id is the member's name, of which there may be two."""
+    """Pictures of a zip in the archive's order, what is hidden aside; the id is the member's name, of which there may be two."""
 
     def __init__(self, files: _Files, name: str) -> None:
         self._files = files
@@ -189,7 +196,7 @@ class _Zip:
 
     def pictures(self) -> Iterator[Listed]:
         for entry in self._archive.infolist():
-            if is_picture_name(entry.filename.rpartition("/")[2]):
+            if is_picture_path(entry.filename):
                 yield Listed(entry.filename, Place(entry.filename, entry.header_offset, entry.file_size))
 
     @cached_property
@@ -203,7 +210,7 @@ class _Zip:
 
 
 class _Tars:
-    """Pictures of uncompressed tar files, such as WebDataset's shards; the id is ``shard.tar/member``.
+    """Pictures of uncompressed tar files, such as WebDataset's shards, what is hidden aside; the id is ``shard.tar/member``.
 
     Of a file with several names the archive has the bytes once, and hard links to them, which come last here.
     """
@@ -216,15 +223,15 @@ class _Tars:
         for name in self._names:
             links: dict[str, list[str]] = {}
             for member in self._members(name):
-                if is_picture_name(member.name.rpartition("/")[2]):
+                if is_picture_path(member.name):
                     if member.isreg():
-                        yield Listed(f"{name}/{member.name}", Place(name, member.offset_data, member.size))
+                        yield Listed(f"{self._files.plain(name)}/{member.name}", Place(name, member.offset_data, member.size))
                     elif member.islnk():
                         links.setdefault(member.linkname, []).append(member.name)
             for member in self._members(name) if links else ():
                 if member.isreg():
                     for link in links.get(member.name, ()):
-                        yield Listed(f"{name}/{link}", Place(name, member.offset_data, member.size))
+                        yield Listed(f"{self._files.plain(name)}/{link}", Place(name, member.offset_data, member.size))
 
     def _members(self, name: str) -> Iterator[tarfile.TarInfo]:
         self._files.open(name).seek(0)
@@ -269,7 +276,7 @@ class _Tables:
     def pictures(self) -> Iterator[Listed]:
         for name in self._names:
             for row, (known, label, split) in enumerate(self._table(name).facts()):
-                yield Listed(known or f"{name}#{row}", Place(name, row, None), label, split)
+                yield Listed(known or f"{self._files.plain(name)}#{row}", Place(name, row, None), label, split)
 
     def read(self, place: Place) -> bytes:
         assert place.position is not None

@@ -13,15 +13,17 @@ from aiohttp import web
 
 
 class FileServer:
-    """``address`` of the folder; while it is ``failing`` every answer is status 503."""
+    """``address`` of the folder; ``asked`` has each request's credentials and query; while it is ``failing`` every answer is status 503."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.address = ""
+        self.asked: set[tuple[str | None, str]] = set()
         self.failing = False
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """A file, or a page that links to what is in a folder, as Apache and nginx write it."""
+        self.asked.add((request.headers.get("Authorization"), request.query_string))
         if self.failing:
             raise web.HTTPServiceUnavailable
         path = self._folder / request.match_info["path"]

@@ -14,8 +14,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from app.auditing.auditor import DECODER_STARTS
 from app.auditing.job import AskedAudit, begin
-from app.decoding.decoder import DecodedImage, Decoder
+from app.decoding.decoder import DecodedImage, Decoder, DecoderStartError
 from app.errors import ErrorCode, Problem
 from app.settings import Settings
 from model.auditing.answers import Columns, model_answers
@@ -70,7 +71,7 @@ def test_a_bad_picture_is_a_row_with_an_error(data_set: Path, audited: Path) -> 
             assert numbers(table, "crop")[0].tolist() == [0, 0, 48, 48]
 
 
-def test_a_picture_has_the_same_answers_in_a_part_without_a_face(random_checkpoints: Path, tmp_path: Path) -> None:
+def test_a_part_in_which_no_picture_has_a_face_is_made(random_checkpoints: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
         archive.writestr("a.png", b"")
     make_here(begun(tmp_path / "faces.zip", tmp_path / "out", random_checkpoints))
@@ -136,6 +137,27 @@ def test_a_picture_whose_decoder_died_is_decoded_again(
     assert contents(tmp_path) == contents(audited)
 
 
+def test_a_decoder_that_comes_up_late_is_started_again_and_one_that_never_does_is_told_in_a_line(
+    data_set: Path, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, starts = Decoder.start, Counter[str]()
+
+    async def starts_late(decoder: Decoder) -> None:
+        starts["tried"] += 1
+        if starts["tried"] < starts["in vain"]:
+            raise DecoderStartError("the picture decoder does not start")
+        await start(decoder)
+
+    monkeypatch.setattr(Decoder, "start", starts_late)
+    starts["in vain"] = DECODER_STARTS
+    audit = begun(data_set, tmp_path, random_checkpoints)
+    assert [made.number for made in make_here(audit, [0])] == [0]
+    starts["in vain"] = 100
+    with pytest.raises(AuditError, match=r"^the picture decoder does not start$"):
+        make_here(audit, [1])
+    assert starts["tried"] == 2 * DECODER_STARTS
+
+
 @pytest.mark.parametrize(
     ("asked", "difference"),
     [
@@ -168,10 +190,13 @@ def test_another_picture_is_told(audited: Path, random_checkpoints: Path, data_s
 def test_labels_of_another_data_set_are_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("id,label\nelse.png,fear\n")
-    with pytest.raises(AuditError, match=r"none of its ids is one of the 12 pictures"):
+    with pytest.raises(AuditError, match=r"none of its ids is one of the 12 pictures of .*: it has else\.png, the source 000\.png$"):
         begun(data_set, tmp_path, random_checkpoints, labels=labels)
     labels.write_text("id,label\n001.png,fear\n")
-    assert begun(data_set, tmp_path, random_checkpoints, labels=labels).labelled == 1
+    assert begun(data_set, tmp_path / "labelled", random_checkpoints, labels=labels).labelled == 1
+    labels.write_text("id,label,split\n001.png,,train\n")
+    audit = begun(data_set, tmp_path / "blank", random_checkpoints, labels=labels)  # its ids are those of this data set
+    assert (audit.labelled, audit.strangers) == (0, 0)
 
 
 def test_an_unknown_model_is_refused(data_set: Path, random_checkpoints: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from model.auditing.labels import Labels, read_labels
 from model.auditing.listing import WrittenListing, read_listing, write_listing
 from model.auditing.manifest import AuditError
-from model.auditing.sources import Listed, Place
+from model.auditing.sources import Listed, Place, open_source
 from model.errors import FileError
 
 ODD = "caf\udce9.png"  # a file name that is not UTF-8, as Python reads it
@@ -53,6 +55,38 @@ def test_a_label_is_found_by_any_spelling_of_the_name(tmp_path: Path) -> None:
     found = written(tmp_path, "Zoe\u0308.png", ODD, labels=read_labels(table))
     assert (found.labelled, found.strangers) == (2, 1)
     assert [picture.label for picture in read_listing(tmp_path / "listing.parquet", 0)] == ["fear", "anger"]
+
+
+def test_a_label_for_an_id_of_several_pictures_is_refused(tmp_path: Path) -> None:
+    """As Parquet shards have that each count their rows from 0."""
+    labels: Labels = {"0": ("fear", None)}
+    assert written(tmp_path, "0", "1", "1", labels=labels).labelled == 1  # no label is of those
+    with pytest.raises(AuditError, match=r"^0 is the id of several pictures of the source, and --labels has one label for it"):
+        written(tmp_path, "0", "1", "2", "0", labels=labels)
+
+
+@pytest.mark.parametrize("place", [Place("a.png", 1 << 63, 3), Place("a.png", 0, 1 << 63)])
+def test_a_picture_beyond_the_end_of_any_file_is_refused(place: Place, tmp_path: Path) -> None:
+    class Damaged(Names):
+        def pictures(self) -> Iterator[Listed]:
+            yield Listed("a.png", place)
+
+    with pytest.raises(AuditError, match=r"cannot be listed: a\.png is said to be beyond the end of any file"):
+        write_listing(Damaged(), None, 2, tmp_path / "listing.parquet")
+
+
+def test_a_zip_that_says_so_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        member = zipfile.ZipInfo("a.png")
+        member.extra = struct.pack("<HHQ", 1, 8, 1 << 63)  # zip64: where the member begins, for which four bytes do not suffice
+        archive.writestr(member, b"one")
+    content = bytearray(path.read_bytes())
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 42 : directory + 46] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(AuditError, match=r"cannot be listed: a\.png is said to be beyond"):
+        write_listing(open_source(str(path)), None, 2, tmp_path / "listing.parquet")
 
 
 def test_the_hash_tells_every_difference(tmp_path: Path) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import fsspec
+import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
 
 from app.auditing.auditor import Auditor
 from model.auditing.manifest import AuditError
-from model.auditing.parts import part_path
+from model.auditing.parts import Audit, part_path
 from model.auditing.sources import open_source
+from model.findings.command import write_findings
 from tests.auditing.file_server import FileServer, serving
-from tests.auditing.made_audit import begun, check_audited_alike, check_read_alike, write_data_set
+from tests.auditing.made_audit import begun, check_audited_alike, check_read_alike, make_here, write_data_set
 from tests.auditing.test_sources import OTHERS, PICTURES, write_tables, write_tars, write_zip
 
 
@@ -51,6 +55,52 @@ def test_an_audit_over_the_network_has_the_rows_of_one_here(
 ) -> None:
     write_data_set(served / "faces.zip")
     check_audited_alike(served / "faces.zip", f"{server.address}/faces.zip", tmp_path, random_checkpoints)
+
+
+@pytest.mark.parametrize(
+    ("write", "written", "name"), [(write_tars, "shard-0.tar", "a b.tar"), (write_tables, "t-1.parquet", "a b.parquet")]
+)
+def test_files_have_the_names_that_they_have_here(
+    write: Callable[[Path], str], written: str, name: str, server: FileServer, served: Path
+) -> None:
+    write(served)
+    (served / written).rename(served / name)
+    check_read_alike(str(served / name), f"{server.address}/{quote(name)}")
+
+
+def test_a_password_and_a_signature_open_the_source_and_are_written_nowhere(
+    server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path
+) -> None:
+    write_data_set(served / "faces.zip")
+    address, out = f"{server.address.replace('://', '://user:secret@')}/faces.zip", tmp_path / "out"
+    first = begun(f"{address}?signature=secret/1", out, random_checkpoints)
+    make_here(first, [0])
+    assert server.asked == {(f"Basic {b64encode(b'user:secret').decode()}", "signature=secret/1")}
+    again = begun(f"{address}?signature=secret/2", out, random_checkpoints)  # the next day's
+    assert again.missing == first.missing[1:]
+    make_here(again)
+    write_findings(out)
+    assert again.manifest.source == f"{server.address}/faces.zip?..."
+    tables = [str(pq.read_table(path).to_pylist()) for path in out.glob("*.parquet")]
+    texts = [(out / name).read_text() for name in ("manifest.json", "report.html")]
+    assert "secret" not in "".join([*tables, *texts])
+
+
+def test_no_error_tells_a_password(server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path) -> None:
+    write_data_set(tmp_path / "faces.zip")
+    with zipfile.ZipFile(tmp_path / "faces.zip") as archive:
+        archive.extractall(served / "faces")
+    address = server.address.replace("://", "://user:secret@")
+    audit = begun(f"{address}/faces", tmp_path / "out", random_checkpoints)
+    (served / "faces" / "001.png").unlink()
+    make_here(audit, [0])
+    assert Audit(tmp_path / "out").table(["error"]).to_pylist()[1] == {"error": f"unreadable_file: {server.address}/faces/001.png"}
+    server.failing = True
+    for source in (f"{address}/faces.zip?signature=secret", "http://user:secret@127.0.0.1:1/faces.zip?signature=secret"):
+        with pytest.raises(AuditError) as refused:
+            open_source(source)
+        assert "secret" not in str(refused.value)
+        assert "/faces.zip?..." in str(refused.value)
 
 
 def test_an_outage_stops_the_audit_and_makes_no_row(server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path) -> None:

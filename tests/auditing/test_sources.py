@@ -18,12 +18,12 @@ import pytest
 from model.auditing.manifest import AuditError
 from model.auditing.sources import READ_ERRORS, Place, open_source
 
-PICTURES = {"b/2.png": b"two", "a.JPG": b"one", "b/c/3.webp": b"three"}
-OTHERS = {"notes.txt": b"x", ".hidden.png": b"x", "b/c/4.json": b"x"}
+PICTURES = {"b/2.png": b"two", "a.JPG": b"one", "b/c/3.webp": b"three", "a \u00fc/50%.png": b"four"}  # a URL spells the last otherwise
+OTHERS = {"notes.txt": b"x", ".hidden.png": b"x", "b/c/4.json": b"x", "b/.git/5.png": b"x"}
 
 
 def write_folder(root: Path) -> str:
-    for name, content in (PICTURES | OTHERS | {".git/5.png": b"x"}).items():
+    for name, content in (PICTURES | OTHERS).items():
         (root / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "faces" / name).write_bytes(content)
     os.mkfifo(root / "faces" / "pipe.png")
@@ -56,22 +56,22 @@ def write_tars(root: Path) -> str:
 
 def write_tables(root: Path) -> str:
     contents = list(PICTURES.values())
-    structures = [{"bytes": content, "path": None} for content in contents[:2]]
+    structures = [{"bytes": content, "path": None} for content in contents[:3]]
     pq.write_table(
-        pa.table({"id": list(PICTURES)[:2], "image": structures, "label": ["fear", None]}), root / "t-0.parquet", row_group_size=1
+        pa.table({"id": list(PICTURES)[:3], "image": structures, "label": ["fear", None, None]}), root / "t-0.parquet", row_group_size=1
     )
-    pq.write_table(pa.table({"png": pa.array(contents[2:], pa.large_binary()), "number": [7]}), root / "t-1.parquet")
+    pq.write_table(pa.table({"png": pa.array(contents[3:], pa.large_binary()), "number": [7]}), root / "t-1.parquet")
     return str(root / "t-*.parquet")
 
 
 @pytest.mark.parametrize(
     ("write", "ids"),
     [
-        (write_folder, ["a.JPG", "b/2.png", "b/c/3.webp"]),
-        (write_memory, ["a.JPG", "b/2.png", "b/c/3.webp"]),
+        (write_folder, ["a \u00fc/50%.png", "a.JPG", "b/2.png", "b/c/3.webp"]),
+        (write_memory, ["a \u00fc/50%.png", "a.JPG", "b/2.png", "b/c/3.webp"]),
         (write_zip, list(PICTURES)),
-        (write_tars, ["shard-0.tar/b/2.png", "shard-0.tar/b/c/3.webp", "shard-1.tar/a.JPG"]),
-        (write_tables, ["b/2.png", "a.JPG", "t-1.parquet#0"]),
+        (write_tars, ["shard-0.tar/b/2.png", "shard-0.tar/b/c/3.webp", "shard-1.tar/a.JPG", "shard-1.tar/a \u00fc/50%.png"]),
+        (write_tables, ["b/2.png", "a.JPG", "b/c/3.webp", "t-1.parquet#0"]),
     ],
 )
 def test_every_picture_is_listed_once_and_read_by_another_process(write: Callable[[Path], str], ids: list[str], tmp_path: Path) -> None:
@@ -84,7 +84,16 @@ def test_every_picture_is_listed_once_and_read_by_another_process(write: Callabl
 
 
 def test_a_table_says_labels_of_its_own(tmp_path: Path) -> None:
-    assert [picture.label for picture in open_source(write_tables(tmp_path)).pictures()] == ["fear", None, None]
+    assert [picture.label for picture in open_source(write_tables(tmp_path)).pictures()] == ["fear", None, None, None]
+
+
+def test_a_member_of_this_folder_is_not_hidden(tmp_path: Path) -> None:
+    """``tar cf faces.tar .`` writes it so."""
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        for name in ("./a.png", "./b/c.png", "./.thumbs/c.png"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    ids = [picture.id for picture in open_source(str(tmp_path / "faces.tar")).pictures()]
+    assert ids == ["faces.tar/./a.png", "faces.tar/./b/c.png"]
 
 
 def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path) -> None:
