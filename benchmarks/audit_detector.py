@@ -1,4 +1,6 @@
-"""Whether an audit's `no_face` and `doubtful_face` are right, on a made set of faces and of pictures without one: a table of docs/audit.md.
+"""Whether an audit's `no_face` and `doubtful_face` are right, on a made set of faces and of pictures without one.
+
+A table of docs/audit_measured.md is made by
 
     python -m benchmarks.audit_detector --workers 2
 

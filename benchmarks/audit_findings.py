@@ -1,4 +1,6 @@
-"""What an audit of FERPlus finds, against the votes of its ten annotators, which the audit did not see: the tables of docs/audit.md.
+"""What an audit of FERPlus finds, against the votes of its ten annotators, which the audit did not see.
+
+The tables of docs/audit_measured.md are made by
 
     python -m benchmarks.audit_findings --audit DIR --data datasets/ferplus.zip --cross-fit 5
 

@@ -7,7 +7,8 @@ faces of a label are of each other class. So many are listed, those where that c
 On FERPlus this found more of the wrong labels than listing the joint's faces off the diagonal, at the same precision.
 
 Listed labels are ranked by how little probability they have, which found more than the margin to the likeliest other class
-(docs/audit_measured.md has all these figures). Probabilities must be out of sample: a network learns the labels it was trained on, wrong ones too.
+(docs/audit_measured.md has all these figures). Probabilities must be out of sample: a network learns the labels it was trained on, wrong
+ones too.
 """
 
 from __future__ import annotations
