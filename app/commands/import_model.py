@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PROBE_FACES = 300
 ANYBODYS = ("torchvision", "timm", "onnx")  # recipes of networks, not of somebody's training, which says the order of classes
+OF_TWO_ORDERS = ("dan", "poster", "poster_v2")  # recipes whose repositories publish files of RAF-DB's order and files of AffectNet's
 
 
 def add_import(subparsers: Subparsers) -> None:
@@ -100,6 +101,13 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"--unchecked needs --classes with the recipe {arguments.recipe}: whoever trained the network chose their order "
             "(torchvision's ImageFolder: anger,disgust,fear,happiness,neutral,sadness,surprise)"
+        )
+    if arguments.unchecked and arguments.classes is None and arguments.recipe in OF_TWO_ORDERS:
+        from model.importing.recipes import AFFECTNET_CLASSES, RAF_CLASSES
+
+        raise InputError(
+            f"--unchecked needs --classes with the recipe {arguments.recipe}, of which files in two orders are published: "
+            f"RAF-DB's {','.join(RAF_CLASSES)} and AffectNet's {','.join(AFFECTNET_CLASSES)}"
         )
     if not arguments.unchecked and arguments.probe is None:
         raise InputError(

@@ -131,6 +131,17 @@ def test_arguments_that_do_not_fit_say_so(
     assert advice in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("recipe", ["dan", "poster", "poster_v2"])
+def test_of_two_orders_that_a_repository_publishes_none_is_guessed(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["import", str(tmp_path / "affectnet7.pth"), "--recipe", recipe, "--name", "theirs", "--out", str(tmp_path), "--unchecked"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert f"--unchecked needs --classes with the recipe {recipe}" in said
+    assert "RAF-DB's surprise,fear,disgust," in said and "AffectNet's neutral,happiness,sadness," in said
+    assert main([*command, "--classes", ",".join(EXPRESSIONS)]) == 2
+    assert "affectnet7.pth: cannot be read" in capsys.readouterr().err  # so it was looked for
+
+
 @pytest.mark.parametrize("recipe", ["torchvision", "timm"])
 def test_the_order_of_the_classes_of_ones_own_network_is_not_guessed(
     recipe: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
