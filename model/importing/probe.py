@@ -121,11 +121,12 @@ def variants(reading: Reading) -> Iterator[tuple[str, str, Reading]]:
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``count`` (Wilson 1927)."""
+    """The 95 % interval of a share of ``count`` (Wilson 1927); it begins at 0 where none is right and ends at 1 where all are."""
     z = NORMAL_QUANTILE
     middle, spread = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     whole = 1 + z * z / count
-    return (middle - spread) / whole, (middle + spread) / whole
+    # said outright, since rounding misses these two ends by a last digit, to either side
+    return (middle - spread) / whole if share > 0 else 0.0, (middle + spread) / whole if share < 1 else 1.0
 
 
 def best_order(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> tuple[tuple[str, ...], float]:

@@ -248,8 +248,12 @@ def test_an_architecture_that_is_none_of_the_recipes_is_refused(resnet18: Path, 
 
 def test_wilsons_interval() -> None:
     assert wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    low, high = wilson(1.0, 20)
-    assert low == pytest.approx(0.8389, abs=1e-4) and high == pytest.approx(1.0)
+    assert wilson(1.0, 20)[0] == pytest.approx(0.8389, abs=1e-4)
+
+
+def test_of_a_perfect_probe_a_perfect_accuracy_may_be_stated() -> None:
+    ends = {(wilson(0.0, count)[0], wilson(1.0, count)[1]) for count in range(1, 2000)}
+    assert ends == {(0.0, 1.0)}  # to the last digit
 
 
 def test_a_probe_of_too_few_faces_says_what_is_expected(tmp_path: Path) -> None:
