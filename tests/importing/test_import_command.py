@@ -142,6 +142,17 @@ def test_of_two_orders_that_a_repository_publishes_none_is_guessed(recipe: str, 
     assert "affectnet7.pth: cannot be read" in capsys.readouterr().err  # so it was looked for
 
 
+def test_a_tag_that_timm_does_not_know_is_refused(resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--unchecked", "--architecture", "resnet18.a1_in1K")
+    assert run(resnet18, tmp_path, *arguments, recipe="timm") == 2
+    assert "has resnet18, but not as 'resnet18.a1_in1K': give --architecture resnet18" in capsys.readouterr().err
+    assert run(resnet18, tmp_path, "--unchecked", "--architecture", "resnet18.a1_in1k", recipe="timm") == 0
+    path = tmp_path / "theirs.safetensors"  # as written beside a timm that knows the tag
+    path.write_bytes(path.read_bytes().replace(b"resnet18.a1_in1k", b"resnet18.a1_in1K"))
+    with pytest.raises(CheckpointError, match=r"theirs\.safetensors: timm .* has resnet18, but not as 'resnet18\.a1_in1K'"):
+        load_model(path)
+
+
 @pytest.mark.parametrize("recipe", ["torchvision", "timm"])
 def test_the_order_of_the_classes_of_ones_own_network_is_not_guessed(
     recipe: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -172,9 +172,10 @@ def timm_classifier(architecture: str) -> str:
     """The tensor of a timm model whose rows are its classes; empty where timm does not say."""
     try:
         from timm.models import get_pretrained_cfg
-    except ModuleNotFoundError:
+
+        known = get_pretrained_cfg(architecture)
+    except (ModuleNotFoundError, RuntimeError):  # no timm, or no such tag of the name
         return ""  # which is told when the network is built
-    known = get_pretrained_cfg(architecture)
     named = known.classifier if known else None
     return f"net.{named if isinstance(named, str) else named[0]}.weight" if named else ""
 
@@ -186,4 +187,9 @@ def _created(architecture: str, classes: int) -> Any:
         raise InputError("the recipe timm needs the library of that name: pip install timm") from error
     if not timm.is_model(architecture):
         raise InputError(f"timm has no model {architecture!r}: --architecture takes a name of timm.list_models()")
+    try:
+        timm.models.get_pretrained_cfg(architecture)
+    except RuntimeError as error:  # what follows the dot is not passed over: it may decide the input size that the network is built for
+        name = architecture.partition(".")[0]
+        raise InputError(f"timm {timm.__version__} has {name}, but not as {architecture!r}: give --architecture {name}") from error
     return timm.create_model(architecture, pretrained=False, num_classes=classes)
