@@ -82,9 +82,15 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
     if broken is not None:
         raise InputError(f"tensor {broken} holds NaN or infinity: the training that wrote the file had failed; take an earlier one")
     rows = tensors.get(recipe.classifier or timm_classifier(reading.architecture))
-    if rows is not None and rows.shape[0] != len(reading.classes):
+    count = rows.shape[0] if rows is not None and rows.ndim else len(reading.classes)  # a single number is told below, as a misfit
+    if count not in (len(EXPRESSIONS), len(EXPRESSIONS) + 1):
         raise InputError(
-            f"the file has {rows.shape[0]} classes, and {len(reading.classes)} are named: name them in the file's order with --classes"
+            f"the file has {count} classes, and only the seven expressions can be imported, with or without {CONTEMPT}: of more, first cut "
+            "the rows of the others out of it"
+        )
+    if count != len(reading.classes):
+        raise InputError(
+            f"the file has {count} classes, and {len(reading.classes)} are named: name them in the file's order with --classes"
         )
     try:
         filled_network(reading.recipe, reading.architecture, len(reading.classes), tensors)

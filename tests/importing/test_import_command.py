@@ -66,6 +66,24 @@ def test_a_file_that_is_what_it_is_said_to_be_is_imported(
 
 
 @pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (5, "the file has 5 classes, and only the seven expressions can be imported, with or without contempt"),
+        (8, "the file has 8 classes, and 7 are named: name them in the file's order with --classes"),
+        (1000, "of more, first cut the rows of the others out of it"),
+        (None, "size mismatch for net.fc.weight"),
+    ],
+)
+def test_a_classifier_of_other_classes_says_what_can_be_done(
+    rows: int | None, said: str, resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weight = torch.tensor(1.0) if rows is None else torch.ones(rows, 512)
+    save_file(load_file(resnet18) | {"fc.weight": weight}, tmp_path / "a.safetensors")
+    assert run(tmp_path / "a.safetensors", tmp_path, "--unchecked") == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("a/b", "--name has at most 64 letters, digits and _ . + -"),
