@@ -137,7 +137,7 @@ def unwrapped(tensors: Mapping[str, Tensor], group: str | None = None) -> dict[s
     last layer in a second dict, ``fc_state_dict``, whose names have no prefix; here they begin with ``fc.``. ``group`` names the key.
 
     Raises:
-        InputError: there are several such groups, or none, or averaged weights beside the last ones; the message names what there is.
+        InputError: there are several such groups, or none, or other weights for the same layers; the message names what there is.
     """
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -148,11 +148,14 @@ def unwrapped(tensors: Mapping[str, Tensor], group: str | None = None) -> dict[s
         if group not in groups:
             raise InputError(f"--weights: there are none under {group!r}, but under {_listed(groups, layers)}")
         return _bare(groups[group])
-    if len(layers) > 1 and any(_AVERAGED.search(name) for name in layers):
-        raise InputError(f"holds weights under {_listed(groups, layers)}: say with --weights which; under ema they are averaged")
-    chosen = next((groups[key] for key in ENVELOPES if key in groups), None) or _layers(groups, layers)
+    chosen = next((key for key in ENVELOPES if key in groups), None)
+    if chosen is None:
+        chosen = _only_key(groups, layers)
+    rivals = [key for key in layers if key != chosen and (_AVERAGED.search(key) or _shapes(groups[key]) == _shapes(groups[chosen]))]
+    if rivals:
+        raise InputError(f"holds weights under {_listed(groups, [chosen, *rivals])}: say with --weights which; ema and swa are averages")
     last = {f"fc.{name}": tensor for name, tensor in _bare(groups.get("fc_state_dict", {})).items()}
-    return {**_bare(chosen), **last}
+    return {**_bare(groups[chosen]), **last}
 
 
 def _bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -163,15 +166,20 @@ def _bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {_WRAPPERS.sub("", name): tensor for name, tensor in found.items()}
 
 
-def _layers(groups: Mapping[str, dict[str, Tensor]], layers: Sequence[str]) -> dict[str, Tensor]:
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in _bare(tensors).items()}
+
+
+def _only_key(groups: Mapping[str, dict[str, Tensor]], layers: Sequence[str]) -> str:
+    """The key of the one group with names of layers."""
     if "" in layers:
-        return groups[""]
+        return ""
     if not groups:
         raise InputError(f"holds no tensor: {HOW_TO_SAVE}")
     if len(layers) != 1:
         advice = "say with --weights which" if layers else HOW_TO_SAVE
         raise InputError(f"holds weights under {_listed(groups, layers)}, of which none is known: {advice}")
-    return groups[layers[0]]
+    return layers[0]
 
 
 def _listed(groups: Mapping[str, dict[str, Tensor]], layers: Sequence[str]) -> str:

@@ -84,6 +84,22 @@ def test_of_averaged_weights_and_the_last_ones_the_user_chooses() -> None:
     assert {name: tensor.tolist() for name, tensor in chosen.items()} == {"conv.weight": [2, 2], "fc.weight": [2, 2]}
 
 
+@pytest.mark.parametrize(("one", "other"), [("model_state_dict", "best_model_state_dict"), ("state_dict", "swa_state_dict")])
+def test_of_two_sets_of_weights_for_the_same_layers_the_user_chooses(one: str, other: str) -> None:
+    both = {f"{one}/conv.weight": ONE, f"{one}/fc.weight": ONE, f"{other}/module.conv.weight": 2 * ONE, f"{other}/module.fc.weight": ONE}
+    first, second = sorted((one, other))
+    with pytest.raises(InputError, match=rf"under {first} \(2 tensors\), {second} \(2 tensors\): say with --weights which") as refused:
+        unwrapped({**both, "discriminator/conv.weight": ONE})
+    assert "discriminator" not in str(refused.value)
+    assert unwrapped(both, other)["conv.weight"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(("name", "shape"), [("conv.bias", 2), ("fc.weight", 3)])
+def test_another_network_beside_known_weights_is_left_out(name: str, shape: int) -> None:
+    both = {"model/conv.weight": ONE, "model/fc.weight": ONE, "decoder/conv.weight": 2 * ONE, f"decoder/{name}": torch.ones(shape)}
+    assert unwrapped(both)["conv.weight"].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("beginning", "reason"),
     [
