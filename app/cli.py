@@ -62,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"unturned: {' '.join(message.split())}", file=sys.stderr)
+    """Tell the message, in which names out of files may stand: what could steer a terminal is written as Python escapes it."""
+    line = " ".join(message.split())
+    print("unturned:", "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
     return status
 
 

@@ -118,6 +118,12 @@ def test_an_unknown_setting_is_bad_use(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "UNTURNED_MAXPIXELS" in refusal(capsys)
 
 
+def test_what_would_steer_a_terminal_is_written_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    missing = str(tmp_path / "fäce\x1b]0;title\x07\x9b31m.pth")
+    assert main(["import", missing, "--recipe", "rul", "--name", "theirs", "--unchecked", "--out", str(tmp_path)]) == 2
+    assert f"{tmp_path}/fäce\\x1b]0;title\\x07\\x9b31m.pth: cannot be read" in refusal(capsys)
+
+
 def test_missing_checkpoints_are_a_failed_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], portrait: Path, tmp_path: Path
 ) -> None:

@@ -108,11 +108,11 @@ def _opened(path: Path, data: bytes) -> bytes:
 
 
 def _end(done: subprocess.CompletedProcess[bytes]) -> str:
-    """How a process ended, and the last line it said of that, without what would steer a terminal."""
+    """How a process ended, and the last line it said of that."""
     if done.returncode == _KILLED:
         return "killed, perhaps for want of memory"
     said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    return f"{done.returncode}; {''.join(filter(str.isprintable, said))[:200] or 'damaged or hostile'}"
+    return f"{done.returncode}; {said[:200] or 'damaged or hostile'}"
 
 
 def _refusal(code: str, detail: str) -> str:
