@@ -29,6 +29,7 @@ class IntegratedHead(nn.Module):
     """
 
     NODES = 4
+    FACES = 8  # whose gradients are taken at once: each holds NODES passes through all layers in memory, of POSTER 150 MB
     bias: Tensor
 
     def __init__(self, layers: nn.Module, shape: tuple[int, int, int], from_mean: bool = False) -> None:
@@ -47,6 +48,10 @@ class IntegratedHead(nn.Module):
 
         Maps are linear in the logits: that of a sum costs one pass back, not one for each class in it.
         """
+        parts = zip(torch.split(features, self.FACES), torch.split(directions, self.FACES), strict=True)
+        return torch.cat([self._few_maps_along(few, along) for few, along in parts])
+
+    def _few_maps_along(self, features: Tensor, directions: Tensor) -> Tensor:
         points, weights = (torch.tensor(values, dtype=torch.float32) / 2 for values in np.polynomial.legendre.leggauss(self.NODES))
         # outside inference mode, whose tensors autograd refuses
         with torch.inference_mode(False), torch.enable_grad():

@@ -52,3 +52,19 @@ def test_maps_are_those_of_captum_at_as_many_points(name: str, from_mean: bool) 
         torch.testing.assert_close(maps[:, index] / scale, expected / scale, atol=rounding, rtol=0)
         gap = maps[:, index].mean((1, 2)) + head.bias[index] - logits[:, index]
         torch.testing.assert_close(gap, missed.float(), atol=1e-4 * float(logits.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("from_mean", [False, True])
+def test_of_many_faces_few_are_in_memory_at_once_and_none_changes_anothers_maps(from_mean: bool) -> None:
+    passed: list[int] = []
+    layers = small_layers()
+    layers.register_forward_hook(lambda _module, _given, answer: passed.append(len(answer)))
+    head = IntegratedHead(layers.requires_grad_(False), (CHANNELS, SIDE, SIDE), from_mean)
+    generator = torch.Generator().manual_seed(4)
+    given = torch.rand(50, CHANNELS, SIDE, SIDE, generator=generator)
+    directions = torch.rand(50, 2, CLASSES, generator=generator)
+    passed.clear()
+    maps = head.maps_along(given, directions)
+    assert max(passed) <= 10 * IntegratedHead.NODES
+    alone = [head.maps_along(face[None], along[None]) for face, along in zip(given, directions, strict=True)]
+    torch.testing.assert_close(maps, torch.cat(alone), atol=1e-5, rtol=1e-5)
