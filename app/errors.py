@@ -165,6 +165,10 @@ class Problem(Exception):
         self.pointer = pointer
         self.headers = dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[Problem], tuple[ErrorCode, str, str | None, dict[str, str]]]:
+        """As its arguments, not its text, so that it comes out of another process whole."""
+        return type(self), (self.code, self.detail, self.pointer, self.headers)
+
 
 def problem_headers(problem: Problem) -> dict[str, str]:
     """Response headers of a problem: its own, and those its code asks for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
@@ -74,3 +75,10 @@ def test_body() -> None:
         "pointer": "/image",
     }
     assert "pointer" not in problem_body(Problem(ErrorCode.NO_FACE), "abc")
+
+
+def test_a_problem_comes_out_of_another_process_whole() -> None:
+    """A pool of processes waits for ever for an error that cannot be read."""
+    problem = Problem(ErrorCode.METHOD_NOT_ALLOWED, "Ask with GET.", "/query", {"Allow": "GET"})
+    received = pickle.loads(pickle.dumps(problem))
+    assert vars(received) == vars(problem) and str(received) == str(problem) == "method_not_allowed: Ask with GET."
