@@ -134,7 +134,7 @@ def test_missing_checkpoints_are_a_failed_start(
 
 @pytest.mark.usefixtures("models")
 def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
-    portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
@@ -158,6 +158,9 @@ def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
     assert main(["explain", str(photos), "--out", str(out)]) == 0
     assert capsys.readouterr().out.startswith("0 explained, 1 finished before, 0 failed")
     assert main(["explain", str(photos), "--out", str(out), "--gauge", "trained"]) == 2
+    assert "other options" in capsys.readouterr().err
+    monkeypatch.setenv("UNTURNED_SMALLEST_FACE", "0.1")  # other faces would be found in the pictures to come
+    assert main(["explain", str(photos), "--out", str(out)]) == 2
     assert "other options" in capsys.readouterr().err
 
 

@@ -2,7 +2,7 @@
 
 Every picture ``sub/photo.jpg`` of the source gives ``sub/photo.jpg.json`` (the picture's ``sha256``, then the API's answer) and
 ``sub/photo.jpg.npz`` (its maps, see :mod:`app.drawing.saved_maps`) in the destination; ``index.csv`` lists all pictures, those that
-failed with their error code.
+failed with their error code. What stands there under such a name and was not written here is never touched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ErrorCode, Problem
-from model.errors import InputError, make_folder, one_line
+from model.errors import FileError, InputError, file_errors, make_folder, one_line
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
 from model.files.atomic_write import replace_file
 from model.files.picture_names import is_picture_name
@@ -28,7 +28,10 @@ from model.files.picture_names import is_picture_name
 INDEX_FILE = "index.csv"
 OPTIONS_FILE = "options.json"
 UNREADABLE = "unreadable_file"
-LONGEST_NAME = 255 - len(".json.partial")  # bytes of a picture's name: those of its answer are longer
+NAME_TAKEN = "name_taken"
+ELSEWHERE = "is there and none of this command's: choose another folder for the answers"
+LONGEST_NAME = 255 - len(".partial")  # bytes of an answer's name
+DIGEST = b'{"sha256":"'  # every answer begins with it
 COLUMNS = (
     *("file", "status", "detail", "warnings", "faces_found", "face", "source", "score", "x", "y", "width", "height"),
     *("model", "checkpoint", "predicted"),
@@ -91,12 +94,12 @@ def explain_folder(
 
     Raises:
         OtherOptionsError: the destination was begun with other options.
-        FileError: the destination cannot be written.
+        FileError: the destination cannot be written, or holds an index that is no such one.
         ModuleNotFoundError: a package that the options need is not installed.
     """
     make_folder(destination)
     kept = destination / OPTIONS_FILE
-    _check_options(kept, options)
+    _check_destination(destination, kept, options)
     outcome = FolderOutcome(0, 0, [])
     pictures = pictures_in(source, destination)
     finished = {picture for picture in pictures if _is_finished(picture, _answer_path(picture, source, destination))}
@@ -105,6 +108,7 @@ def explain_folder(
     try:
         for picture in progress([picture for picture in pictures if picture not in finished]):
             try:
+                _check_name(_answer_path(picture, source, destination))
                 answer = _explained(picture, max_bytes, explain)
             except (Problem, OSError) as error:
                 failed[picture] = error
@@ -121,8 +125,6 @@ def explain_folder(
 
 
 def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], PictureFiles]) -> PictureFiles:
-    if len(os.fsencode(picture.name)) > LONGEST_NAME:
-        raise OSError(errno.ENAMETOOLONG, f"Its answer's name would be too long: give the file one of at most {LONGEST_NAME} bytes.")
     if picture.stat().st_size > max_bytes:
         raise Problem(ErrorCode.BODY_TOO_LARGE, f"The file has more than {max_bytes} bytes.")
     data = picture.read_bytes()
@@ -137,16 +139,42 @@ def _explained(picture: Path, max_bytes: int, explain: Callable[[str, bytes], Pi
 
 def _reason(error: Problem | OSError) -> tuple[str, str]:
     """Code and sentence of a failure."""
-    return (str(error.code), error.detail) if isinstance(error, Problem) else (UNREADABLE, error.strerror or type(error).__name__)
+    if isinstance(error, Problem):
+        return str(error.code), error.detail
+    return NAME_TAKEN if isinstance(error, FileExistsError) else UNREADABLE, error.strerror or type(error).__name__
 
 
 def _options_text(options: dict[str, Any]) -> bytes:
     return f"{json.dumps(options, indent=1, sort_keys=True)}\n".encode()
 
 
-def _check_options(path: Path, options: dict[str, Any]) -> None:
-    if path.exists() and path.read_bytes() != _options_text(options):
-        raise OtherOptionsError(f"{path.parent} holds answers made with other options or models ({path.name}): choose another folder")
+@file_errors()
+def _check_destination(destination: Path, kept: Path, options: dict[str, Any]) -> None:
+    index = destination / INDEX_FILE
+    if kept.exists():
+        if kept.read_bytes() != _options_text(options):
+            raise OtherOptionsError(f"{destination} holds answers made with other options or models ({kept.name}): choose another folder")
+    elif index.exists() and not index.read_bytes().startswith(_index_text([])):
+        raise FileError(f"{index}: {ELSEWHERE}")
+
+
+def _check_name(answer: Path) -> None:
+    """Whether an answer may have this name.
+
+    Raises:
+        OSError: it would be too long, or something else has it.
+    """
+    if len(os.fsencode(answer.name)) > LONGEST_NAME:
+        most = LONGEST_NAME - len(".json")
+        raise OSError(errno.ENAMETOOLONG, f"Its answer's name would be too long: give the file one of at most {most} bytes.")
+    maps = answer.with_suffix(".npz")
+    if answer.is_file():
+        with answer.open("rb") as document:
+            ours = document.read(len(DIGEST)) == DIGEST
+    else:
+        ours = not os.path.lexists(answer) and not os.path.lexists(maps)
+    if not ours:
+        raise FileExistsError(errno.EEXIST, f"{answer.name} or {maps.name} {ELSEWHERE}.")
 
 
 def _answer_path(picture: Path, source: Path, destination: Path) -> Path:
@@ -157,13 +185,13 @@ def _answer_path(picture: Path, source: Path, destination: Path) -> Path:
 
 def _digest_entry(sha256: str) -> bytes:
     """The beginning of the JSON of the picture with this hash."""
-    return f'{{"sha256":"{sha256}",'.encode()
+    return DIGEST + f'{sha256}",'.encode()
 
 
 def _is_finished(picture: Path, answer: Path) -> bool:
     """Whether both files are there, of the very bytes of the picture; the JSON is written last."""
     try:
-        if not answer.with_suffix(".npz").is_file():
+        if not (answer.is_file() and answer.with_suffix(".npz").is_file()):
             return False
         with picture.open("rb") as data, answer.open("rb") as document:
             wanted = _digest_entry(hashlib.file_digest(data, "sha256").hexdigest())
@@ -174,7 +202,7 @@ def _is_finished(picture: Path, answer: Path) -> bool:
 
 def _write_answer(answer: PictureFiles, path: Path) -> None:
     make_folder(path.parent)
-    path.unlink(missing_ok=True)  # until both files are new, the picture counts as unfinished
+    replace_file(path, DIGEST + b'"}')  # of no picture: until both files are new, this one counts as unfinished
     replace_file(path.with_suffix(".npz"), answer.maps)
     replace_file(path, answer.document)
 
@@ -182,20 +210,27 @@ def _write_answer(answer: PictureFiles, path: Path) -> None:
 def _write_index(
     pictures: list[Path], source: Path, destination: Path, finished: AbstractSet[Path], failed: dict[Path, Problem | OSError]
 ) -> None:
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, restval="")
-    writer.writeheader()
+    rows: list[Row] = []
     for picture in pictures:
         name = os.fspath(picture.relative_to(source))
         if picture in failed:
             code, detail = _reason(failed[picture])
-            writer.writerow({"file": name, "status": code, "detail": detail})
+            rows.append({"file": name, "status": code, "detail": detail})
         elif picture in finished:
             document = json.loads(_answer_path(picture, source, destination).read_bytes())
-            writer.writerows({"file": name, "status": "ok"} | row for row in _rows(document))
+            rows += [{"file": name, "status": "ok"} | row for row in _rows(document)]
         else:
-            writer.writerow({"file": name, "status": "not_done"})
-    replace_file(destination / INDEX_FILE, buffer.getvalue().encode("utf-8", "surrogateescape"))
+            rows.append({"file": name, "status": "not_done"})
+    replace_file(destination / INDEX_FILE, _index_text(rows))
+
+
+def _index_text(rows: Iterable[Row]) -> bytes:
+    """The index of these rows; of none, what every index begins with."""
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _rows(document: dict[str, Any]) -> Iterator[Row]:

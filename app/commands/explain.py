@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from model.errors import InputError
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
+    from app.settings import Settings
 
 SOME_FAILED = 2
 REQUEST_ID = "local"  # in the API's JSON, of an answer that nobody asked a service for
@@ -55,13 +57,20 @@ def _run(arguments: argparse.Namespace) -> int:
         outcome = explain_folder(
             arguments.folder,
             arguments.out,
-            asdict(options) | {"models": names, "checkpoints": hashes},
+            asdict(options) | {"models": names, "checkpoints": hashes, "detector": _detector(service.settings)},
             explain,
             service.settings.body_limit_bytes,
             lambda files: tqdm(files, unit="picture"),
         )
     _report(outcome, arguments.out)
     return SOME_FAILED if outcome.failures else 0
+
+
+def _detector(settings: Settings) -> dict[str, object]:
+    """What looks for faces: the name and all that it finds others by."""
+    if settings.yunet_path is None:
+        return {"mtcnn": settings.smallest_face}
+    return {"yunet": hashlib.sha256(settings.yunet_path.read_bytes()).hexdigest()}
 
 
 def _report(outcome: FolderOutcome, out: Path) -> None:

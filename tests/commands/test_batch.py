@@ -191,7 +191,7 @@ def test_a_changed_picture_whose_new_answer_was_half_written_is_done_again(sourc
     write = Path.write_bytes
 
     def full_disk(path: Path, data: bytes) -> int:
-        if path.name == "a.jpg.json.partial":
+        if path.name == "a.jpg.json.partial" and b"faces" in data:
             raise OSError(28, "No space left on device")
         return write(path, data)
 
@@ -242,3 +242,38 @@ def test_a_destination_inside_the_source_is_not_read(source: Path) -> None:
     again = Explainer()
     explain_folder(source, destination, OPTIONS, again, max_bytes=100)
     assert again.asked == [b"bad"]
+
+
+def test_files_of_the_user_s_in_the_place_of_an_answer_are_kept_and_told(source: Path) -> None:
+    """An export of Google Photos has a file `photo.jpg.json` of its own beside every picture."""
+    (source / "sub/c.webp.npz").write_bytes(b"features")
+    (source / "d.jpg").write_text("neutral")
+    (source / "d.jpg.json").mkdir()
+    (source / "a.jpg.json").write_text('{"title": "a.jpg"}')
+    for explained, finished_before in ((1, 0), (0, 1)):
+        (source / "e.jpg").write_text("sadness")
+        outcome = explain_folder(source, source, OPTIONS, Explainer(), max_bytes=100)
+        assert (outcome.explained, outcome.finished_before) == (explained, finished_before)
+        assert [failure[:2] for failure in outcome.failures] == [
+            ("a.jpg", "name_taken"),
+            ("b.PNG", "no_face"),
+            ("d.jpg", "name_taken"),
+            ("sub/c.webp", "name_taken"),
+        ]
+        assert outcome.failures[0][2].startswith("a.jpg.json or a.jpg.npz is there and none of this command's: choose another folder")
+    assert (source / "a.jpg.json").read_text() == '{"title": "a.jpg"}'
+    assert (source / "sub/c.webp.npz").read_bytes() == b"features" and not (source / "sub/c.webp.json").exists()
+
+
+def test_an_index_of_the_user_s_is_not_replaced(source: Path) -> None:
+    (source / "index.csv").write_text("file,photographer\n")
+    with pytest.raises(FileError, match=r"index\.csv: is there and none of this command's: choose another folder"):
+        explain_folder(source, source, OPTIONS, Explainer(), max_bytes=100)
+    assert (source / "index.csv").read_text() == "file,photographer\n"
+
+
+@pytest.mark.parametrize("name", ["options.json", "index.csv"])
+def test_a_folder_in_the_place_of_a_file_is_told_in_one_line(source: Path, name: str) -> None:
+    (source / name).mkdir()
+    with pytest.raises(FileError, match=rf"{name}: Is a directory"):
+        explain_folder(source, source, OPTIONS, Explainer(), max_bytes=100)
