@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
+from app.drawing.paper import PAPER
 from app.numbers import measured
 from model.certifying.report import SECTIONS, Certificate, Line
 
@@ -25,7 +26,7 @@ PLOT_HEIGHT = 2.2
 COLOURS = {"pass": "#00592c", "fail": "#a3141f", "undecided": "#4a5766"}
 SOFT = "#4a5766"
 
-_SETTINGS: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 8, "text.parse_math": False, "pdf.fonttype": 42}
+_SETTINGS = PAPER | {"font.size": 8}
 
 
 def draw_certificate(certificate: Certificate) -> bytes:

@@ -20,6 +20,7 @@ from app.choices import FigureFormat, Scale, Sheet, Style
 from app.drawing.colours import colour_limits, enlarged, is_signed, overlay
 from app.drawing.figure_bars import ColourBars
 from app.drawing.figure_texts import caption, correlation_text, note, title_lines
+from app.drawing.paper import PAPER
 from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
@@ -53,12 +54,7 @@ LABEL_COLOUR = "#b3001b"
 MINOR_COLOUR = "#00692f"
 PANEL_PIXELS = round(PANEL * DOTS_AN_INCH)
 
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same file everywhere
-    "text.parse_math": False,
-    "pdf.fonttype": 42,  # TrueType, as publishers ask
-    "svg.hashsalt": "unturned",
-}
+_SETTINGS = PAPER | {"svg.hashsalt": "unturned"}
 _AXES = {"axes.linewidth": 0.4, "xtick.major.width": 0.4, "xtick.major.size": 2.0, "xtick.major.pad": 1.5, "xtick.labelsize": NOTE_SIZE}
 _UNDATED: dict[FigureFormat, dict[str, str | None]] = {
     FigureFormat.PNG: {"Software": "unturned"},

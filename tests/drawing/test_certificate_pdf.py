@@ -6,6 +6,7 @@ import io
 import math
 import re
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_pdf import PdfPages
@@ -22,10 +23,13 @@ def pages(data: bytes) -> int:
     return len(re.findall(rb"/Type /Page\b", data))
 
 
-def test_equal_certificates_give_equal_files() -> None:
+def test_equal_certificates_give_equal_files_whatever_the_user_has_set() -> None:
     certificate = made_certificate("baseline", "0" * 64)
-    assert draw_certificate(certificate) == draw_certificate(certificate)
-    assert pages(draw_certificate(certificate)) == 1
+    usual = draw_certificate(certificate)
+    assert draw_certificate(certificate) == usual
+    with matplotlib.rc_context({"text.color": "white", "figure.facecolor": "black", "savefig.bbox": "tight"}):
+        assert draw_certificate(certificate) == usual
+    assert pages(usual) == 1
 
 
 def test_more_lines_take_more_pages() -> None:

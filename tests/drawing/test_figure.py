@@ -6,10 +6,12 @@ import io
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
+import matplotlib
+import matplotlib.style
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,6 +26,12 @@ from model.networks import Grid
 DRAWN = {"defs", "style", "g", "path", "use", "image", "clipPath", "rect", "linearGradient", "stop"}
 BLACK = np.zeros((48, 48), dtype=np.uint8)
 HEAT = Style(ColourMap.JET, opacity=1.0)
+USERS_OWN: list[dict[Any, Any]] = [
+    dict(matplotlib.style.library["dark_background"]),
+    {"image.origin": "lower"},
+    {"savefig.bbox": "tight"},
+    {"text.usetex": True},
+]
 
 
 def model_maps(name: str, maps: NDArray[np.float32], checkpoint: str = "") -> ModelMaps:
@@ -132,10 +140,13 @@ def test_another_method_than_cam_does_not_claim_logits() -> None:
 
 
 @pytest.mark.parametrize("file_format", FigureFormat)
-def test_equal_input_gives_equal_bytes_from_any_thread(file_format: FigureFormat) -> None:
+def test_equal_input_gives_equal_bytes_whatever_the_user_has_set(file_format: FigureFormat) -> None:
     explained = ExplainedFaces((random_face(0, "fear"),))
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(draw_figure, explained, file_format).result() == draw_figure(explained, file_format)
+    usual = draw_figure(explained, file_format)
+    assert draw_figure(explained, file_format) == usual
+    for settings in USERS_OWN:
+        with matplotlib.rc_context(settings):
+            assert draw_figure(explained, file_format) == usual, settings
 
 
 def test_formats_are_what_they_say() -> None:
