@@ -9,7 +9,7 @@ where the picture is one face; or a face's box, (left, top, width, height) in pi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from app.explaining.explanation import Explanation
 from app.explaining.loading import load_file
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import ExplainedPicture
-from app.notebook.kept_service import SERVICE
+from app.notebook.kept_service import SERVICE, Result
 from app.notebook.picture_bytes import Picture, picture_bytes
 from model.errors import InputError
 from model.importing.metadata import AnyCheckpoint
@@ -46,7 +46,7 @@ class LoadedModel:
             InputError: an array that is no picture.
             Problem: whatever is wrong with the picture or the crop; no face, say.
         """
-        return tuple(said[self.name] for said in _pictured(picture, [self], crop).explanations)
+        return _pictured(picture, [self], crop, lambda explained: tuple(said[self.name] for said in explained.explanations))
 
 
 def load(path: str | Path) -> LoadedModel:
@@ -77,16 +77,17 @@ def figure(
     """
     if file_format not in tuple(FigureFormat):
         raise ValueError(f"no figure is drawn as {file_format!r}: choose one of {', '.join(FigureFormat)}")
-    return draw_figure(_pictured(picture, models, crop).as_faces(), FigureFormat(file_format), style)
+    return _pictured(picture, models, crop, lambda explained: draw_figure(explained.as_faces(), FigureFormat(file_format), style))
 
 
-def _pictured(picture: Picture, models: Sequence[LoadedModel], crop: Crop) -> ExplainedPicture:
+def _pictured(picture: Picture, models: Sequence[LoadedModel], crop: Crop, make: Callable[[ExplainedPicture], Result]) -> Result:
+    """What ``make`` makes of the explained picture, one call at a time, as drawing needs it."""
     named = {model.name: model.checkpoint for model in models}
     if not models or len(named) < len(models):
         raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
     data, options = picture_bytes(picture), explain_options(crop)
     explainer = Explainer(named, models[-1].name, {model.name: model.predictor for model in models})
-    return SERVICE.ask(explainer, lambda service: service.explain(data, named, options))
+    return SERVICE.ask(explainer, lambda service: make(service.explain(data, named, options)))
 
 
 def explain_options(crop: Crop) -> ExplainOptions:

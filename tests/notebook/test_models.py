@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,6 +40,15 @@ def test_the_figure_is_that_of_the_service(random_checkpoints: Path, monkeypatch
     monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
     drawn = figure(HOPPER, [load(random_checkpoints / f"{name}.safetensors") for name in ("baseline", "mek_sf")])
     assert drawn == draw_figure(show(HOPPER, ("baseline", "mek_sf")).explained, FigureFormat.PNG)
+
+
+def test_figures_drawn_from_several_threads_are_those_of_one_and_leave_the_user_s_settings(model: LoadedModel) -> None:
+    settings = dict(matplotlib.rcParams)
+    alone = {name: figure(HOPPER, [model], name) for name in ("svg", "pdf")}
+    with ThreadPoolExecutor(4) as pool:
+        drawn = [(name, pool.submit(figure, HOPPER, [model], name)) for name in ("svg", "pdf") * 4]
+        assert all(future.result() == alone[name] for name, future in drawn)
+    assert dict(matplotlib.rcParams) == settings
 
 
 def test_a_format_that_is_none_is_refused_before_anything_is_explained(model: LoadedModel) -> None:
