@@ -66,8 +66,8 @@ class FaceCard:
     """One entry of the gallery that shows a test face, by its number, where the server has the data set."""
 
     face: int
-    caption: str
     expression: str
+    caption: str
     rule: str
 
 

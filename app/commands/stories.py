@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from app.commands.arguments import add_parser
 from app.detection.asked_crop import parse_crop
 from app.explaining.options import ExplainOptions
 from app.numbers import decimal, share_text
-from app.samples import STORIES_FILE, sample_index, sample_pictures
+from app.samples import STORIES_FILE, face_gallery, sample_index, sample_pictures
 from model.expressions import EXPRESSIONS, MINOR_CLASSES
-from model.files.atomic_write import replace_file
+from model.files.atomic_write import make_room, replace_file
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -145,12 +146,19 @@ def _run(options: argparse.Namespace) -> int:
 
     faces = None if options.data is None else load_ferplus(options.data, "test").labelled()
     with LocalService() as service:
-        report = choose(service) | ({} if faces is None else {"faces": choose_faces(service, faces)})
-        path = service.settings.checkpoint_dir / STORIES_FILE
+        folder = service.settings.checkpoint_dir
+        path = folder / STORIES_FILE
+        make_room(path)
+        report = choose(service)
+        cards = kept_faces(folder, report["models"]) if faces is None else choose_faces(service, faces)
+    if cards:
+        report["faces"] = cards
+    else:
+        print(f"{path} has no cards of test faces: --data makes them", file=sys.stderr)
     replace_file(path, json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")
     for story in report["stories"]:
         print(f"{story['id']}: {story['caption']} ({story['sample']}, {story['crop']}; rule: {story['rule']})")
-    for story in report.get("faces", []):
+    for story in cards:
         print(f"{story['id']}: {story['caption']} (test face {story['face']}; rule: {story['rule']})")
     return 0
 
@@ -180,6 +188,11 @@ def choose_faces(service: LocalService, faces: FaceSet) -> list[dict[str, Any]]:
         settings = {"id": story.id, "face": best, "expression": story.expression}
         told.append(settings | {"caption": story.caption(looks[best]), "rule": f"{among}: {story.rule}"})
     return told
+
+
+def kept_faces(folder: Path, models: dict[str, str]) -> list[dict[str, Any]]:
+    """The cards of test faces that the file has already, where it tells of the same models."""
+    return [{"id": name} | asdict(card) for name, card in face_gallery(folder, models).items()]
 
 
 def face_looks(service: LocalService, faces: FaceSet) -> list[Look]:

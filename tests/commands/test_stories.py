@@ -129,7 +129,7 @@ def starring(_service: LocalService, sample: str, crop: str) -> Look:
 
 
 def test_the_command_writes_the_look_each_rule_chooses_for_the_models_that_are_served(
-    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = Path(shutil.copytree(random_checkpoints, tmp_path / "checkpoints"))
     monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(folder))
@@ -147,3 +147,21 @@ def test_the_command_writes_the_look_each_rule_chooses_for_the_models_that_are_s
     assert cards["fear"].caption == "Fear: baseline 10.0\u00a0%, ours 90.0\u00a0%"
     assert cards["no-face"].caption == "No face at all, yet maps of ours agree: r 0.50"
     assert cards["crowd"].caption == "A crowd: 5 faces found"
+
+    assert main(["stories"]) == 0  # whoever has no data set keeps the cards that others made of it
+    assert json.loads((folder / STORIES_FILE).read_bytes()) == told
+    (folder / STORIES_FILE).write_text(json.dumps(told | {"models": {"baseline": "other", "ours": "other"}}))
+    capsys.readouterr()
+    assert main(["stories"]) == 0
+    assert "faces" not in json.loads((folder / STORIES_FILE).read_bytes())
+    assert "no cards of test faces: --data makes them" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(random_checkpoints, tmp_path / "checkpoints"))
+    (folder / STORIES_FILE).mkdir()
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(folder))
+    monkeypatch.setattr("app.commands.stories.look_at", lambda *_: pytest.fail("a picture was looked at"))
+    assert main(["stories"]) == 2
