@@ -132,9 +132,10 @@ class Poster(PublishedNetwork):
         return logits
 
     def grid(self, input_size: int) -> Grid:
-        """Seven cells at any size; cell 0 lies between that of the landmarks, at the first pixel, and the middle of IR-50's first two."""
-        step = input_size // CELLS
-        return Grid(step // 8, step, input_size)
+        """Seven cells at any size: cell i at pixel ``i S / 7 + S / 56``, between that of the landmarks, which begin at the first pixel, and
+        the middle of two of IR-50's; where S is no multiple of 7 to within two pixels, the middle cell the nearest."""
+        step = round(input_size / CELLS)
+        return Grid(max(0, round(25 * input_size / 56) - 3 * step), step, input_size)
 
     def head(self, order: Tensor, input_size: int) -> IntegratedHead:
         return integrated_head(self, order, input_size, from_mean=True)
