@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 
 import numpy as np
 from torch import nn
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line, Section
-from model.certifying.sample import Classifier, Sample
+from model.certifying.sample import Sample
 from model.classifier import PooledHead, PositionalHead
 from model.maps.measures import RETRIEVAL_FACES, own_symmetry
 from model.measuring.bootstrap import Floats
 from model.measuring.mirror import mirror_figures
+from model.measuring.symmetric_kernels import with_symmetric_kernels
 
 # Kinds of layers that are symmetric, or made so by symmetric kernels.
 SYMMETRIC_KINDS = (nn.Conv2d, nn.BatchNorm2d, nn.PReLU, PooledHead, PositionalHead)
@@ -74,16 +74,6 @@ def _grid_line(sample: Sample) -> Line:
         return line
     note = f"Not the grid's alone: the weights of {', '.join(sorted(others))} stay as they are."
     return line.model_copy(update={"verdict": "undecided", "note": note})
-
-
-def with_symmetric_kernels(classifier: Classifier) -> Classifier:
-    """A copy that learnt nothing asymmetric: every kernel averaged with its mirror image. Its maps of a mirrored face are the mirrored
-    maps, unless the grid on which its layers sample lies off the picture's centre."""
-    copy = deepcopy(classifier)
-    for module in copy.modules():
-        if isinstance(module, nn.Conv2d | PositionalHead):
-            module.weight.data = (module.weight.data + module.weight.data.flip(-1)) / 2
-    return copy
 
 
 def _changed_to_another(sample: Sample) -> Floats:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from model.errors import InputError
+from model.measuring.symmetric_kernels import Network, with_symmetric_kernels
 
-Network = TypeVar("Network", bound=nn.Module)
 TOLERANCE = 1e-3  # of the largest value
 CELLS = 3  # of the smallest input tried
 
@@ -42,10 +40,7 @@ def first_cell(network: Network, features: Callable[[Network, Tensor], Tensor], 
     Returns:
         None where no size shows it, as of layers that know left from right.
     """
-    symmetric = deepcopy(network)
-    for module in symmetric.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.copy_((module.weight + module.weight.flip(3)) / 2)
+    symmetric = with_symmetric_kernels(network)
     generator = torch.Generator().manual_seed(0)
     for size in range((CELLS - 1) * step + 1, (CELLS + 2) * step):
         picture = torch.rand(1, 3, size, size, generator=generator)
