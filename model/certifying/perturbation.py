@@ -18,7 +18,7 @@ from torch import Tensor
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line, Section
-from model.certifying.sample import BATCH, Sample, told
+from model.certifying.sample import BATCH, Sample, with_progress
 from model.claims.faithfulness import FaceModel, pixel_ranks, road
 from model.geometry import FACE_SIZE
 from model.measuring.bootstrap import Floats
@@ -100,7 +100,7 @@ def _areas(sample: Sample, maps: Floats) -> Areas:
     predict = FaceModel(sample.classifier.logits, sample.prepare)
     ranks = pixel_ranks(maps)
     deletion, insertion = [], []
-    for start in told(range(0, len(maps), BATCH), "deletion and insertion"):
+    for start in with_progress(range(0, len(maps), BATCH), "deletion and insertion"):
         part = slice(start, start + BATCH)
         faces = sample.faces.images[part, None].float() / 255.0
         flat = faces.mean((2, 3), keepdim=True).expand_as(faces)

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from model.certifying.judging import judged_line
 from model.certifying.report import Line, Step
-from model.certifying.sample import Classifier, Sample, told
+from model.certifying.sample import Classifier, Sample, with_progress
 from model.maps.measures import ratio
 from model.measuring.bootstrap import Floats, mean_with_interval
 from model.measuring.shuffling import shuffle
@@ -106,7 +106,7 @@ class _Cascade:
         intact: list[Floats] = []
         groups: list[list[Floats]] = []
         names: list[tuple[int, str]] = []
-        for start in told(range(0, len(sample.faces), GROUP), "random weights"):
+        for start in with_progress(range(0, len(sample.faces), GROUP), "random weights"):
             part = slice(start, start + GROUP)
             images, classes = sample.images(part), sample.predicted[part]
             intact.append(explain(sample.classifier, images, classes).double().numpy())

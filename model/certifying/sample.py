@@ -106,7 +106,7 @@ def attention_maps(classifier: Classifier, images: Tensor, classes: Tensor) -> T
     return maps[torch.arange(len(classes)), classes]
 
 
-def told(parts: Sequence[Part], title: str) -> Iterable[Part]:
+def with_progress(parts: Sequence[Part], title: str) -> Iterable[Part]:
     """The parts of a measurement that takes minutes, with a bar on a terminal."""
     bar: Iterable[Part] = tqdm(parts, title, leave=False, disable=None)
     return bar
