@@ -70,6 +70,18 @@ def linear_head(weight: Tensor, bias: Tensor) -> PooledHead | PositionalHead:
     return head.requires_grad_(False)
 
 
+class LogitsAlone(nn.Module):
+    """A head without its maps: features ``(N, C, h, w)`` -> logits ``(N, L)``."""
+
+    def __init__(self, head: PooledHead | PositionalHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        prediction: Prediction = self.head(features)
+        return prediction.logits
+
+
 class ExpressionClassifier(nn.Module):
     """A backbone and a head.
 

@@ -32,7 +32,7 @@ class Predictor(Protocol):
         """What stands beside the maps, ``(L,)``."""
 
     def head(self) -> nn.Module:
-        """What makes logits and maps of the features, in PyTorch: for methods that differentiate it."""
+        """Features ``(N, C, h, w)`` to logits ``(N, L)`` in PyTorch, for methods that differentiate it."""
 
     def __call__(self, faces: Faces) -> Answer:
         """One forward pass."""

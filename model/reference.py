@@ -22,7 +22,7 @@ from model.checkpoints import (
     golden_image,
     read_checkpoint,
 )
-from model.classifier import ExpressionClassifier, PooledHead, PositionalHead, Prediction
+from model.classifier import ExpressionClassifier, LogitsAlone, PooledHead, PositionalHead, Prediction
 from model.errors import make_folder, one_line
 from model.files.atomic_write import replace_file
 from model.networks.backbone import prepare_for_inference
@@ -50,7 +50,7 @@ class ReferencePredictor:
         return self._classifier.head.bias.numpy()
 
     def head(self) -> nn.Module:
-        return self._classifier.head
+        return LogitsAlone(self._classifier.head)
 
     @torch.inference_mode()
     def __call__(self, faces: Faces) -> Answer:

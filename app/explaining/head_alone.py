@@ -19,5 +19,5 @@ class HeadAlone(nn.Module):
         self.centre = centre
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(features.detach().requires_grad_())).logits
+        logits: Tensor = self.head(self.features(features.detach().requires_grad_()))
         return centred(logits) if self.centre else logits

@@ -39,7 +39,7 @@ def scaled_maps(method: MapMethod, head: nn.Module, features: Floats, centre: bo
 
     Args:
         method: any but ``cam``.
-        head: of the network that made the features; left as it is.
+        head: of the network that made the features, features to logits ``(N, L)``; left as it is.
         features: ``(N, C, h, w)``.
         centre: explain the logits against their mean over the classes instead of the trained ones.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from model.classifier import Prediction
+from model.classifier import LogitsAlone, Prediction
 from model.importing.imported import ImportedModel, dataset_input
 from model.importing.integrated import IntegratedHead
 from model.predictor import Answer, Faces, Floats
@@ -24,7 +24,7 @@ class ImportedPredictor:
 
     def head(self) -> nn.Module:
         head = self._model.classifier.head
-        return _WithoutMaps(head) if isinstance(head, IntegratedHead) else head
+        return head.layers if isinstance(head, IntegratedHead) else LogitsAlone(head)
 
     @torch.inference_mode()
     def __call__(self, faces: Faces) -> Answer:
@@ -33,14 +33,3 @@ class ImportedPredictor:
         features = classifier.network(dataset_input(self._model, torch.from_numpy(np.ascontiguousarray(faces))))
         prediction: Prediction = classifier.head(features)
         return Answer(prediction.logits.numpy(), prediction.maps.numpy(), features.numpy())
-
-
-class _WithoutMaps(nn.Module):
-    """An :class:`IntegratedHead` for methods that make maps of their own; in place of its maps stand the features."""
-
-    def __init__(self, head: IntegratedHead) -> None:
-        super().__init__()
-        self.layers = head.layers
-
-    def forward(self, features: Tensor) -> Prediction:
-        return Prediction(self.layers(features), features)

@@ -41,9 +41,9 @@ class OnnxPredictor:
     def head(self) -> nn.Module:
         import torch  # here, since the service does without
 
-        from model.classifier import linear_head
+        from model.classifier import LogitsAlone, linear_head
 
-        return linear_head(torch.from_numpy(self._weights["head.weight"]), torch.from_numpy(self.bias))
+        return LogitsAlone(linear_head(torch.from_numpy(self._weights["head.weight"]), torch.from_numpy(self.bias)))
 
     def __call__(self, faces: Faces) -> Answer:
         return Answer(*self._session.run(OUTPUT_NAMES, {INPUT_NAME: network_input(faces, self._input_size)}))

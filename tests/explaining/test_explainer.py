@@ -24,7 +24,7 @@ from app.explaining.loading import load_explainer
 from app.explaining.maps import FLIPPED, ORIGINAL
 from app.explaining.other_maps import scaled_maps
 from app.settings import Settings
-from model.classifier import linear_head
+from model.classifier import LogitsAlone, linear_head
 from model.expressions import EXPRESSIONS
 from model.geometry import Point, ferplus_geometry
 from model.maps.measures import centred
@@ -285,7 +285,7 @@ def test_methods_are_those_of_their_papers(method: MapMethod, kind: str) -> None
     if kind == "pooled":
         weight = np.broadcast_to(weight[:, :, :1, :1] / 16, weight.shape)
     features = rng.random((5, 6, 4, 4), dtype=np.float32)
-    trained, against_mean = (scaled_maps(method, head, features, centre) for centre in (False, True))
+    trained, against_mean = (scaled_maps(method, LogitsAlone(head), features, centre) for centre in (False, True))
     for item in range(5):
         for index in range(7):
             for found, gradient in ((trained, weight), (against_mean, centred(weight, 0))):
