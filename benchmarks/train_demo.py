@@ -24,15 +24,16 @@ from tqdm import tqdm
 from model.data.augment import Augmentation
 from model.data.faces import FaceSet
 from model.data.ferplus import load_ferplus
+from model.data.rafdb import RAF_ORDER
 from model.expressions import EXPRESSIONS
-from model.importing.recipes import IMAGENET, RAF_CLASSES
+from model.importing.recipes import IMAGENET
 from model.preprocessing import network_input
 from model.training.processes import native_precision
 
 BATCH = 64
 PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
-ROWS = torch.tensor([RAF_CLASSES.index(name) for name in EXPRESSIONS])  # of the classifier, by this project's order
+ROWS = torch.tensor([RAF_ORDER.index(name) for name in EXPRESSIONS])  # of the classifier, by this project's order
 MEAN, STD = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
 
 
@@ -42,11 +43,11 @@ def resnet18(library: str) -> nn.Module:
     if library == "timm":
         import timm
 
-        made = timm.create_model("resnet18", pretrained=False, num_classes=len(RAF_CLASSES))
+        made = timm.create_model("resnet18", pretrained=False, num_classes=len(RAF_ORDER))
     else:
         from torchvision import models
 
-        made = models.resnet18(weights=None, num_classes=len(RAF_CLASSES))
+        made = models.resnet18(weights=None, num_classes=len(RAF_ORDER))
     return made
 
 

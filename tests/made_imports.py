@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from model.data.rafdb import RAF_ORDER
 from model.expressions import EXPRESSIONS
 from model.geometry import ferplus_geometry
 from model.importing.assembly import write_import
@@ -19,7 +20,7 @@ from model.importing.metadata import ImportedMetadata
 from model.importing.onnx_file import onnx_tensors
 from model.importing.probe_faces import ProbeFaces
 from model.importing.reading import Reading, read_tensors
-from model.importing.recipes import IMAGENET, RAF_CLASSES, RECIPES, network_tensors
+from model.importing.recipes import IMAGENET, RECIPES, network_tensors
 from model.preprocessing import resized
 
 
@@ -250,16 +251,16 @@ PROBE_COLOURS = ((250, 20, 20), (20, 20, 250), (20, 250, 20), (250, 200, 20), (2
 
 def fitted_state(recipe: str, architecture: str, faces: ProbeFaces, size: int) -> dict[str, Tensor]:
     """A random network whose last layer was fitted to the faces, rows in RAF-DB's order, under torchvision's names."""
-    network = RECIPES[recipe].network(architecture, len(RAF_CLASSES))
+    network = RECIPES[recipe].network(architecture, len(RAF_ORDER))
     randomise(network)
-    reading = Reading(recipe, architecture, RAF_CLASSES, "rgb", size, faces.side, *IMAGENET)
+    reading = Reading(recipe, architecture, RAF_ORDER, "rgb", size, faces.side, *IMAGENET)
     net = network.net
     assert isinstance(net, nn.Module) and isinstance(net.fc, nn.Linear)
     given = resized(faces.at(reading.face_size).float(), size)
     with torch.no_grad():
         features = network.features(InputLayer("rgb", reading.mean, reading.std)(given)).mean((2, 3))
-        rows = torch.tensor([RAF_CLASSES.index(name) for name in EXPRESSIONS])[faces.labels]
-        wanted = 10 * nn.functional.one_hot(rows, len(RAF_CLASSES)).float()
+        rows = torch.tensor([RAF_ORDER.index(name) for name in EXPRESSIONS])[faces.labels]
+        wanted = 10 * nn.functional.one_hot(rows, len(RAF_ORDER)).float()
         centre = features.mean(0)
         weight = torch.linalg.lstsq(features - centre, wanted - wanted.mean(0), driver="gelsd").solution.T
         net.fc.weight.copy_(weight)

@@ -103,11 +103,12 @@ def _check(arguments: argparse.Namespace) -> None:
             "(torchvision's ImageFolder: anger,disgust,fear,happiness,neutral,sadness,surprise)"
         )
     if arguments.unchecked and arguments.classes is None and arguments.recipe in OF_TWO_ORDERS:
-        from model.importing.recipes import AFFECTNET_CLASSES, RAF_CLASSES
+        from model.data.rafdb import RAF_ORDER
+        from model.importing.recipes import AFFECTNET_ORDER
 
         raise InputError(
             f"--unchecked needs --classes with the recipe {arguments.recipe}, of which files in two orders are published: "
-            f"RAF-DB's {','.join(RAF_CLASSES)} and AffectNet's {','.join(AFFECTNET_CLASSES)}"
+            f"RAF-DB's {','.join(RAF_ORDER)} and AffectNet's {','.join(AFFECTNET_ORDER)}"
         )
     if not arguments.unchecked and arguments.probe is None:
         raise InputError(

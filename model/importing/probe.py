@@ -115,9 +115,9 @@ def variants(reading: Reading) -> Iterator[tuple[str, str, Reading]]:
         if (mean, std) != (reading.mean, reading.std):
             remedy = f"--mean {','.join(map(str, mean))} --std {','.join(map(str, std))}"
             yield name, remedy, replace(reading, mean=mean, std=std)
-    for twin in RECIPES[reading.recipe].twins:
-        if reading.architecture in RECIPES[twin].architectures:
-            yield f"the network of {twin}", f"--recipe {twin}", replace(reading, recipe=twin)
+    for other in RECIPES[reading.recipe].lookalikes:
+        if reading.architecture in RECIPES[other].architectures:
+            yield f"the network of {other}", f"--recipe {other}", replace(reading, recipe=other)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

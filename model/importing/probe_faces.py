@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.data.ferplus import load_ferplus
+from model.data.ferplus import VOTES_FILE, load_ferplus
 from model.data.rafdb import IMAGE_FOLDERS, read_labels
 from model.errors import InputError
 from model.expressions import EXPRESSIONS, expression_named
@@ -58,7 +58,7 @@ def load_probe_faces(path: Path, most: int) -> ProbeFaces:
     """
     if most < LEAST_FACES:
         raise InputError(f"--probe-faces is {LEAST_FACES} or more, not {most}: fewer faces tell no reading from another")
-    if path.is_file() or (path / "ferplus.zip").is_file() or (path / "fer2013new.csv").is_file():
+    if path.is_file() or (path / "ferplus.zip").is_file() or (path / VOTES_FILE).is_file():
         faces = load_ferplus(path, "test").labelled()
         chosen = _drawn(len(faces), most)
         pictures = tuple(np.repeat(image[:, :, None], 3, axis=2) for image in faces.images[chosen].numpy())

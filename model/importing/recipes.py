@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from model.data.rafdb import RAF_ORDER
 from model.errors import InputError
 from model.importing.layouts.base import PublishedNetwork
 from model.importing.layouts.dan import Dan
@@ -23,12 +24,12 @@ from model.importing.layouts.residual import TORCHVISION_RESNETS, EacResNet, Rul
 from model.importing.layouts.swin import MekSwin, torchvision_name
 from model.importing.layouts.timm_models import TimmNetwork
 from model.importing.metadata import Colour, Triple
+from model.networks.resnet18 import IMAGENET_MEAN, IMAGENET_STD
 
-RAF_CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
-AFFECTNET_CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
-RESEMOTENET_CLASSES = ("happiness", "surprise", "sadness", "anger", "disgust", "fear", "neutral")
+AFFECTNET_ORDER = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+RESEMOTENET_ORDER = ("happiness", "surprise", "sadness", "anger", "disgust", "fear", "neutral")
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = (IMAGENET_MEAN, IMAGENET_STD)
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -38,7 +39,7 @@ class Recipe:
 
     ``architectures`` names what the recipe builds, its default first; empty where a name must be given. ``rename`` gives a tensor's name
     in the network for its name in the file. ``classifier``: the tensor whose rows are the classes, empty where that depends on the
-    architecture. ``twins``: recipes with tensors of the same names and shapes, which load strictly and compute something else.
+    architecture. ``lookalikes``: recipes with tensors of the same names and shapes, which load strictly and compute something else.
     """
 
     network: type[PublishedNetwork]
@@ -50,7 +51,7 @@ class Recipe:
     colour: Colour = "rgb"
     mean: Triple = IMAGENET[0]
     std: Triple = IMAGENET[1]
-    twins: tuple[str, ...] = ()
+    lookalikes: tuple[str, ...] = ()
 
 
 def _resnet_name(name: str) -> str:
@@ -108,20 +109,20 @@ RECIPES: Mapping[str, Recipe] = {
         TORCHVISION_RESNETS,
         _resnet_name,
         "net.fc.weight",
-        RAF_CLASSES,
-        twins=("eac",),
+        RAF_ORDER,
+        lookalikes=("eac",),
     ),
-    "timm": Recipe(TimmNetwork, (), _timm_name, "", RAF_CLASSES),
-    "rul": Recipe(RulNetwork, ("resnet18",), _rul_name, "fc.weight", RAF_CLASSES),
-    "eac": Recipe(EacResNet, ("resnet50",), _resnet_name, "net.fc.weight", RAF_CLASSES, twins=("torchvision",)),
-    "mek": Recipe(MekSwin, ("swin_t",), torchvision_name, "net.head.weight", RAF_CLASSES, 112, mean=HALF[0], std=HALF[1]),
-    "dan": Recipe(Dan, ("resnet18",), _dan_name, "fc.weight", RAF_CLASSES),
-    "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_CLASSES, 64, "grey"),
-    "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_CLASSES, 112),
-    "poster": Recipe(Poster, tuple(DEPTHS), _poster_name, "linear.weight", RAF_CLASSES, colour="bgr"),
+    "timm": Recipe(TimmNetwork, (), _timm_name, "", RAF_ORDER),
+    "rul": Recipe(RulNetwork, ("resnet18",), _rul_name, "fc.weight", RAF_ORDER),
+    "eac": Recipe(EacResNet, ("resnet50",), _resnet_name, "net.fc.weight", RAF_ORDER, lookalikes=("torchvision",)),
+    "mek": Recipe(MekSwin, ("swin_t",), torchvision_name, "net.head.weight", RAF_ORDER, 112, mean=HALF[0], std=HALF[1]),
+    "dan": Recipe(Dan, ("resnet18",), _dan_name, "fc.weight", RAF_ORDER),
+    "resemotenet": Recipe(ResEmoteNet, ("resemotenet",), _same_name, "fc4.weight", RESEMOTENET_ORDER, 64, "grey"),
+    "ddamfn": Recipe(Ddamfn, ("ddamfn++",), _ddamfn_name, "fc.weight", AFFECTNET_ORDER, 112),
+    "poster": Recipe(Poster, tuple(DEPTHS), _poster_name, "linear.weight", RAF_ORDER, colour="bgr"),
     # the rows of the confusion matrix in its repository (models/matrix.py) count RAF-DB's test faces in this order
-    "poster_v2": Recipe(PosterV2, ("poster_v2",), _poster_v2_name, "linear.weight", RAF_CLASSES),
-    "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_CLASSES),
+    "poster_v2": Recipe(PosterV2, ("poster_v2",), _poster_v2_name, "linear.weight", RAF_ORDER),
+    "onnx": Recipe(OnnxNetwork, ("graph",), _same_name, "weight", RAF_ORDER),
 }
 
 

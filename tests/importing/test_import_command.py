@@ -14,13 +14,12 @@ from torch.nn.functional import one_hot
 
 from app.cli import main
 from model.checkpoints import CheckpointError
+from model.data.rafdb import RAF_ORDER
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
-from model.importing.imported import ImportedModel, load_model, model_input
+from model.importing.imported import ImportedModel, dataset_input, load_model
 from model.importing.probe import best_order, wilson
 from model.importing.probe_faces import ProbeFaces, load_probe_faces
-from model.importing.recipes import RAF_CLASSES
-from model.preprocessing import FaceCrops
 from tests.made_imports import PUBLISHED, fitted_state, make_probe_folder
 
 SIZE = 64
@@ -45,7 +44,7 @@ def resnet18(tmp_path_factory: pytest.TempPathFactory, faces: ProbeFaces) -> Pat
 
 def run(published: Path, out: Path, *more: str, recipe: str = "torchvision") -> int:
     if "--unchecked" in more and "--classes" not in more:
-        more = (*more, "--classes", ",".join(RAF_CLASSES))
+        more = (*more, "--classes", ",".join(RAF_ORDER))
     return main(["import", str(published), "--recipe", recipe, "--name", "theirs", "--out", str(out), "--size", str(SIZE), *more])
 
 
@@ -57,11 +56,10 @@ def test_a_file_that_is_what_it_is_said_to_be_is_imported(
     model = load_model(tmp_path / "theirs.safetensors")
     assert isinstance(model, ImportedModel)
     assert model.metadata.maps == "exact" and model.metadata.identity_error < 1e-5
-    assert (model.metadata.face_size, model.metadata.published_classes) == (48, RAF_CLASSES)
+    assert (model.metadata.face_size, model.metadata.published_classes) == (48, RAF_ORDER)
     assert model.metadata.probe is not None and model.metadata.probe.accuracy == 1.0 and model.metadata.probe.pictures == 42
-    crops = FaceCrops(torch.zeros(len(faces.labels), 48, 48, dtype=torch.uint8), faces.at)
     with torch.no_grad():
-        predicted = model.classifier(model_input(model, crops)).logits.argmax(1)
+        predicted = model.classifier(dataset_input(model, faces.at(48))).logits.argmax(1)
     assert torch.equal(predicted, faces.labels)  # in the project's order of classes, from RGB
 
 
@@ -102,7 +100,7 @@ def test_a_name_is_one_that_a_served_model_can_have(name: str, said: str, tmp_pa
     ("arguments", "advice"),
     [
         (("--colour", "bgr"), "try --colour rgb"),
-        (("--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger"), f"is it --classes {','.join(RAF_CLASSES)}?"),
+        (("--classes", "neutral,happiness,sadness,surprise,fear,disgust,anger"), f"is it --classes {','.join(RAF_ORDER)}?"),
     ],
 )
 def test_a_wrong_colour_order_or_order_of_classes_is_found(
@@ -224,6 +222,13 @@ def test_a_file_of_another_recipe_names_that_recipe(tmp_path: Path, capsys: pyte
     assert "those of: --recipe rul --architecture resnet18" in capsys.readouterr().err
 
 
+def test_a_file_of_no_recipe_is_told_of_those_that_take_many_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_file({"features.0.0.weight": torch.ones(32, 3, 3, 3), "classifier.1.weight": torch.ones(7, 1280)}, tmp_path / "a.safetensors")
+    assert run(tmp_path / "a.safetensors", tmp_path, "--unchecked") == 2
+    said = capsys.readouterr().err
+    assert "--recipe timm, if timm has it, and --recipe onnx, if you export it" in said and "those of" not in said
+
+
 def test_a_changed_import_is_refused(resnet18: Path, tmp_path: Path) -> None:
     assert run(resnet18, tmp_path, "--unchecked") == 0
     path = tmp_path / "theirs.safetensors"
@@ -234,7 +239,7 @@ def test_a_changed_import_is_refused(resnet18: Path, tmp_path: Path) -> None:
 
 
 def test_the_best_order_is_the_assignment_with_most_right() -> None:
-    classes = RAF_CLASSES
+    classes = RAF_ORDER
     labels = torch.arange(7).repeat(10)
     permutation = torch.tensor([3, 0, 6, 1, 5, 2, 4])
     order, share = best_order(one_hot(permutation[labels], 7).float(), labels, classes)

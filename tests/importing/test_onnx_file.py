@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from app.cli import main
 from model.certifying.command import FEWEST_FACES, certify
+from model.data.rafdb import RAF_ORDER
 from model.errors import InputError
 from model.importing import onnx_file
 from model.importing.imported import ImportedModel, load_model
 from model.importing.layouts.onnx_graph import OnnxNetwork
 from model.importing.onnx_file import onnx_tensors
 from model.importing.probe_faces import load_probe_faces
-from model.importing.recipes import RAF_CLASSES
 from model.onnx.export import export_onnx
 from model.onnx_session import UNUSABLE_GRAPH, open_session
 from tests.made_imports import PUBLISHED, exported, fitted_state, images, make_probe_folder, randomise
@@ -67,7 +67,7 @@ def filled(tensors: dict[str, Tensor]) -> OnnxNetwork:
 
 
 def run(file: Path, out: Path, *more: str) -> int:
-    checked = ("--unchecked", "--classes", ",".join(RAF_CLASSES), *more) if "--probe" not in more else more
+    checked = ("--unchecked", "--classes", ",".join(RAF_ORDER), *more) if "--probe" not in more else more
     return main(["import", str(file), "--recipe", "onnx", "--name", "theirs", "--out", str(out), *checked])
 
 
@@ -86,7 +86,7 @@ def test_an_exported_resnet_is_probed_and_has_the_maps_of_the_same_weights_read_
     assert "try --colour rgb" in capsys.readouterr().err.splitlines()[-1]
     assert run(tmp_path / "a.onnx", tmp_path, *arguments) == 0
     weights = ["import", str(tmp_path / "a.safetensors"), "--recipe", "torchvision", "--name", "same", "--out", str(tmp_path)]
-    assert main([*weights, "--unchecked", "--classes", ",".join(RAF_CLASSES), "--size", "64", "--face-size", "48"]) == 0
+    assert main([*weights, "--unchecked", "--classes", ",".join(RAF_ORDER), "--size", "64", "--face-size", "48"]) == 0
     ours, same = load_model(tmp_path / "theirs.safetensors"), load_model(tmp_path / "same.safetensors")
     assert isinstance(ours, ImportedModel)
     assert (ours.metadata.maps, ours.metadata.grid) == ("exact", same.metadata.grid)
@@ -232,6 +232,8 @@ def test_arguments_that_do_not_fit_an_onnx_file_say_so(tmp_path: Path, capsys: p
     assert "7 classes, and 8 are named" in capsys.readouterr().err
     assert main(["import", str(tmp_path / "a.onnx"), "--recipe", "rul", "--name", "a", "--unchecked", "--out", str(tmp_path)]) == 2
     assert "is read with --recipe onnx" in capsys.readouterr().err
+    assert run(tmp_path / "a.onnx", tmp_path, "--size", "32", "--weights", "ema") == 2
+    assert "an ONNX graph has one alone: leave it out" in capsys.readouterr().err
 
 
 def test_a_graph_that_asks_for_more_memory_than_there_is_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
