@@ -88,20 +88,17 @@ class Probe:
         return "\n".join(lines)
 
 
-def run_probe(
-    reading: Reading, tensors: Mapping[str, Tensor], faces: ProbeFaces, stated: float, framings: Mapping[str, Reframe] | None = None
-) -> Probe:
+def run_probe(reading: Reading, tensors: Mapping[str, Tensor], faces: ProbeFaces, stated: float) -> Probe:
     """Try a reading and its variants.
 
     Args:
         tensors: under the network's names.
         faces: as the network's training faces were framed.
         stated: the accuracy the user expects, 0..1.
-        framings: other ways to frame a face, by name, beside closer and wider ones.
     """
     rows = [_row("as told", "", reading, tensors, faces)]
     rows += [_row(name, remedy, changed, tensors, faces) for name, remedy, changed in variants(reading)]
-    for name, change in {**_zooms(), **(framings or {})}.items():
+    for name, change in _zooms().items():
         rows.append(_row(name, "pictures framed like that", reading, tensors, faces.changed(change)))
     return Probe(tuple(rows), len(faces.labels), stated)
 
