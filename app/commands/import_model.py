@@ -95,6 +95,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--name {arguments.name} is that of a shipped model, beside which the file is to be served: choose another")
     if (arguments.recipe == "onnx") != (arguments.file.suffix == ".onnx"):
         raise InputError("a file FILE.onnx is read with --recipe onnx, and no other file is")
+    if arguments.recipe == "onnx" and arguments.weights is not None:
+        raise InputError("--weights names one of a file's sets of weights, and an ONNX graph has one alone: leave it out")
     if arguments.unchecked and (arguments.probe is not None or arguments.accuracy is not None):
         raise InputError("--unchecked tries the file on no faces: leave out --probe and --accuracy, or --unchecked")
     if arguments.unchecked and arguments.classes is None and arguments.recipe in ANYBODYS:

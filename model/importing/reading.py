@@ -27,6 +27,7 @@ from model.networks import LARGEST_INPUT, SMALLEST_INPUT
 from model.preprocessing import resized
 
 BATCH = 32
+NO_RECIPE = "for a network without a recipe of its own there are --recipe timm, if timm has it, and --recipe onnx, if you export it"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
     """The file's tensors under the network's names, as many classes as are named.
 
     Raises:
-        InputError: the tensors are another network's; the message names the recipes they would fit.
+        InputError: the tensors are another network's; the message names the recipes they would fit, or those that take many networks.
     """
     recipe = find_recipe(reading.recipe)
     tensors = network_tensors(recipe, published)
@@ -96,7 +97,8 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
         filled_network(reading.recipe, reading.architecture, len(reading.classes), tensors)
     except InputError as error:
         fitting = fitting_recipes(published, len(reading.classes))
-        raise InputError(f"{error}{fitting and f'; they are those of: {fitting}'}") from error
+        advice = f"they are those of: {fitting}" if fitting else NO_RECIPE
+        raise InputError(f"{error}; {advice}") from error
     return {name: tensor if tensor.dtype == torch.uint8 else tensor.float() for name, tensor in tensors.items()}
 
 
