@@ -39,8 +39,10 @@ def _certify(arguments: argparse.Namespace) -> int:
     from app.pages.certificates import certificate_file, summary
     from model.certifying.command import certify
     from model.certifying.report import certificate_path, save_certificate
+    from model.checkpoints import read_model_file
     from model.files.atomic_write import make_room, replace_file
 
+    read_model_file(arguments.checkpoint)  # before a folder is made beside a file that is not there
     torch.set_num_threads(arguments.threads)
     path = certificate_path(arguments.checkpoint)
     if arguments.out is not None:

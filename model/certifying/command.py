@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from model.certifying.completeness import completeness_line
@@ -18,13 +19,13 @@ from model.data.labelled import load_labelled_faces
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.files.revision import code_revision
-from model.importing.imported import ServedModel, load_model, model_input
+from model.importing.imported import ServedModel, dataset_input, load_model
 from model.importing.metadata import ImportedMetadata
 from model.measuring.bootstrap import DRAWS
-from model.preprocessing import FaceCrops
 
 SPLIT = "test"
 FEWEST_FACES = 2 * len(EXPRESSIONS)
+SEEDS = 2**63  # half of PyTorch's, so that a group of faces may have the seed and its number added
 
 
 def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed: int = SEED) -> Certificate:
@@ -40,12 +41,12 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
     Raises:
         CheckpointError: the checkpoint is missing or damaged.
         DatasetError: no FERPlus at ``data``, or one without an expression.
-        InputError: too few faces were asked for, or a seed below 0.
+        InputError: too few faces were asked for, or a seed below 0 or from ``SEEDS`` on.
     """
     if most_faces < FEWEST_FACES:
         raise InputError(f"--faces {most_faces}: at least {FEWEST_FACES} are needed, two of each expression")
-    if seed < 0:
-        raise InputError(f"--seed must be 0 or more, not {seed}")
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"--seed must be 0 or more and below 2**63, not {seed}")
     model, revision = load_model(path), code_revision()
     if isinstance(model.metadata, ImportedMetadata) and model.metadata.recipe == "onnx":
         raise InputError(f"{path}: the layers of an ONNX graph cannot be randomised here: certify its weights imported with another recipe")
@@ -72,7 +73,7 @@ def certify(path: Path, data: Path, command: str, most_faces: int = FACES, seed:
 
 
 def _lines(model: ServedModel, faces: FaceSet, seed: int) -> Iterable[Line]:
-    sample = Sample.of(model.classifier, lambda grey: model_input(model, FaceCrops(grey)), model.metadata.grid, faces)
+    sample = Sample.of(model.classifier, partial(dataset_input, model), model.metadata.grid, faces)
     yield completeness_line(sample)
     yield from randomisation_lines(sample, attention_maps, seed)
     yield from faithfulness_lines(sample, seed)

@@ -32,7 +32,7 @@ from model.importing.layouts.base import FeatureLayers, PublishedNetwork
 from model.importing.metadata import Colour, ImportedCheckpoint, ImportedMetadata, Triple, is_import
 from model.importing.recipes import find_recipe
 from model.networks.backbone import prepare_for_inference
-from model.preprocessing import FaceCrops, network_input, resized
+from model.preprocessing import network_input, resized
 from model.reference import ReferenceCheckpoint, load_checkpoint
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn colours grey
@@ -166,22 +166,17 @@ def imported_golden_logits(classifier: ImportedClassifier, input_size: int) -> T
     return classifier.logits(network_input(torch.from_numpy(golden_image()), input_size))[0]
 
 
-def model_input(model: ServedModel, faces: FaceCrops) -> Tensor:
-    """Faces as a model's network takes them: ``(N, 3, S, S)`` float32 RGB in 0..255."""
-    if isinstance(model.metadata, ImportedMetadata):
-        return imported_input(model.metadata, faces)
-    metadata = model.metadata
-    return network_input(faces.grey if metadata.colour == "grey" else faces.rgb(metadata.face_size), metadata.input_size)
-
-
-def imported_input(metadata: ImportedMetadata, faces: FaceCrops) -> Tensor:
-    """As :func:`model_input`: first at the size of its training faces, so that a face is no sharper than those, then at its input's."""
-    return resized(faces.rgb(metadata.face_size), metadata.input_size)
-
-
 def dataset_input(model: ServedModel, images: Tensor) -> Tensor:
-    """A data set's faces, uint8, grey ``(N, H, H)`` or RGB ``(N, 3, H, H)``, as :func:`model_input` makes them of crops."""
-    if not isinstance(model.metadata, ImportedMetadata):
-        return network_input(images, model.metadata.input_size)
-    coloured = images.unsqueeze(1).expand(-1, 3, -1, -1) if images.ndim == 3 else images
-    return imported_input(model.metadata, FaceCrops(images, lambda side: resized(coloured.float(), side)))
+    """A data set's faces as a model's network takes them: ``(N, 3, S, S)`` float32 RGB in 0..255.
+
+    First at the size of its training faces, as an upload is cut, so that a face is no sharper than those; then at its input's.
+
+    Args:
+        images: uint8, grey ``(N, H, H)`` or RGB ``(N, 3, H, H)``.
+    """
+    metadata = model.metadata
+    channels = images.unsqueeze(1) if images.ndim == 3 else images
+    faces = resized(channels.float(), metadata.face_size)
+    if isinstance(metadata, ImportedMetadata):
+        return resized(faces, metadata.input_size).expand(-1, 3, -1, -1)
+    return network_input(faces, metadata.input_size)

@@ -61,7 +61,8 @@ def test_an_import_gets_every_line(recipe: str, made_ferplus: Path, tmp_path: Pa
     ("arguments", "reason"),
     [
         (["--faces", "13"], "--faces 13: at least 14 are needed, two of each expression"),
-        (["--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["--seed", "-1"], "--seed must be 0 or more and below 2**63, not -1"),
+        (["--seed", "9223372036854775808"], "--seed must be 0 or more and below 2**63, not 9223372036854775808"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is(
@@ -71,4 +72,12 @@ def test_what_cannot_be_measured_is_refused_before_anything_is(
     assert main(["certify", checkpoint, "--data", str(made_ferplus), *arguments, "--out", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"unturned: {reason}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beside_a_checkpoint_that_is_not_there_no_folder_is_made(
+    made_ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["certify", str(tmp_path / "model" / "cca.safetensors"), "--data", str(made_ferplus)]) == 2
+    assert "cca.safetensors: cannot be read" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

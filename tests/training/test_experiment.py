@@ -17,9 +17,8 @@ from model.data.ferplus import PIXELS_FILE, VOTE_COLUMNS, VOTES_FILE, load_ferpl
 from model.expressions import EXPRESSIONS
 from model.files.folder_lock import folder_lock
 from model.geometry import ferplus_geometry
-from model.importing.imported import model_input
+from model.importing.imported import dataset_input
 from model.measuring.results import load_result
-from model.preprocessing import FaceCrops
 from model.reference import load_checkpoint, save_checkpoint
 from model.training.reproduce import RUN_ELSEWHERE
 from model.training.runs import Protocol
@@ -319,8 +318,7 @@ def test_a_run_on_colour_faces_says_so_and_is_served_colour(inside: Path, caplog
     assert (loaded.metadata.colour, loaded.metadata.face_size, loaded.metadata.geometry.box_size) == ("rgb", 100, 0.8)
     red = torch.zeros(1, 3, 100, 100, dtype=torch.uint8)
     red[:, 0] = 200
-    crops = FaceCrops(torch.zeros(1, 48, 48, dtype=torch.uint8), lambda side: red[..., :side, :side])
-    assert model_input(loaded, crops)[0, :, 30, 30].tolist() == [200, 0, 0]
+    assert dataset_input(loaded, red)[0, :, 30, 30].tolist() == [200, 0, 0]
 
 
 def test_faces_of_another_dataset_are_said_to_be_cropped_like_those_of_ferplus(inside: Path, caplog: pytest.LogCaptureFixture) -> None:
