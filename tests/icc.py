@@ -25,17 +25,35 @@ def rgb_to_xyz(primaries: Chromaticities) -> NDArray[np.float64]:
 
 
 def matrix_profile(primaries: Chromaticities, gamma: float = 2.2) -> bytes:
-    """A version 2 display profile of three primaries and one gamma."""
+    """A display profile of three primaries and one gamma."""
     matrix = rgb_to_xyz(primaries)
+    tags = {
+        b"rXYZ": _xyz(matrix[:, 0]),
+        b"gXYZ": _xyz(matrix[:, 1]),
+        b"bXYZ": _xyz(matrix[:, 2]),
+        **{name: b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) for name in (b"rTRC", b"gTRC", b"bTRC")},
+    }
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags)
+
+
+def grey_ink_profile(lightness: int) -> bytes:
+    """A printer's profile of four inks, each of which alone leaves grey of that L* (0..100) on white paper, and any two of them black."""
+    printed = [{0: 100, 1: lightness}.get(inks.bit_count(), 0) for inks in range(16)]
+    table = b"".join(bytes([round(value * 2.55), 128, 128]) for value in printed)
+    same = bytes(range(256))
+    identity = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + 4 * same + table + 3 * same
+    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut})
+
+
+def _profile(kind: bytes, space: bytes, connection: bytes, own_tags: dict[bytes, bytes]) -> bytes:
+    """A version 2 profile."""
     description = b"made for a test\x00"
     tags = {
         b"desc": b"desc" + bytes(4) + struct.pack(">I", len(description)) + description + bytes(78),
         b"cprt": b"text" + bytes(4) + b"public domain\x00",
         b"wtpt": _xyz(D50_XYZ),
-        b"rXYZ": _xyz(matrix[:, 0]),
-        b"gXYZ": _xyz(matrix[:, 1]),
-        b"bXYZ": _xyz(matrix[:, 2]),
-        **{name: b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) for name in (b"rTRC", b"gTRC", b"bTRC")},
+        **own_tags,
     }
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
@@ -43,7 +61,7 @@ def matrix_profile(primaries: Chromaticities, gamma: float = 2.2) -> bytes:
         padded = content + bytes(-len(content) % 4)
         table += name + struct.pack(">II", start + len(body), len(content))
         body += padded
-    header = struct.pack(">I4s4s4s4s4s12s4s", start + len(body), b"", b"\x02\x40\x00\x00", b"mntr", b"RGB ", b"XYZ ", bytes(12), b"acsp")
+    header = struct.pack(">I4s4s4s4s4s12s4s", start + len(body), b"", b"\x02\x40\x00\x00", kind, space, connection, bytes(12), b"acsp")
     header += bytes(68 - len(header)) + struct.pack(">III", *(round(value * 65536) for value in D50_XYZ))
     return header + bytes(128 - len(header)) + table + body
 

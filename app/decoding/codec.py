@@ -79,7 +79,7 @@ def read_picture(data: bytes, limits: DecodeLimits) -> Picture:
     orientation = _orientation(image.info.get("exif"))
     if orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[orientation])
-    rgb, converted = _in_srgb(flat, image.info.get("icc_profile"))
+    rgb, converted = in_srgb(flat, image.info.get("icc_profile"))
     sides = (header.height, header.width) if orientation in _SIDEWAYS else (header.width, header.height)
     return Picture(rgb, *sides, warnings=() if converted else (ICC_IGNORED,))
 
@@ -149,7 +149,7 @@ def _orientation(exif: object) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _in_srgb(image: Image.Image, profile: object) -> tuple[Image.Image, bool]:
+def in_srgb(image: Image.Image, profile: object) -> tuple[Image.Image, bool]:
     """The picture in sRGB, and False where it has a profile that could not be used."""
     if isinstance(profile, bytes) and profile:
         try:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.decoding.codec import in_srgb
 from model.errors import InputError
 
 Picture = str | Path | bytes | NDArray[np.uint8] | Image.Image
 
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+TRANSPARENT_MODES = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}  # and what keeps their transparency
 UNBOUNDED_MODES = ("I", "F", "I;16B", "I;16L", "I;16N")  # which of their values is white, nobody knows
 
 
@@ -42,9 +44,17 @@ def _png(image: Image.Image) -> bytes:
     if image.mode in UNBOUNDED_MODES:
         raise InputError(f"an image of the mode {image.mode} does not say which value is white: scale it to 0..255 and convert it to L")
     file = io.BytesIO()
-    writable = image if image.mode in PNG_MODES else image.convert("RGB")
-    writable.save(file, "PNG", compress_level=1, exif=image.getexif())
+    _writable(image).save(file, "PNG", compress_level=1, exif=image.getexif())
     return file.getvalue()
+
+
+def _writable(image: Image.Image) -> Image.Image:
+    """The image in a mode that PNG has; inks in the colours that their profile says, which is none that a PNG could have."""
+    if image.mode in PNG_MODES:
+        return image
+    if image.mode == "CMYK":
+        return in_srgb(image, image.info.get("icc_profile"))[0]
+    return image.convert(TRANSPARENT_MODES.get(image.mode, "RGB"))
 
 
 def _checked(pixels: NDArray[Any]) -> NDArray[np.uint8]:

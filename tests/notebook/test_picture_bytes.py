@@ -9,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.decoding.decoder import ICC_IGNORED, DecodeLimits, decode_image
 from app.notebook.picture_bytes import Picture, picture_bytes
 from model.errors import InputError
+from tests.icc import grey_ink_profile
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 
@@ -32,8 +34,24 @@ def test_a_pillow_image_keeps_the_turn_its_file_asks_for() -> None:
     assert read(Image.open(file)).getexif()[orientation] == 6
 
 
-def test_a_pillow_image_of_a_mode_that_png_lacks_becomes_rgb() -> None:
-    assert read(Image.new("CMYK", (4, 6))).mode == "RGB"
+@pytest.mark.parametrize(("mode", "kept"), [("CMYK", "RGB"), ("YCbCr", "RGB"), ("La", "LA"), ("RGBa", "RGBA"), ("PA", "RGBA")])
+def test_a_pillow_image_of_a_mode_that_png_lacks_becomes_one_that_it_has(mode: str, kept: str) -> None:
+    assert read(Image.new(mode, (4, 6))).mode == kept
+
+
+def test_inks_with_a_profile_are_the_colours_that_it_says() -> None:
+    """L* = 50 is Y = 0.1842, in sRGB 119; without a profile cyan is (0, 255, 255)."""
+    inks = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
+    inks.info["icc_profile"] = grey_ink_profile(50)
+    decoded = decode_image(picture_bytes(inks), DecodeLimits())
+    assert decoded.warnings == () and np.abs(decoded.pixels.astype(int) - 119).max() <= 2
+
+
+def test_inks_with_a_damaged_profile_are_warned_of_as_in_a_file() -> None:
+    inks = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
+    inks.info["icc_profile"] = b"damaged"
+    decoded = decode_image(picture_bytes(inks), DecodeLimits())
+    assert decoded.warnings == (ICC_IGNORED,) and decoded.pixels[0, 0].tolist() == [0, 255, 255]
 
 
 def test_a_grey_pillow_image_of_16_bits_keeps_them() -> None:
