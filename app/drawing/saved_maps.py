@@ -95,14 +95,20 @@ def _unpack(data: bytes) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            if len(infos) > MAX_ENTRIES:
-                raise SavedMapsError(f"{len(infos)} entries, at most {MAX_ENTRIES} are read")
-            unpacked = sum(info.file_size for info in infos)
-            if unpacked > MAX_FILE_BYTES:
-                raise SavedMapsError(f"{unpacked} bytes when unpacked, at most {MAX_FILE_BYTES} are read")
+            _check_sizes(infos)
             return {info.filename.removesuffix(".npy"): _parse(info.filename, archive.read(info)) for info in infos}
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:  # the last of a name
+    except SavedMapsError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:  # the last of names and places that are none
         raise SavedMapsError(f"not a readable NPZ file ({error})") from error
+
+
+def _check_sizes(infos: list[zipfile.ZipInfo]) -> None:
+    if len(infos) > MAX_ENTRIES:
+        raise SavedMapsError(f"{len(infos)} entries, at most {MAX_ENTRIES} are read")
+    unpacked = sum(info.file_size for info in infos)
+    if unpacked > MAX_FILE_BYTES:
+        raise SavedMapsError(f"{unpacked} bytes when unpacked, at most {MAX_FILE_BYTES} are read")
 
 
 def _parse(name: str, data: bytes) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,14 @@ def test_a_header_that_announces_more_than_there_is_allocates_nothing() -> None:
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 29,)})
     with pytest.raises(SavedMapsError, match="does not match its size"):
         read_maps(zip_of("format.npy", header.getvalue() + bytes(8)))
+
+
+def test_a_zip_whose_directory_lies_before_the_file_is_refused() -> None:
+    data = bytearray(zip_of("format.npy", b"text"))
+    directory = data.rindex(b"PK\x05\x06") + 16
+    struct.pack_into("<I", data, directory, struct.unpack_from("<I", data, directory)[0] + 100)
+    with pytest.raises(SavedMapsError, match="not a readable NPZ file"):
+        read_maps(bytes(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", zip_of("a.npy", b"\x93NUMPY"), zip_of("a.txt", b"text")])
