@@ -6,19 +6,26 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from model.errors import FileError, make_folder
+from model.errors import FileError, file_errors, make_folder
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` at once: a reader, or a kill at any moment, finds the old file or the new one.
 
+    A link stays one, to a file that is replaced; a pipe or a device is written to.
+
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    if _is_device(path):
+        with file_errors():
+            path.write_bytes(content)
+        return
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f"{target.name}.partial")
     try:
         partial.write_bytes(content)
-        partial.replace(path)
+        partial.replace(target)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from error
     finally:
@@ -34,6 +41,14 @@ def make_room(path: Path) -> None:
     """
     if path.is_dir():
         raise FileError(f"{path}: a file is needed here, this is a folder")
-    make_folder(path.parent)
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path.parent}: cannot be written to")
+    if _is_device(path):
+        return
+    folder = Path(os.path.realpath(path)).parent
+    make_folder(folder)
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"{folder}: cannot be written to")
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is there and neither file nor folder, such as a pipe or standard output."""
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,24 @@ def test_room_is_made_before_the_work(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_the_file_is_found_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="a file is needed here"):
         make_room(tmp_path)
+
+
+def test_a_link_keeps_pointing_at_the_file_that_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "elsewhere" / "figures.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    make_room(link)
+    for content in (b"first", b"second"):
+        replace_file(link, content)
+        assert link.is_symlink() and target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["figures.json"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """As `/dev/stdout` and what a shell names in `>(command)` are."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    make_room(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    replace_file(pipe, b"figures")
+    assert pipe.is_fifo() and os.read(reader, 100) == b"figures"
+    os.close(reader)
