@@ -20,7 +20,7 @@ from app.choices import FigureFormat, Scale, Sheet, Style
 from app.drawing.colours import colour_limits, enlarged, is_signed, overlay
 from app.drawing.figure_bars import ColourBars
 from app.drawing.figure_texts import caption, correlation_text, note, title_lines
-from app.drawing.paper import PAPER
+from app.drawing.paper import PAPER, printable
 from app.explaining.maps import FLIPPED, ORIGINAL, ExplainedFaces, FaceMaps, ModelMaps, Picture, logits_per_cell
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
@@ -192,7 +192,7 @@ class _Page:
         elif self.style.scale is Scale.ALL:
             ends = [("all models", float(self.limits[0].max()))]
         else:
-            ends = [(model.title, float(limits.max())) for model, limits in zip(self.models, self.limits, strict=True)]
+            ends = [(printable(model.title), float(limits.max())) for model, limits in zip(self.models, self.limits, strict=True)]
         unit = "logits per cell" if self.explained.method == "cam" else f"{self.explained.method} score"
         wide = len(self.classes) >= WIDE_SHEET
         left = MAPS_LEFT if wide else MARGIN + NAMES

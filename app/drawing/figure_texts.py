@@ -6,6 +6,7 @@ import math
 import textwrap
 
 from app.choices import ColourMap
+from app.drawing.paper import printable
 from app.explaining.maps import ExplainedFaces, FaceMaps
 from app.numbers import decimal
 
@@ -21,7 +22,7 @@ def caption(face: FaceMaps, width: float) -> str:
     """The face's caption and label on one printable line; where that is too long, the label stays whole."""
     label = f"label: {face.label}" if face.label else ""
     room = int(width * CAPTION_CHARACTERS) - (len(label) + 2 if label else 0)
-    text = "".join(character if character.isprintable() else "\ufffd" for character in face.caption)
+    text = printable(face.caption)
     return ", ".join(part for part in (shortened(text, min(MAX_CAPTION, room)), label) if part)
 
 
@@ -32,6 +33,7 @@ def shortened(text: str, characters: int) -> str:
 
 def title_lines(title: str, width: float) -> tuple[str, bool]:
     """A model's name in as many lines as it needs, and whether they are to be small: more than one are."""
+    title = printable(title)
     if len(title) <= int(width * TITLE_CHARACTERS):
         return title, False
     return "\n".join(wrapped(title, width, SMALL_TITLE_CHARACTERS)), True

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -270,6 +271,15 @@ def test_a_strange_caption_is_drawn_as_text() -> None:
     texts = svg_texts(draw_figure(ExplainedFaces((face,)), FigureFormat.SVG))
     caption = next(text for text in texts if "frac" in text)
     assert "\u202e" not in caption and caption.endswith("…") and len(caption) == figure_texts.MAX_CAPTION
+
+
+def test_characters_that_the_font_lacks_are_one_mark_each_and_no_warning() -> None:
+    face = random_face(0)
+    named = replace(face, caption="写真 🦊 é", models=(replace(face.models[0], name="模型", checkpoint="模型"),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        texts = svg_texts(draw_figure(ExplainedFaces((named,)), FigureFormat.SVG))
+    assert {"\ufffd\ufffd \ufffd é", "\ufffd\ufffd", "\ufffd\ufffd: logits per cell"} <= set(texts)
 
 
 @pytest.mark.parametrize("strange", ["--><script>alert(1)</script>", "<img src=x onerror=alert(1)>&quot;\"'", "]]>"])
