@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from app.explaining.explanation import Explanation, FoundCue
     from app.explaining.maps import ModelMaps
 
+# what the codes among an answer's warnings mean
+WARNING_TEXTS = {
+    "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
+    "uncalibrated_detector": "Faces are found by a detector whose framing may differ from that in training.",
+    "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
+    "icc_ignored": "The picture's colour profile is damaged and was ignored.",
+    "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
+    "approximate_maps": "A model's head is not linear: its maps, called approximate, are one of several ways to share a score out.",
+    "other_framing": "The models learnt from faces that are framed differently: this one is framed as the first model wants it.",
+    "same_network": "Both names stand for the same network, so both rows are alike: choose another model to compare with.",
+}
+
 
 def summary(explanations: Mapping[str, Explanation]) -> list[str]:
     """Whether each model keeps its answer in the mirror, then one sentence a minor class on where each finds it.
@@ -85,13 +97,12 @@ def cue_sentence(name: str, cue: FoundCue, maps: ModelMaps) -> str:
     amount = f"{cue.evidence:.{digits}f} logits of evidence of {cue.expression}"
     mirror = "and at the same place in the mirror image" if cue.mirror_agrees else "but not at the same place in the mirror image"
     if cue.place is None:
-        found = (
-            f"{name} finds evidence of {cue.expression} in no one place: {amount} around its peak are {100 * cue.share:.0f}\u00a0% of all."
-        )
+        found = f"{name} finds evidence of {cue.expression} in no one place: {amount} around its peak"
     else:
-        found = f"{name} finds {amount} at the {cue.place}, {100 * cue.share:.0f}\u00a0% of all, {mirror}."
+        found = f"{name} finds {amount} at the {cue.place}"
     index = EXPRESSIONS.index(cue.expression)
     score, share = (float(face[index]) for face, _ in (maps.logits, maps.probabilities))
+    found += f", {100 * cue.share:.0f}\u00a0% of all, {mirror}."
     return f"{found} The whole face scores {decimal(score, 1)}, a probability of {share_text(share)}."
 
 

@@ -13,6 +13,7 @@ from app.detection.asked_crop import Crop, parse_crop
 from app.errors import ErrorCode, Problem, problem_headers
 from app.explaining.mirror_floor import mirror_floors
 from app.explaining.options import ExplainOptions
+from app.explaining.sentences import WARNING_TEXTS
 from app.explaining.service import service_of
 from app.http.security import EXPLORER_POLICY, RESULT_POLICY
 from app.http.uploads import read_upload
@@ -27,17 +28,6 @@ from model.expressions import EXPRESSIONS
 # the explorer may ask for the webcam, no other page may; its first result holds its pictures itself
 _LIVE_HEADERS = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()", "Content-Security-Policy": EXPLORER_POLICY}
 _STILL_HEADERS = {"Content-Security-Policy": RESULT_POLICY}
-# what the codes among an answer's warnings tell a visitor
-_WARNING_TEXTS = {
-    "taken_whole": "No face was found in this small picture, so all of it was taken as the face.",
-    "uncalibrated_detector": "Faces are found by a detector whose framing may differ from that in training.",
-    "low_resolution_face": "The face is very small in the picture: its expression is guesswork.",
-    "icc_ignored": "The picture's colour profile is damaged and was ignored.",
-    "maps_scaled_one_by_one": "With this method each map has its own scale, so their strengths cannot be compared.",
-    "approximate_maps": "A model's head is not linear: its maps, called approximate, are one of several ways to share a score out.",
-    "other_framing": "The models learnt from faces that are framed differently: this one is framed as the upper row's model wants it.",
-    "same_network": "Both names stand for the same network, so both rows are alike: choose another model to compare with.",
-}
 _METHOD_TITLES = {
     "cam": "CAM (exact)",
     "gradcam": "Grad-CAM",
@@ -181,7 +171,7 @@ def _context(request: Request, cards: dict[str, Card]) -> dict[str, Any]:
         "cards": shown,
         "dataset": dataset,
         "expressions": EXPRESSIONS,
-        "warning_texts": _WARNING_TEXTS,
+        "warning_texts": WARNING_TEXTS,
         "methods": list(_METHOD_TITLES.items()),
         "colour_maps": list(_COLOUR_TITLES.items()),
         "formats": (FigureFormat.PDF, FigureFormat.SVG, FigureFormat.PNG),

@@ -9,7 +9,7 @@ from app.api.schemas import ExplanationResponse
 from app.decoding.codec import ICC_IGNORED
 from app.detection.find import LOW_RESOLUTION_FACE, TAKEN_WHOLE, UNCALIBRATED_DETECTOR
 from app.explaining.pipeline import APPROXIMATE_MAPS, MAPS_SCALED, OTHER_FRAMING, SAME_NETWORK
-from app.pages.explorer import _WARNING_TEXTS
+from app.explaining.sentences import WARNING_TEXTS
 
 ROOT = Path(__file__).parents[2]
 CODES = {APPROXIMATE_MAPS, ICC_IGNORED, LOW_RESOLUTION_FACE, MAPS_SCALED, OTHER_FRAMING, SAME_NETWORK, TAKEN_WHOLE, UNCALIBRATED_DETECTOR}
@@ -28,4 +28,4 @@ def test_openapi_document() -> None:
 
 
 def test_explorer() -> None:
-    assert set(_WARNING_TEXTS) == CODES
+    assert set(WARNING_TEXTS) == CODES

@@ -87,7 +87,8 @@ OUTCOME = " The whole face scores −1.1, a probability of <0.1\u00a0%."
         ),
         (
             FoundCue("fear", None, 0.04, 0.5, (0, 1), False),
-            "ours finds evidence of fear in no one place: 0.04 logits of evidence of fear around its peak are 50\u00a0% of all." + OUTCOME,
+            "ours finds evidence of fear in no one place: 0.04 logits of evidence of fear around its peak, 50\u00a0% of all, "
+            "but not at the same place in the mirror image." + OUTCOME,
         ),
         (NO_FEAR, "ours finds no evidence of fear."),
     ],
