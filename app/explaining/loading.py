@@ -37,6 +37,21 @@ def load_explainer(settings: Settings) -> Explainer:
     """
     have_temporary_folder()
     from app.explaining.explainer import Explainer
+
+    wanted, ours = checkpoint_files(settings)
+    with ThreadPoolExecutor(LOADERS, initializer=give_way) as loaders:
+        found = loaders.map(lambda file: load_file(file[0], file[1], settings.compute_threads), wanted.values())
+        loaded = dict(zip(wanted, found, strict=True))
+    checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}
+    return Explainer(checkpoints, ours, {name: predictor for name, (_, predictor) in loaded.items()})
+
+
+def checkpoint_files(settings: Settings) -> tuple[dict[str, tuple[Path, ManifestEntry | None]], str]:
+    """The files of all checkpoints by their names, with what the manifest says of each of its own; and the name of ``ours``.
+
+    Raises:
+        CheckpointError: the manifest cannot be used, or two files have one name.
+    """
     from model.checkpoints import CheckpointError, load_manifest
 
     manifest = load_manifest(settings.checkpoint_dir)
@@ -51,11 +66,7 @@ def load_explainer(settings: Settings) -> Explainer:
         if path.stem in wanted:
             raise CheckpointError(f"{path}: there is a checkpoint named {path.stem} already: rename the file")
         wanted[path.stem] = (path, None)
-    with ThreadPoolExecutor(LOADERS, initializer=give_way) as loaders:
-        found = loaders.map(lambda file: load_file(file[0], file[1], settings.compute_threads), wanted.values())
-        loaded = dict(zip(wanted, found, strict=True))
-    checkpoints = {name: replace(checkpoint, name=name) for name, (checkpoint, _) in loaded.items()}
-    return Explainer(checkpoints, manifest.ours, {name: predictor for name, (_, predictor) in loaded.items()})
+    return wanted, manifest.ours
 
 
 def load_served_explainer(settings: Settings) -> Explainer:

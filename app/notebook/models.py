@@ -3,29 +3,38 @@
 ``load(file)`` is one model, whose ``explain(picture)`` gives logits, maps and their agreement as arrays; ``figure(picture, models)`` is the
 paper-style figure as bytes; :mod:`app.notebook.show` draws the maps in a notebook.
 
-Each takes a picture as :func:`app.notebook.picture_bytes.picture_bytes` does, and ``crop`` as the REST API does: ``detect``; ``whole``,
-where the picture is one face; or a face's box, (left, top, width, height) in pixels.
+Each takes a picture as :func:`app.notebook.picture_bytes.picture_bytes` does, and ``crop`` and ``faces`` as the REST API does. The crop is
+``detect``; ``whole``, where the picture is one face; or a face's box, (left, top, width, height) in pixels. What else there is to know of
+an answer, the REST API's warnings, is a :class:`UserWarning` each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
-from app.choices import FigureFormat, Style
+from app.choices import MAX_FACES, OURS, FigureFormat, Style, model_names
 from app.detection.asked_crop import Crop, parse_crop
 from app.drawing.figure import draw_figure
+from app.errors import ErrorCode, Problem
 from app.explaining.explainer import Explainer
 from app.explaining.explanation import Explanation
-from app.explaining.loading import load_file
+from app.explaining.loading import checkpoint_files, load_file
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import ExplainedPicture
+from app.explaining.sentences import WARNING_TEXTS
 from app.notebook.kept_service import SERVICE, Result
 from app.notebook.picture_bytes import Picture, picture_bytes
-from model.errors import InputError
+from app.settings import load_settings
+from model.checkpoints import ManifestEntry
+from model.errors import InputError, file_errors
 from model.importing.metadata import AnyCheckpoint
 from model.predictor import Predictor
+
+MOST_KEPT = 16  # checkpoints; the shipped ones are fewer
 
 
 @dataclass(frozen=True)
@@ -39,14 +48,18 @@ class LoadedModel:
     def name(self) -> str:
         return self.checkpoint.name
 
-    def explain(self, picture: Picture, crop: Crop = "detect") -> tuple[Explanation, ...]:
-        """What the model says of each face of a picture, largest first.
+    def explain(self, picture: Picture, crop: Crop = "detect", faces: int = MAX_FACES) -> tuple[Explanation, ...]:
+        """What the model says of the ``faces`` largest faces of a picture, largest first.
 
         Raises:
             InputError: an array that is no picture.
             Problem: whatever is wrong with the picture or the crop; no face, say.
         """
-        return _pictured(picture, [self], crop, lambda explained: tuple(said[self.name] for said in explained.explanations))
+        own = {self.name: self}
+        return pictured(picture, own, crop, faces, lambda explained: tuple(said[self.name] for said in explained.explanations))
+
+
+Models = LoadedModel | str | Iterable[LoadedModel | str]
 
 
 def load(path: str | Path) -> LoadedModel:
@@ -59,41 +72,109 @@ def load(path: str | Path) -> LoadedModel:
 
 
 def figure(
-    picture: Picture, models: Sequence[LoadedModel], file_format: str = "png", style: Style | None = None, crop: Crop = "detect"
+    picture: Picture,
+    models: Models,
+    file_format: str = "png",
+    style: Style | None = None,
+    crop: Crop = "detect",
+    faces: int = MAX_FACES,
 ) -> bytes:
     """The paper-style figure of a picture's faces: each and its mirror image in rows, the maps of all expressions in columns.
 
     Args:
         picture: of one face or several.
-        models: at least one, each with a name of its own.
+        models: at least one, each with a name of its own; see :func:`asked_models`.
         file_format: png, svg or pdf.
         style: colours, scale and opacity.
         crop: where the faces are.
+        faces: most faces drawn, the largest.
 
     Raises:
         ValueError: another format.
-        InputError: no model, or two of one name; an array that is no picture.
+        InputError: no model, two of one name, or one that there is not; an array that is no picture.
         Problem: whatever is wrong with the picture or the crop; no face, say.
     """
     if file_format not in tuple(FigureFormat):
         raise ValueError(f"no figure is drawn as {file_format!r}: choose one of {', '.join(FigureFormat)}")
-    return _pictured(picture, models, crop, lambda explained: draw_figure(explained.as_faces(), FigureFormat(file_format), style))
+    named = asked_models(models)
+    return pictured(picture, named, crop, faces, lambda said: draw_figure(said.as_faces(), FigureFormat(file_format), style))
 
 
-def _pictured(picture: Picture, models: Sequence[LoadedModel], crop: Crop, make: Callable[[ExplainedPicture], Result]) -> Result:
-    """What ``make`` makes of the explained picture, one call at a time, as drawing needs it."""
-    named = {model.name: model.checkpoint for model in models}
-    if not models or len(named) < len(models):
-        raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
-    data, options = picture_bytes(picture), explain_options(crop)
-    explainer = Explainer(named, models[-1].name, {model.name: model.predictor for model in models})
-    return SERVICE.ask(explainer, lambda service: make(service.explain(data, named, options)))
-
-
-def explain_options(crop: Crop) -> ExplainOptions:
-    """All faces of a picture, their exact maps.
+def asked_models(models: Models) -> dict[str, LoadedModel]:
+    """One or several models by the names asked for: loaded ones, and checkpoints of the settings, by their names or in one text of these.
 
     Raises:
-        Problem: ``invalid_parameter``, for a crop that is none.
+        ValueError: a name stands twice in a text.
+        InputError: there is none, none of a name, or two of one name; or something is neither a model nor a name.
     """
-    return ExplainOptions(crop=parse_crop(crop if isinstance(crop, str) else ",".join(map(str, crop))))
+    if isinstance(models, LoadedModel):
+        return {models.name: models}
+    given = model_names(models) if isinstance(models, str) else tuple(models)
+    for model in given:
+        if not isinstance(model, (LoadedModel, str)):
+            raise InputError(f"a model is what load gives, or the name of a checkpoint; {model!r} is neither")
+    shipped = _shipped([model for model in given if isinstance(model, str)])
+    named = {model if isinstance(model, str) else model.name: shipped[model] if isinstance(model, str) else model for model in given}
+    behind = {model.name: model.checkpoint.sha256 for model in named.values()}  # `ours` stands for another name
+    if not named or len(named) < len(given) or any(behind[model.name] != model.checkpoint.sha256 for model in named.values()):
+        raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
+    return named
+
+
+def _shipped(names: list[str]) -> dict[str, LoadedModel]:
+    """The checkpoints of the settings by the names asked for, each read when it is first asked for and after its file has changed."""
+    if not names:
+        return {}
+    settings = load_settings()
+    files, ours = checkpoint_files(settings)
+    known = {name: name for name in files} | {OURS: ours}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"there is no model {', '.join(unknown)}; there are {', '.join(known)}")
+    with file_errors():
+        return {
+            name: _read(known[name], *files[known[name]], settings.compute_threads, files[known[name]][0].stat().st_mtime_ns)
+            for name in names
+        }
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _read(name: str, path: Path, entry: ManifestEntry | None, threads: int, _changed: int) -> LoadedModel:
+    checkpoint, predictor = load_file(path, entry, threads)
+    return LoadedModel(replace(checkpoint, name=name), predictor)
+
+
+def pictured(
+    picture: Picture, named: Mapping[str, LoadedModel], crop: Crop, faces: int, make: Callable[[ExplainedPicture], Result]
+) -> Result:
+    """What ``make`` makes of the explained picture, one call at a time, as drawing needs it.
+
+    Warnings name the line that called the caller of this.
+
+    Raises:
+        InputError: an array that is no picture.
+        Problem: whatever is wrong with the picture or the choices.
+    """
+    if faces not in range(1, MAX_FACES + 1):
+        raise Problem(ErrorCode.INVALID_PARAMETER, f"faces is a whole number from 1 to {MAX_FACES}.", "/query/faces")
+    data = picture_bytes(picture)
+    options = ExplainOptions(faces, crop=parse_crop(crop if isinstance(crop, str) else ",".join(map(str, crop))))
+    checkpoints = {name: model.checkpoint for name, model in named.items()}
+    explainer = Explainer(checkpoints, next(iter(named)), {model.name: model.predictor for model in named.values()})
+
+    def made(explained: ExplainedPicture) -> tuple[Result, list[str]]:
+        return make(explained), _told(explained)
+
+    result, told = SERVICE.ask(explainer, lambda service: made(service.explain(data, checkpoints, options)))
+    for text in told:
+        warnings.warn(text, stacklevel=3)
+    return result
+
+
+def _told(explained: ExplainedPicture) -> list[str]:
+    """What there is to know of an answer, in sentences."""
+    told = [f"{WARNING_TEXTS[code]} ({code})" for code in explained.warnings]
+    found, faces = explained.found.faces_found, explained.options.faces
+    if found > faces == MAX_FACES:
+        told.append(f"{found} faces were found, and the {faces} largest are explained, the most that ever are.")
+    return told

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.choices import COMPARED, ColourMap, Style, model_names
+from app.choices import COMPARED, MAX_FACES, ColourMap, Style
 from app.detection.asked_crop import Crop
 from app.drawing.colours import as_data_address, overlay
-from app.explaining.loading import load_explainer
 from app.explaining.maps import ExplainedFaces, FaceMaps, ModelMaps, logits_per_cell
-from app.notebook.kept_service import SERVICE
-from app.notebook.models import explain_options
-from app.notebook.picture_bytes import Picture, picture_bytes
+from app.notebook.models import Models, asked_models, pictured
+from app.notebook.picture_bytes import Picture
 from app.numbers import decimal, share_text
 from app.pages.templating import templates
-from app.settings import load_settings
-from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from model.maps.measures import flip_back, flip_consistency
 from model.maps.picture import Floats
@@ -44,29 +39,27 @@ class Shown:
         return {"expression": expression, "rows": rows}
 
 
-def show(picture: Picture, models: Sequence[str] | str = COMPARED, expression: str | None = None, crop: Crop = "detect") -> Shown:
+def show(
+    picture: Picture, models: Models = COMPARED, expression: str | None = None, crop: Crop = "detect", faces: int = MAX_FACES
+) -> Shown:
     """Explain the faces of a picture.
 
     Args:
         picture: of one face or several.
-        models: names of checkpoints, or one text of them with commas between.
+        models: at least one, each with a name of its own; see :func:`app.notebook.models.asked_models`.
         expression: whose maps to draw; by default the one that the last model names.
         crop: where the faces are.
+        faces: most faces explained, the largest.
 
     Raises:
         ValueError: there is no such expression, or a model stands twice in a text.
-        InputError: no model is named, or one that there is not; an array that is no picture.
+        InputError: no model, two of one name, or one that there is not; an array that is no picture.
         Problem: whatever is wrong with the picture or the crop; no face, say.
     """
     if expression is not None and expression not in EXPRESSIONS:
         raise ValueError(f"no expression {expression!r}: choose one of {', '.join(EXPRESSIONS)}")
-    names = model_names(models) if isinstance(models, str) else tuple(models)
-    if not names:
-        raise InputError("no model is named: give the name of one at least, such as ours")
-    data, options = picture_bytes(picture), explain_options(crop)
-    explainer = load_explainer(load_settings())
-    explained = SERVICE.ask(explainer, lambda service: service.explain(data, service.resolve(names), options))
-    return Shown(explained.as_faces(), expression)
+    explained = pictured(picture, asked_models(models), crop, faces, lambda said: said.as_faces())
+    return Shown(explained, expression)
 
 
 def _row(face: FaceMaps, model: ModelMaps, index: int) -> dict[str, object]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -15,8 +17,9 @@ from app.choices import FigureFormat
 from app.drawing.figure import draw_figure
 from app.errors import ErrorCode, Problem
 from app.explaining.explanation import Explanation
-from app.notebook.models import LoadedModel, figure, load
+from app.notebook.models import LoadedModel, Models, figure, load
 from app.notebook.show import show
+from app.samples import sample_pictures
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import HOPPER
@@ -56,11 +59,51 @@ def test_a_format_that_is_none_is_refused_before_anything_is_explained(model: Lo
         figure("absent.jpg", [model], "jpg")
 
 
-def test_models_of_one_name_are_refused(random_checkpoints: Path) -> None:
+def test_models_of_one_name_and_what_is_none_are_refused(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
     model = load(random_checkpoints / "baseline.safetensors")
-    for models in ([model, model], []):
+    other = load(shutil.copy(random_checkpoints / "mek_sf.safetensors", tmp_path / "baseline.safetensors"))
+    other_ours = replace(other, checkpoint=replace(other.checkpoint, name="mek_sf", sha256=""))
+    refused: list[Models] = [[model, model], [model, other], [], ["ours", other_ours]]
+    for models in refused:
         with pytest.raises(InputError, match="each with a name of its own"):
             figure(HOPPER, models)
+    with pytest.raises(InputError, match=r"a model is what load gives, or the name of a checkpoint; .*baseline\.safetensors'\) is neither"):
+        figure(HOPPER, [random_checkpoints / "baseline.safetensors"])  # type: ignore[list-item]
+
+
+def test_one_model_and_those_of_a_generator_are_drawn_as_those_of_a_list(model: LoadedModel) -> None:
+    expected = figure(HOPPER, [model], "svg")
+    assert figure(HOPPER, model, "svg") == expected
+    assert figure(HOPPER, (model for _ in range(1)), "svg") == expected
+
+
+def test_what_there_is_to_know_of_a_picture_is_warned_of_at_the_call(model: LoadedModel) -> None:
+    small = np.asarray(Image.open(HOPPER).resize((18, 18)))
+    face = np.full((64, 64, 3), 128, np.uint8)
+    face[:18, :18] = small
+    with pytest.warns(UserWarning, match="low_resolution_face") as told:
+        model.explain(face, (0, 0, 18, 18))
+    (warning,) = told
+    assert str(warning.message) == "The face is very small in the picture: its expression is guesswork. (low_resolution_face)"
+    assert warning.filename == __file__
+
+
+def test_as_many_faces_are_explained_as_are_asked_for(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = sample_pictures()["crowd"]
+    every = model.explain(crowd)
+    (largest,) = model.explain(crowd, faces=1)
+    assert len(every) > 1
+    np.testing.assert_allclose(largest.maps.maps, every[0].maps.maps, rtol=1e-3, atol=1e-3)  # batches of other sizes
+    for faces in (0, 9):
+        with pytest.raises(Problem, match=r"^invalid_parameter: faces is a whole number from 1 to 8"):
+            model.explain(crowd, faces=faces)
+
+
+def test_faces_beyond_the_most_that_are_explained_are_told_of(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.notebook.models.MAX_FACES", 2)
+    with pytest.warns(UserWarning, match=r"^5 faces were found, and the 2 largest are explained, the most that ever are\.$"):
+        model.explain(sample_pictures()["crowd"], faces=2)
 
 
 def test_an_array_and_a_pillow_image_are_explained_as_their_file_is(model: LoadedModel) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
@@ -14,10 +16,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
+from app.explaining.loading import load_file
+from app.notebook.models import Models, load
 from app.notebook.show import Shown, show
 from app.numbers import share_text
+from model.checkpoints import ManifestEntry
 from model.errors import InputError
 from model.expressions import EXPRESSIONS
+from model.importing.metadata import AnyCheckpoint
+from model.predictor import Predictor
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.driving import HOPPER
 
@@ -40,8 +47,37 @@ def test_an_unknown_expression_is_named_before_anything_is_loaded() -> None:
 
 @pytest.mark.parametrize("models", [(), []])
 def test_no_model_is_refused_before_anything_is_loaded(models: Sequence[str]) -> None:
-    with pytest.raises(InputError, match="no model is named: give the name of one at least"):
+    with pytest.raises(InputError, match="at least one model is needed"):
         show(HOPPER, models)
+
+
+def test_only_the_checkpoints_named_are_read_and_once_until_they_change(
+    random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(random_checkpoints, tmp_path / "checkpoints"))
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(folder))
+    read: list[str] = []
+
+    def counted(path: Path, entry: ManifestEntry | None, threads: int) -> tuple[AnyCheckpoint, Predictor]:
+        read.append(path.stem)
+        return load_file(path, entry, threads)
+
+    monkeypatch.setattr("app.notebook.models.load_file", counted)
+    show(HOPPER, "ours")
+    show(HOPPER, "ours")
+    assert read == ["mek_sf"]
+    os.utime(folder / "mek_sf.safetensors", ns=(1, 1))
+    show(HOPPER, "ours")
+    assert read == ["mek_sf", "mek_sf"]
+
+
+def test_a_loaded_model_is_shown_beside_a_named_one(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTURNED_CHECKPOINT_DIR", str(random_checkpoints))
+    mine = load(random_checkpoints / "mek_sf.safetensors")
+    asked: list[tuple[Models, list[str]]] = [(mine, ["mek_sf"]), ([mine, "baseline"], ["mek_sf", "baseline"])]
+    for models, titles in asked:
+        (face,) = show(HOPPER, models).explained.faces
+        assert [model.title for model in face.models] == titles
 
 
 def test_models_may_be_named_in_one_text(random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
