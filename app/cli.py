@@ -7,6 +7,8 @@ error; any other exception is a fault of this program and shows its traceback.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -37,16 +39,29 @@ DESCRIPTION = "See what facial expression classifiers look at: serve it, draw it
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    try:
+        status = _status(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
+        _drop_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        return _fail(os.strerror(errno.ENOSPC), BAD_USE)
+    return status
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """Run one command; what ends it early is told."""
     try:
         options = _parser(arguments).parse_args(arguments)
-        status = int(options.run(options))
-        sys.stdout.flush()
-        return status
+        return int(options.run(options))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter would complain at its end
-        return BROKEN_PIPE
     except Problem as problem:
         return _fail(f"{problem.detail} ({problem.code})", BAD_USE)
     except InputError as error:
@@ -59,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (command := install_command(error)) is not None:
             return _fail(f"{error.name} is not installed: this needs more than serving does: {command}", BAD_USE)
         return _fail(f"{error.name} is not installed: this command needs the packages that `make test` installs", BAD_USE)
+
+
+def _drop_output() -> None:
+    """What could not be written: the interpreter would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> int:

@@ -120,7 +120,7 @@ _KINDS = {
     ErrorCode.ANIMATED_IMAGE: _Kind(422, "Animated picture", "Send a single still picture."),
     ErrorCode.IMAGE_TOO_SMALL: _Kind(422, "Picture too small", "Both sides must have at least 32 pixels."),
     ErrorCode.BAD_ASPECT_RATIO: _Kind(422, "Picture too long and thin", "One side is more than 20 times the other."),
-    ErrorCode.NO_FACE: _Kind(422, "No face found", "No face was found; if the whole picture is one face, ask for crop=whole."),
+    ErrorCode.NO_FACE: _Kind(422, "No face found", "No face was found; if the whole picture is one face, ask for the crop 'whole'."),
     ErrorCode.RATE_LIMITED: _Kind(429, "Too many requests", "Wait before sending more requests."),
     ErrorCode.HEADERS_TOO_LARGE: _Kind(431, "Headers too large", "The request's headers are larger than this service reads."),
     ErrorCode.INTERNAL_ERROR: _Kind(500, "Internal error", "The request failed through a fault of this service."),

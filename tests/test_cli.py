@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,7 @@ def test_missing_checkpoints_are_a_failed_start(
 def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
     portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("UNTURNED_BODY_LIMIT_BYTES", "1024")  # of uploads alone
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     portrait.rename(photos / "astronaut.jpg")
@@ -176,6 +178,7 @@ def test_figure_refuses_what_it_cannot_draw(portrait: Path, tmp_path: Path, caps
             "no model nobody; there are baseline, mek_sf, ours",
         ),
         ([portrait, tmp_path / "blank.png", "-o", tmp_path / "out.png"], "blank.png: No upright face"),
+        ([tmp_path / "blank.png", "-o", tmp_path / "out.png"], "If the whole picture is one face, ask for the crop 'whole'"),
         ([portrait, "-o", tmp_path / "out.png", "--crop", "1,2"], "(invalid_parameter)"),
         ([portrait, "-o", tmp_path / "out.png", "--models", "ours,ours"], "--models: a model is named twice"),
         (["--supplement", "--out", tmp_path], "needs --data"),
@@ -265,3 +268,44 @@ def test_an_opacity_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["figure", "a.jpg", "-o", "a.png", "--opacity", "abc"])
     assert "'abc' is not a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_an_export_never_replaces_its_checkpoint(random_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = Path(shutil.copy(random_checkpoints / "baseline.safetensors", tmp_path))
+    link = tmp_path / "link.onnx"
+    link.symlink_to(checkpoint)
+    before = checkpoint.read_bytes()
+    for out, reason in (
+        (checkpoint, "baseline.safetensors: an ONNX file's name ends in .onnx"),
+        (link, "link.onnx: is the checkpoint itself"),
+    ):
+        assert main(["export", str(checkpoint), str(out)]) == 2
+        assert reason in refusal(capsys)
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_folder_without_pictures_is_told(models: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "notes.txt").touch()
+    assert main(["explain", str(tmp_path / "photos"), "--out", str(tmp_path / "out")]) == 2
+    assert refusal(capsys) == f"unturned: {tmp_path / 'photos'}: no pictures in this folder"
+    assert not (tmp_path / "out").exists()
+
+
+def ended_with(program: str, output: int) -> subprocess.CompletedProcess[bytes]:
+    """A command that runs the body ``program``, with its standard output."""
+    body = f"import sys\nfrom app import cli\nfrom app.commands import figure\nfigure._run = lambda _: {program}"
+    script = f"{body}\nsys.exit(cli.main(['figure']))"
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    return subprocess.run([sys.executable, "-c", script], check=False, stdout=output, stderr=subprocess.PIPE, cwd=ROOT, env=environment)
+
+
+def test_a_full_disk_is_told_in_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = ended_with("print('x') or 0", full.fileno())
+    assert (ended.returncode, ended.stderr) == (2, b"unturned: No space left on device\n")
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same() -> None:
+    ended = ended_with("print('l\\udce9.onnx') or 0", subprocess.PIPE)
+    assert (ended.returncode, ended.stdout) == (0, b"l\\udce9.onnx\n")

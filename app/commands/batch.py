@@ -93,15 +93,18 @@ def explain_folder(
         progress: wraps the sequence of files, for a progress bar.
 
     Raises:
+        InputError: the folder has no pictures.
         OtherOptionsError: the destination was begun with other options.
         FileError: the destination cannot be written, or holds an index that is no such one.
         ModuleNotFoundError: a package that the options need is not installed.
     """
+    pictures = pictures_in(source, destination)
+    if not pictures:
+        raise InputError(f"{source}: no pictures in this folder")
     make_folder(destination)
     kept = destination / OPTIONS_FILE
     _check_destination(destination, kept, options)
     outcome = FolderOutcome(0, 0, [])
-    pictures = pictures_in(source, destination)
     finished = {picture for picture in pictures if _is_finished(picture, _answer_path(picture, source, destination))}
     outcome.finished_before = len(finished)
     failed: dict[Path, Problem | OSError] = {}

@@ -11,6 +11,7 @@ from app.commands import certify as certify_command
 from app.commands import train as train_command
 from app.commands.arguments import CHECKPOINTS, add_parser, positive, typed_command
 from app.commands.train import add_precision
+from model.errors import InputError
 from model.methods.settings import METHOD_NAMES
 from model.training.runs import PROTOCOLS
 
@@ -193,7 +194,12 @@ def _export(arguments: argparse.Namespace) -> int:
     from model.importing.imported import load_model
     from model.onnx.export import export_onnx
 
-    make_room(arguments.out)
-    export_onnx(load_model(arguments.checkpoint), arguments.out)
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
+    out: Path = arguments.out
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: an ONNX file's name ends in .onnx")
+    make_room(out)
+    if out.exists() and arguments.checkpoint.exists() and out.samefile(arguments.checkpoint):
+        raise InputError(f"{out}: is the checkpoint itself")
+    export_onnx(load_model(arguments.checkpoint), out)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

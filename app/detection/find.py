@@ -103,7 +103,7 @@ def find_faces(
     raise Problem(
         ErrorCode.NO_FACE,
         f"No upright face of at least {detector.smallest_face(image.width, image.height):.0f} pixels was found in the picture of "
-        f"{image.width} x {image.height} pixels. If the whole picture is one face, ask for crop=whole; crop=x,y,w,h names a face yourself.",
+        f"{image.width} x {image.height} pixels. If the whole picture is one face, ask for the crop 'whole'; the crop 'x,y,w,h' is a box.",
     )
 
 

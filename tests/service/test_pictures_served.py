@@ -18,7 +18,7 @@ from tests.live_server import LiveServer, form, part
 from tests.pictures import UPLOADS, Upload, encoded, portrait
 
 TARGET = "/api/v1/explanations"
-ADVICE = {"no_face": "ask for crop=whole", "unsupported_image_format": "JPEG"}
+ADVICE = {"no_face": "ask for the crop 'whole'", "unsupported_image_format": "JPEG"}
 
 
 @pytest.fixture(scope="module")
