@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
 from app.commands.batch import INDEX_FILE, FolderOutcome, PictureFiles, explain_folder
-from app.decoding.child import ChildLimits
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 SOME_FAILED = 2
-MOST_BYTES = ChildLimits().memory_bytes // 2  # the decoder could not hold more; pictures of as many pixels as it takes are smaller
 REQUEST_ID = "local"  # in the API's JSON, of an answer that nobody asked a service for
 
 
@@ -43,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from app.api.answers import explanation_answer
+    from app.decoding.child import ChildLimits
     from app.drawing.saved_maps import save_maps
     from app.explaining.local_service import LocalService
 
@@ -61,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.out,
             asdict(options) | {"models": names, "checkpoints": hashes, "detector": _detector(service.settings)},
             explain,
-            MOST_BYTES,
+            ChildLimits().memory_bytes // 2,  # more than any picture has of as many pixels as are decoded
             lambda files: tqdm(files, unit="picture"),
         )
     _report(outcome, arguments.out)
