@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from model.errors import FileError, file_errors, make_folder
+from model.errors import FileError, make_folder
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -17,17 +17,20 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
-    if _is_device(path):
-        with file_errors():
+    try:
+        if _is_device(path):
             path.write_bytes(content)
-        return
-    target = Path(os.path.realpath(path))
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from error
+
+
+def _replace(target: Path, content: bytes) -> None:
     partial = target.with_name(f"{target.name}.partial")
     try:
         partial.write_bytes(content)
         partial.replace(target)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from error
     finally:
         with suppress(OSError):  # what kept it from being written may keep it from being looked for
             partial.unlink(missing_ok=True)

@@ -62,3 +62,8 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     replace_file(pipe, b"figures")
     assert pipe.is_fifo() and os.read(reader, 100) == b"figures"
     os.close(reader)
+
+
+def test_a_device_that_takes_no_more_is_named() -> None:
+    with pytest.raises(FileError, match=r"^/dev/full: No space left on device$"):
+        replace_file(Path("/dev/full"), b"x")
