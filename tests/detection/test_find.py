@@ -75,7 +75,7 @@ def test_every_readable_upload_has_the_faces_it_should(upload: Upload, mtcnn: Mt
     if upload.face == "none":
         with pytest.raises(Problem, match="no_face") as caught:
             find_faces(image, mtcnn, GEOMETRY)
-        assert "crop=whole" in caught.value.detail
+        assert "the crop 'whole'" in caught.value.detail
         return
     if upload.face == "either" and not mtcnn.detect(image.pixels):
         return
