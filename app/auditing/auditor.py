@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import cv2
@@ -17,11 +16,11 @@ from app.auditing.job import AuditJob
 from app.decoding.decoder import DecodedImage, DecodeLimits, Decoder, DecoderStartError
 from app.detection.find import create_detector, find_faces
 from app.errors import ErrorCode, Problem
+from model.auditing.addresses import told
 from model.auditing.answers import Columns, model_answers
 from model.auditing.listing import read_listing
 from model.auditing.manifest import AuditError, load_audit_manifest
 from model.auditing.parts import part_path, part_schema
-from model.auditing.remote import told
 from model.auditing.rows import AuditedPicture, SeenFace, part_table, write_part
 from model.auditing.sources import LARGEST_PICTURE, READ_ERRORS, Listed, Place, open_source
 
@@ -63,15 +62,14 @@ class Auditor:
         self._start_decoder()
 
     def _start_decoder(self) -> None:
-        for _ in range(DECODER_STARTS - 1):
-            with suppress(DecoderStartError):
-                self._runner.run(self._decoder.start())
-                return
-        try:
-            self._runner.run(self._decoder.start())
-        except DecoderStartError as error:
-            self._runner.close()
-            raise AuditError(str(error)) from error
+        failed: DecoderStartError | None = None
+        for _ in range(DECODER_STARTS):
+            try:
+                return self._runner.run(self._decoder.start())
+            except DecoderStartError as error:
+                failed = error
+        self._runner.close()
+        raise AuditError(str(failed)) from failed
 
     def close(self) -> None:
         """End the decoder."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.choices import OURS
+from model.auditing.addresses import absolute, without_secrets
 from model.auditing.labels import read_labels
 from model.auditing.listing import LISTING_FILE, write_listing
 from model.auditing.manifest import AuditedModel, AuditError, AuditManifest, AuditSettings, ListedPictures, claim_folder
 from model.auditing.parts import part_path
-from model.auditing.remote import without_secrets
-from model.auditing.sources import absolute, open_source
+from model.auditing.sources import open_source
 from model.checkpoints import ManifestEntry, load_manifest
 from model.files.revision import code_revision, sources_digest
 from model.reference import ReferenceCheckpoint, load_checkpoint

@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.auditing.addresses import told
 from model.auditing.labels import Labels, check_label, label_key
 from model.auditing.manifest import AuditError, ListedPictures
-from model.auditing.remote import told
 from model.auditing.sources import READ_ERRORS, Listed, Place, Source
 from model.errors import file_errors
 

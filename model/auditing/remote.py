@@ -7,53 +7,23 @@ error of every row that is left, and the audit would end as if it were done; so 
 from __future__ import annotations
 
 import lzma
-import re
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
 
 import fsspec
 
+from model.auditing.addresses import protocols, told, without_secrets
 from model.auditing.manifest import AuditError
-from model.errors import one_line
 
 # what archives and tables object to in their own contents
 CONTENT_ERRORS = (EOFError, LookupError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 
 _HERE = frozenset(["file", "local", "memory"])
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
-_QUERY = re.compile(r"(https?://[^?]*)\?\S+")
 _CREDENTIALS = {"s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
-
-
-def without_secrets(text: str) -> str:
-    """An address, or a text that tells one, as it may be written down: without user and password, and without what follows a ``?`` over
-    HTTP, which may be a signature that opens the file to whoever reads it."""
-    return _QUERY.sub(r"\1?...", _USER.sub("", text))
-
-
-def told(error: BaseException) -> str:
-    """An error in one line; those of HTTP tell the address."""
-    return without_secrets(one_line(error))
-
-
-def plain_name(files: Any, name: str) -> str:
-    """A file's name as its folder has it: over HTTP it comes as a URL spells it."""
-    return unquote(name, errors="surrogateescape") if "http" in _protocols(files) else name
-
-
-def split_query(files: Any, path: str) -> tuple[str, str]:
-    """A file's path and, over HTTP, its URL's query with the ``?``; blank where there is none."""
-    name, mark, query = path.partition("?") if "http" in _protocols(files) else (path, "", "")
-    return name, mark + query
-
-
-def _protocols(files: Any) -> set[str]:
-    return {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
 
 
 def file_system(address: str) -> tuple[Any, str, bool]:
@@ -70,7 +40,7 @@ def file_system(address: str) -> tuple[Any, str, bool]:
                 f"{without_secrets(address)}: cannot be read here ({told(error)}): install what fsspec needs for it, or give a path"
             ) from error
     files.dircache.use_listings_cache = False  # a list that is kept holds every name of a bucket for as long as the process lives
-    return files, path, not _protocols(files) & _HERE
+    return files, path, not protocols(files) & _HERE
 
 
 @contextmanager

@@ -11,21 +11,19 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from model.auditing.addresses import COMPRESSED_TAR, archive_kind, plain_name, split_query, told, without_secrets
 from model.auditing.manifest import AuditError
 from model.auditing.parquet_pictures import PictureTable
-from model.auditing.remote import CONTENT_ERRORS, file_system, plain_name, reaching, split_query, told, without_secrets
+from model.auditing.remote import CONTENT_ERRORS, file_system, reaching
 from model.files.picture_names import is_picture_name, is_picture_path
 
 LARGEST_PICTURE = 64 << 20  # bytes
 READ_ERRORS = (OSError, *CONTENT_ERRORS)  # what a file system or an archive objects to
 _PATTERN = re.compile(r"[*?\[]")
-_ARCHIVES = frozenset(["zip", "tar", "parquet"])
-_COMPRESSED_TAR = re.compile(r"\.(tgz|tbz2?|txz|tzst|tar\.(gz|bz2|xz|zst|lz4))$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,6 @@ class Source(Protocol):
         """The bytes of a picture that was listed, or more than :data:`LARGEST_PICTURE` of them. Raises one of :data:`READ_ERRORS`."""
 
 
-def absolute(source: str) -> str:
-    """A source's address as any process understands it: a URL as it is, a path from the root."""
-    return source if "://" in source else str(Path(source).absolute())
-
-
 def open_source(address: str) -> Source:
     """The source at an address: a folder, a .zip, a .tar or .parquet file, or a pattern (``shards/*.tar``) of the latter two.
 
@@ -84,9 +77,11 @@ def open_source(address: str) -> Source:
 
 def _found(address: str, files: Any, path: str) -> Source:
     kind, why = _kind(files, path)
+    path, query = split_query(files, path) if kind else (path, "")
+    if kind == "directory" and query:
+        raise AuditError(f"{address}: a folder is read without a query, which its files would lack: leave it out, or give a .zip file")
     if kind == "directory":
         return _Folder(files, path)
-    path, query = split_query(files, path) if kind else (path, "")
     pattern = None if kind else _PATTERN.search(path)
     folder = path[: pattern.start() if pattern else len(path)].rpartition("/")[0]
     found = sorted(map(str, files.glob(path)), key=lambda name: plain_name(files, name)) if pattern else [path] * bool(kind)
@@ -94,7 +89,8 @@ def _found(address: str, files: Any, path: str) -> Source:
         raise AuditError(
             f"{address}: there is nothing{why}; give a folder, a .zip, a .tar or .parquet file, or a pattern such as 'shards/*.tar'"
         )
-    return _archives(address, _Files(files, folder, query), [name[len(folder) + 1 :] for name in found])
+    names = [name[len(folder) + 1 :] for name in found]
+    return _archives(address, _Files(files, folder, query), names, {archive_kind(name, query) for name in names})
 
 
 def _kind(files: Any, path: str) -> tuple[str | None, str]:
@@ -103,26 +99,21 @@ def _kind(files: Any, path: str) -> tuple[str | None, str]:
         kind = str(files.info(path)["type"])
     except FileNotFoundError as error:
         return None, f" ({told(error.__cause__)})" if error.__cause__ else ""
-    if kind == "file" and _suffix(split_query(files, path)[0]) not in _ARCHIVES and files.isdir(path):
+    if kind == "file" and archive_kind(*split_query(files, path)) is None and files.isdir(path):
         return "directory", ""  # over HTTP a folder is a file that names others
     return kind, ""
 
 
-def _archives(address: str, files: _Files, names: list[str]) -> Source:
-    kinds = {_suffix(name) for name in names}
+def _archives(address: str, files: _Files, names: list[str], kinds: set[str | None]) -> Source:
     if kinds == {"zip"} and len(names) == 1:
         return _Zip(files, names[0])
     if kinds == {"tar"}:
         return _Tars(files, names)
     if kinds == {"parquet"}:
         return _Tables(files, names)
-    if packed := next((name for name in names if _COMPRESSED_TAR.search(name)), None):
+    if packed := next((name for name in names if COMPRESSED_TAR.search(name)), None):
         raise AuditError(f"{address}: {packed} is compressed and can only be read from its beginning: decompress it to a .tar file")
     raise AuditError(f"{address}: pictures are read from a folder, one .zip, or .tar or .parquet files, not from {names[0]}")
-
-
-def _suffix(name: str) -> str:
-    return name.rpartition(".")[2].lower()
 
 
 class _Files:

@@ -68,6 +68,39 @@ def test_files_have_the_names_that_they_have_here(
     check_read_alike(str(served / name), f"{server.address}/{quote(name)}")
 
 
+@pytest.mark.parametrize(
+    ("write", "written", "query", "ids"),
+    [
+        (write_zip, "faces.zip", "file=faces.zip", list(PICTURES)),
+        (write_tars, "shard-0.tar", "signature=secret&file=shard-0.tar", ["get/b/2.png", "get/b/c/3.webp"]),
+        (write_tables, "t-1.parquet", "file=t-1.PARQUET", ["get#0"]),
+    ],
+)
+def test_an_archive_may_be_named_in_the_query(
+    write: Callable[[Path], str], written: str, query: str, ids: list[str], server: FileServer, served: Path
+) -> None:
+    write(served)
+    (served / written).rename(served / "get")
+    source = open_source(f"{server.address}/get?{query}")
+    listed = list(source.pictures())
+    assert [picture.id for picture in listed] == ids
+    assert {source.read(picture.place) for picture in listed} <= set(PICTURES.values())
+    assert "secret" not in str(listed)
+
+
+def test_the_kind_of_an_archive_is_told_by_its_path_before_its_query(server: FileServer, served: Path) -> None:
+    write_zip(served)
+    assert [picture.id for picture in open_source(f"{server.address}/faces.zip?of=b.tar").pictures()] == list(PICTURES)
+
+
+def test_a_folder_with_a_query_is_refused(server: FileServer, served: Path) -> None:
+    write_plain_folder(served)
+    for folder in ("faces", "faces/"):
+        with pytest.raises(AuditError, match=r"/faces/?\?\.\.\.: a folder is read without a query, .*: leave it out") as refused:
+            open_source(f"{server.address}/{folder}?token=secret")
+        assert "secret" not in str(refused.value)
+
+
 def test_a_password_and_a_signature_open_the_source_and_are_written_nowhere(
     server: FileServer, served: Path, random_checkpoints: Path, tmp_path: Path
 ) -> None:
