@@ -50,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _drop_output()
-        return _fail(os.strerror(errno.ENOSPC), BAD_USE)
+        if error.filename is None:  # standard output itself
+            _drop_output()
+        return _fail(": ".join(str(part) for part in (error.filename, error.strerror) if part is not None), BAD_USE)
     return status
 
 

@@ -61,7 +61,7 @@ class Card:
         return next(data for name, data in sample_pictures().items() if sample_index()[name]["file"] == self.file)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FaceCard:
     """One entry of the gallery that shows a test face, by its number, where the server has the data set."""
 

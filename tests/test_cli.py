@@ -300,6 +300,15 @@ def ended_with(program: str, output: int) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-c", script], check=False, stdout=output, stderr=subprocess.PIPE, cwd=ROOT, env=environment)
 
 
+def test_a_full_disk_keeps_what_was_printed_and_names_the_file(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        ended = ended_with(
+            "print('so far') or (_ for _ in ()).throw(OSError(28, 'No space left on device', '/data/out.npz'))", out.fileno()
+        )
+    assert (ended.returncode, ended.stderr) == (2, b"unturned: /data/out.npz: No space left on device\n")
+    assert (tmp_path / "out").read_bytes() == b"so far\n"
+
+
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         ended = ended_with("print('x') or 0", full.fileno())

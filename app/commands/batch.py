@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -31,7 +32,8 @@ UNREADABLE = "unreadable_file"
 NAME_TAKEN = "name_taken"
 ELSEWHERE = "is there and none of this command's: choose another folder for the answers"
 LONGEST_NAME = 255 - len(".partial")  # bytes of an answer's name
-DIGEST = b'{"sha256":"'  # every answer begins with it
+UNFINISHED = b'{"sha256":""}'  # stands in an answer's place until both its files are new
+ANSWER = re.compile(rb'\{"sha256":"([0-9a-f]{64}",|"\})')  # how every answer begins, and what stands in its place
 COLUMNS = (
     *("file", "status", "detail", "warnings", "faces_found", "face", "source", "score", "x", "y", "width", "height"),
     *("model", "checkpoint", "predicted"),
@@ -154,10 +156,9 @@ def _options_text(options: dict[str, Any]) -> bytes:
 @file_errors()
 def _check_destination(destination: Path, kept: Path, options: dict[str, Any]) -> None:
     index = destination / INDEX_FILE
-    if kept.exists():
-        if kept.read_bytes() != _options_text(options):
-            raise OtherOptionsError(f"{destination} holds answers made with other options or models ({kept.name}): choose another folder")
-    elif index.exists() and not index.read_bytes().startswith(_index_text([])):
+    if kept.exists() and kept.read_bytes() != _options_text(options):
+        raise OtherOptionsError(f"{destination} holds answers made with other options or models ({kept.name}): choose another folder")
+    if index.exists() and not index.read_bytes().startswith(_index_text([])):
         raise FileError(f"{index}: {ELSEWHERE}")
 
 
@@ -173,7 +174,7 @@ def _check_name(answer: Path) -> None:
     maps = answer.with_suffix(".npz")
     if answer.is_file():
         with answer.open("rb") as document:
-            ours = document.read(len(DIGEST)) == DIGEST
+            ours = ANSWER.match(document.read(len(_digest_entry("0" * 64)))) is not None
     else:
         ours = not os.path.lexists(answer) and not os.path.lexists(maps)
     if not ours:
@@ -188,7 +189,7 @@ def _answer_path(picture: Path, source: Path, destination: Path) -> Path:
 
 def _digest_entry(sha256: str) -> bytes:
     """The beginning of the JSON of the picture with this hash."""
-    return DIGEST + f'{sha256}",'.encode()
+    return f'{{"sha256":"{sha256}",'.encode()
 
 
 def _is_finished(picture: Path, answer: Path) -> bool:
@@ -205,7 +206,7 @@ def _is_finished(picture: Path, answer: Path) -> bool:
 
 def _write_answer(answer: PictureFiles, path: Path) -> None:
     make_folder(path.parent)
-    replace_file(path, DIGEST + b'"}')  # of no picture: until both files are new, this one counts as unfinished
+    replace_file(path, UNFINISHED)
     replace_file(path.with_suffix(".npz"), answer.maps)
     replace_file(path, answer.document)
 

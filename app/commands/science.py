@@ -197,9 +197,10 @@ def _export(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.suffix != ".onnx":
         raise InputError(f"{out}: an ONNX file's name ends in .onnx")
+    model = load_model(arguments.checkpoint)
     make_room(out)
-    if out.exists() and arguments.checkpoint.exists() and out.samefile(arguments.checkpoint):
+    if out.exists() and out.samefile(arguments.checkpoint):
         raise InputError(f"{out}: is the checkpoint itself")
-    export_onnx(load_model(arguments.checkpoint), out)
+    export_onnx(model, out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from app.drawing.paper import PAPER
+from app.drawing.paper import PAPER, printable
 from app.numbers import measured
 from model.certifying.report import SECTIONS, Certificate, Line
 
@@ -82,7 +82,7 @@ class _Paper:
 
     def put(self, text: str, left: float, size: float = 8, **style: Any) -> None:
         """Text at the present height."""
-        self.sheet.text(left / WIDTH, 1 - self.top / HEIGHT, text, fontsize=size, va="top", **style)
+        self.sheet.text(left / WIDTH, 1 - self.top / HEIGHT, printable(text), fontsize=size, va="top", **style)
 
 
 def _write_head(paper: _Paper, certificate: Certificate) -> None:

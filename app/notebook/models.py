@@ -23,6 +23,7 @@ from app.errors import ErrorCode, Problem
 from app.explaining.explainer import Explainer
 from app.explaining.explanation import Explanation
 from app.explaining.loading import checkpoint_files, load_file
+from app.explaining.local_service import LocalService
 from app.explaining.options import ExplainOptions
 from app.explaining.pipeline import ExplainedPicture
 from app.explaining.sentences import WARNING_TEXTS
@@ -109,16 +110,16 @@ def asked_models(models: Models) -> dict[str, LoadedModel]:
     """
     if isinstance(models, LoadedModel):
         return {models.name: models}
-    given = model_names(models) if isinstance(models, str) else tuple(models)
+    given = model_names(models) if isinstance(models, str) else tuple(models) if isinstance(models, Iterable) else (models,)
     for model in given:
         if not isinstance(model, (LoadedModel, str)):
             raise InputError(f"a model is what load gives, or the name of a checkpoint; {model!r} is neither")
     shipped = _shipped([model for model in given if isinstance(model, str)])
-    named = {model if isinstance(model, str) else model.name: shipped[model] if isinstance(model, str) else model for model in given}
-    behind = {model.name: model.checkpoint.sha256 for model in named.values()}  # `ours` stands for another name
-    if not named or len(named) < len(given) or any(behind[model.name] != model.checkpoint.sha256 for model in named.values()):
+    named = [(model, shipped[model]) if isinstance(model, str) else (model.name, model) for model in given]
+    contents = {(model.name, model.checkpoint.sha256) for _, model in named}
+    if not named or len(dict(named)) < len(named) or len(dict(contents)) < len(contents):  # `ours` may stand beside its checkpoint
         raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
-    return named
+    return dict(named)
 
 
 def _shipped(names: list[str]) -> dict[str, LoadedModel]:
@@ -155,17 +156,18 @@ def pictured(
         InputError: an array that is no picture.
         Problem: whatever is wrong with the picture or the choices.
     """
-    if faces not in range(1, MAX_FACES + 1):
+    if not isinstance(faces, int) or not 1 <= faces <= MAX_FACES:
         raise Problem(ErrorCode.INVALID_PARAMETER, f"faces is a whole number from 1 to {MAX_FACES}.", "/query/faces")
     data = picture_bytes(picture)
     options = ExplainOptions(faces, crop=parse_crop(crop if isinstance(crop, str) else ",".join(map(str, crop))))
     checkpoints = {name: model.checkpoint for name, model in named.items()}
     explainer = Explainer(checkpoints, next(iter(named)), {model.name: model.predictor for model in named.values()})
 
-    def made(explained: ExplainedPicture) -> tuple[Result, list[str]]:
+    def made(service: LocalService) -> tuple[Result, list[str]]:
+        explained = service.explain(data, checkpoints, options)
         return make(explained), _told(explained)
 
-    result, told = SERVICE.ask(explainer, lambda service: made(service.explain(data, checkpoints, options)))
+    result, told = SERVICE.ask(explainer, made)
     for text in told:
         warnings.warn(text, stacklevel=3)
     return result

@@ -12,14 +12,15 @@ from model.errors import FileError, make_folder
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` at once: a reader, or a kill at any moment, finds the old file or the new one.
 
-    A link stays one, to a file that is replaced; a pipe or a device is written to.
+    A link stays one, to a file that is replaced; a pipe, a device or standard output is written to, after what it has.
 
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
     try:
         if _is_device(path):
-            path.write_bytes(content)
+            with path.open("ab") as stream:
+                stream.write(content)
         else:
             _replace(Path(os.path.realpath(path)), content)
     except OSError as error:
@@ -53,5 +54,7 @@ def make_room(path: Path) -> None:
 
 
 def _is_device(path: Path) -> bool:
-    """Whether it is there and neither file nor folder, such as a pipe or standard output."""
+    """Whether it is there and neither file nor folder, such as a pipe; or standard output, which may be redirected to a file."""
+    if path.exists() and path.absolute().is_relative_to("/dev"):
+        return True
     return path.exists() and not path.is_file() and not path.is_dir()

@@ -119,10 +119,15 @@ def build_classifier(metadata: ImportedMetadata, tensors: Mapping[str, Tensor]) 
     return classifier_of(network, metadata)
 
 
+class Misfit(InputError):
+    """The tensors of a file are not those of the network they were to fill."""
+
+
 def filled_network(recipe: str, architecture: str, classes: int, tensors: Mapping[str, Tensor]) -> PublishedNetwork:
     """A published network with its weights, in evaluation mode.
 
     Raises:
+        Misfit: the tensors are another network's.
         InputError: as :func:`build_classifier`.
     """
     known = find_recipe(recipe)
@@ -134,9 +139,9 @@ def filled_network(recipe: str, architecture: str, classes: int, tensors: Mappin
     try:
         missing, unexpected = network.load_state_dict({**tensors, **kept}, strict=False)
     except RuntimeError as error:  # of other shapes
-        raise InputError(f"{misfit}{one_line(error)[:600]}") from error
+        raise Misfit(f"{misfit}{one_line(error)[:600]}") from error
     if missing or unexpected:
-        raise InputError(f"{misfit}it needs {_first(missing)}; the file has {_first(unexpected)} besides")
+        raise Misfit(f"{misfit}it needs {_first(missing)}; the file has {_first(unexpected)} besides")
     return network.eval().requires_grad_(False)
 
 
@@ -179,4 +184,6 @@ def dataset_input(model: ServedModel, images: Tensor) -> Tensor:
     faces = resized(channels.float(), metadata.face_size)
     if isinstance(metadata, ImportedMetadata):
         return resized(faces, metadata.input_size).expand(-1, 3, -1, -1)
+    if metadata.colour == "grey" and faces.shape[1] == 3:  # a network of grey faces was never fed another
+        faces = (faces * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return network_input(faces, metadata.input_size)

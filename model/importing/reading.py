@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model.errors import InputError, one_line
 from model.expressions import EXPRESSIONS
-from model.importing.imported import InputLayer, filled_network
+from model.importing.imported import InputLayer, Misfit, filled_network
 from model.importing.layouts.base import PublishedNetwork
 from model.importing.layouts.timm_models import timm_classifier
 from model.importing.metadata import (
@@ -95,7 +95,7 @@ def read_tensors(reading: Reading, published: Mapping[str, Tensor]) -> dict[str,
         )
     try:
         filled_network(reading.recipe, reading.architecture, len(reading.classes), tensors)
-    except InputError as error:
+    except Misfit as error:
         fitting = fitting_recipes(published, len(reading.classes))
         advice = f"they are those of: {fitting}" if fitting else NO_RECIPE
         raise InputError(f"{error}; {advice}") from error

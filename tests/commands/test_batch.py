@@ -249,7 +249,7 @@ def test_files_of_the_user_s_in_the_place_of_an_answer_are_kept_and_told(source:
     (source / "sub/c.webp.npz").write_bytes(b"features")
     (source / "d.jpg").write_text("neutral")
     (source / "d.jpg.json").mkdir()
-    (source / "a.jpg.json").write_text('{"title": "a.jpg"}')
+    (source / "a.jpg.json").write_text('{"sha256":"of mine"}')
     for explained, finished_before in ((1, 0), (0, 1)):
         (source / "e.jpg").write_text("sadness")
         outcome = explain_folder(source, source, OPTIONS, Explainer(), max_bytes=100)
@@ -261,7 +261,7 @@ def test_files_of_the_user_s_in_the_place_of_an_answer_are_kept_and_told(source:
             ("sub/c.webp", "name_taken"),
         ]
         assert outcome.failures[0][2].startswith("a.jpg.json or a.jpg.npz is there and none of this command's: choose another folder")
-    assert (source / "a.jpg.json").read_text() == '{"title": "a.jpg"}'
+    assert (source / "a.jpg.json").read_text() == '{"sha256":"of mine"}'
     assert (source / "sub/c.webp.npz").read_bytes() == b"features" and not (source / "sub/c.webp.json").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 
 import matplotlib
 import numpy as np
@@ -30,6 +31,13 @@ def test_equal_certificates_give_equal_files_whatever_the_user_has_set() -> None
     with matplotlib.rc_context({"text.color": "white", "figure.facecolor": "black", "savefig.bbox": "tight"}):
         assert draw_certificate(certificate) == usual
     assert pages(usual) == 1
+
+
+def test_a_name_that_the_font_lacks_is_drawn_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        marks, name = (draw_certificate(made_certificate(text, "0" * 64)) for text in ("\ufffd\ufffd", "模型"))
+    assert name == marks
 
 
 def test_more_lines_take_more_pages() -> None:

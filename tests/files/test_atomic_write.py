@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from model.errors import FileError
 from model.files.atomic_write import make_room, replace_file
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
@@ -62,6 +66,16 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     replace_file(pipe, b"figures")
     assert pipe.is_fifo() and os.read(reader, 100) == b"figures"
     os.close(reader)
+
+
+def test_standard_output_that_goes_to_a_file_keeps_what_it_has(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"before ")
+    program = "from pathlib import Path; from model.files.atomic_write import replace_file; replace_file(Path('/dev/stdout'), b'now')"
+    with log.open("ab") as redirected:
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=redirected, check=True, timeout=60)
+    assert log.read_bytes() == b"before now"
+    assert list(tmp_path.iterdir()) == [log]
 
 
 def test_a_device_that_takes_no_more_is_named() -> None:

@@ -35,3 +35,11 @@ def test_faces_of_another_size_are_brought_to_that_of_the_training_faces_first(
     assert given.shape == (2, 3, INPUT_SIZE, INPUT_SIZE)
     for channel in range(3):
         torch.testing.assert_close(given[:, channel], expected, atol=0.01, rtol=0)
+
+
+def test_a_network_of_grey_faces_is_given_colour_ones_in_grey() -> None:
+    model = ReferenceCheckpoint("a", make_metadata("baseline"), "0" * 64, random_classifier(0))
+    colours = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
+    grey = np.stack([cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in colours])
+    given = dataset_input(model, torch.from_numpy(colours).permute(0, 3, 1, 2))
+    torch.testing.assert_close(given, dataset_input(model, torch.from_numpy(grey)), atol=0.51, rtol=0)  # OpenCV rounds to whole numbers

@@ -69,7 +69,7 @@ def test_models_of_one_name_and_what_is_none_are_refused(random_checkpoints: Pat
         with pytest.raises(InputError, match="each with a name of its own"):
             figure(HOPPER, models)
     with pytest.raises(InputError, match=r"a model is what load gives, or the name of a checkpoint; .*baseline\.safetensors'\) is neither"):
-        figure(HOPPER, [random_checkpoints / "baseline.safetensors"])  # type: ignore[list-item]
+        figure(HOPPER, random_checkpoints / "baseline.safetensors")  # type: ignore[arg-type]
 
 
 def test_one_model_and_those_of_a_generator_are_drawn_as_those_of_a_list(model: LoadedModel) -> None:
@@ -89,15 +89,15 @@ def test_what_there_is_to_know_of_a_picture_is_warned_of_at_the_call(model: Load
     assert warning.filename == __file__
 
 
-def test_as_many_faces_are_explained_as_are_asked_for(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_faces_are_explained_as_are_asked_for(model: LoadedModel) -> None:
     crowd = sample_pictures()["crowd"]
     every = model.explain(crowd)
     (largest,) = model.explain(crowd, faces=1)
     assert len(every) > 1
     np.testing.assert_allclose(largest.maps.maps, every[0].maps.maps, rtol=1e-3, atol=1e-3)  # batches of other sizes
-    for faces in (0, 9):
+    for faces in (0, 9, 2.0):
         with pytest.raises(Problem, match=r"^invalid_parameter: faces is a whole number from 1 to 8"):
-            model.explain(crowd, faces=faces)
+            model.explain(crowd, faces=faces)  # type: ignore[arg-type]
 
 
 def test_faces_beyond_the_most_that_are_explained_are_told_of(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:

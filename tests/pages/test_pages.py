@@ -139,7 +139,7 @@ def test_the_purpose_and_the_promise_are_on_the_page(client: TestClient) -> None
 def test_no_test_face_is_said_to_be_in_the_public_domain(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "The pictures above are in the public domain" in client.get("/").text
     monkeypatch.setattr(explorer, "shows_faces", lambda settings: True)
-    monkeypatch.setattr(explorer, "face_gallery", lambda *of: {"hopper": FaceCard(3, "A face", "fear", "")})
+    monkeypatch.setattr(explorer, "face_gallery", lambda *of: {"hopper": FaceCard(face=3, expression="fear", caption="A face", rule="")})
     assert "The pictures above, save the test faces of FERPlus, are in the public domain" in client.get("/").text
 
 
