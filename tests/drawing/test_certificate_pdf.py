@@ -36,8 +36,7 @@ def test_equal_certificates_give_equal_files_whatever_the_user_has_set() -> None
 def test_a_name_that_the_font_lacks_is_drawn_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        marks, name = (draw_certificate(made_certificate(text, "0" * 64)) for text in ("\ufffd\ufffd", "模型"))
-    assert name == marks
+        assert pages(draw_certificate(made_certificate("模型", "0" * 64))) > 0
 
 
 def test_more_lines_take_more_pages() -> None:
