@@ -158,8 +158,13 @@ def _check_destination(destination: Path, kept: Path, options: dict[str, Any]) -
     index = destination / INDEX_FILE
     if kept.exists() and kept.read_bytes() != _options_text(options):
         raise OtherOptionsError(f"{destination} holds answers made with other options or models ({kept.name}): choose another folder")
-    if index.exists() and not index.read_bytes().startswith(_index_text([])):
+    if index.exists() and not _begins_with(index, _index_text([])):
         raise FileError(f"{index}: {ELSEWHERE}")
+
+
+def _begins_with(path: Path, wanted: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(wanted)) == wanted
 
 
 def _check_name(answer: Path) -> None:
@@ -197,9 +202,8 @@ def _is_finished(picture: Path, answer: Path) -> bool:
     try:
         if not (answer.is_file() and answer.with_suffix(".npz").is_file()):
             return False
-        with picture.open("rb") as data, answer.open("rb") as document:
-            wanted = _digest_entry(hashlib.file_digest(data, "sha256").hexdigest())
-            return document.read(len(wanted)) == wanted
+        with picture.open("rb") as data:
+            return _begins_with(answer, _digest_entry(hashlib.file_digest(data, "sha256").hexdigest()))
     except OSError:
         return False
 

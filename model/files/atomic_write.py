@@ -55,6 +55,4 @@ def make_room(path: Path) -> None:
 
 def _is_device(path: Path) -> bool:
     """Whether it is there and neither file nor folder, such as a pipe; or standard output, which may be redirected to a file."""
-    if path.exists() and path.absolute().is_relative_to("/dev"):
-        return True
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return path.exists() and (path.absolute().is_relative_to("/dev") or not (path.is_file() or path.is_dir()))
