@@ -21,6 +21,7 @@ from app.commands import figure as figure_command
 from app.commands import import_model as import_command
 from app.commands import stories as stories_command
 from app.commands.arguments import add_parser
+from app.commands.terminal import printable
 from app.errors import CannotStartError, Problem
 from app.installation import install_command
 from app.settings import listening_address, load_settings
@@ -83,9 +84,8 @@ def _drop_output() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    """Tell the message, in which names out of files may stand: what could steer a terminal is written as Python escapes it."""
-    line = " ".join(message.split())
-    print("unturned:", "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
+    """Tell the message, in which names out of files may stand."""
+    print("unturned:", printable(" ".join(message.split())), file=sys.stderr)
     return status
 
 

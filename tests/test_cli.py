@@ -141,10 +141,11 @@ def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     portrait.rename(photos / "astronaut.jpg")
-    (photos / "broken.png").write_bytes(b"not a picture")
+    broken = photos / "broken\x1b[2J.png"
+    broken.write_bytes(b"not a picture")
     assert main(["explain", str(photos), "--out", str(out)]) == 2
     printed = capsys.readouterr()
-    assert "broken.png: The file is not a picture. (not_an_image)" in printed.err.splitlines()
+    assert "broken\\x1b[2J.png: The file is not a picture. (not_an_image)" in printed.err.splitlines()
     assert printed.out.startswith("1 explained, 0 finished before, 1 failed")
 
     saved = out / "astronaut.jpg.npz"
@@ -156,7 +157,7 @@ def test_figure_and_explain_agree_and_saved_maps_are_drawn_again(
     assert main(["figure", str(saved), "-o", str(tmp_path / "again.png")]) == 0
     assert (tmp_path / "direct.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
-    (photos / "broken.png").unlink()
+    broken.unlink()
     assert main(["explain", str(photos), "--out", str(out)]) == 0
     assert capsys.readouterr().out.startswith("0 explained, 1 finished before, 0 failed")
     assert main(["explain", str(photos), "--out", str(out), "--gauge", "trained"]) == 2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.arguments import add_explaining, add_parser, asked_models, explain_options
 from app.commands.batch import INDEX_FILE, FolderOutcome, PictureFiles, explain_folder
+from app.commands.terminal import printable
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def _detector(settings: Settings) -> dict[str, object]:
 
 def _report(outcome: FolderOutcome, out: Path) -> None:
     for name, code, detail in outcome.failures:
-        printable = "".join(character if character.isprintable() else "\ufffd" for character in name)
-        print(f"{printable}: {detail} ({code})", file=sys.stderr)
+        print(f"{printable(name)}: {detail} ({code})", file=sys.stderr)
     print(
         f"{outcome.explained} explained, {outcome.finished_before} finished before, {len(outcome.failures)} failed; see {out / INDEX_FILE}"
     )

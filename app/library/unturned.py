@@ -17,8 +17,8 @@ _refuse_hidden("app", "notebook")
 _refuse_hidden("model", "expressions.py")
 
 from app.errors import CannotStartError, Problem  # noqa: E402
-from app.notebook.models import LoadedModel, figure, load  # noqa: E402
+from app.notebook.models import FaceExplanation, LoadedModel, figure, load  # noqa: E402
 from app.notebook.show import show  # noqa: E402
 from model.errors import InputError  # noqa: E402
 
-__all__ = ["CannotStartError", "InputError", "LoadedModel", "Problem", "figure", "load", "show"]
+__all__ = ["CannotStartError", "FaceExplanation", "InputError", "LoadedModel", "Problem", "figure", "load", "show"]

@@ -1,7 +1,7 @@
 """Explanations from Python, under the name ``unturned``: ``import unturned``.
 
-``load(file)`` is one model, whose ``explain(picture)`` gives logits, maps and their agreement as arrays; ``figure(picture, models)`` is the
-paper-style figure as bytes; :mod:`app.notebook.show` draws the maps in a notebook.
+``load(file)`` is one model, whose ``explain(picture)`` gives logits, maps and their agreement as arrays, and where the faces are;
+``figure(picture, models)`` is the paper-style figure as bytes; :mod:`app.notebook.show` draws the maps in a notebook.
 
 Each takes a picture as :func:`app.notebook.picture_bytes.picture_bytes` does, and ``crop`` and ``faces`` as the REST API does. The crop is
 ``detect``; ``whole``, where the picture is one face; or a face's box, (left, top, width, height) in pixels. What else there is to know of
@@ -16,8 +16,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.choices import MAX_FACES, OURS, FigureFormat, Style, model_names
-from app.detection.asked_crop import Crop, parse_crop
+from app.detection.asked_crop import Box, Crop, parse_crop
+from app.detection.find import FaceCrop, Source
 from app.drawing.figure import draw_figure
 from app.errors import ErrorCode, Problem
 from app.explaining.explainer import Explainer
@@ -32,10 +36,29 @@ from app.notebook.picture_bytes import Picture, picture_bytes
 from app.settings import load_settings
 from model.checkpoints import ManifestEntry
 from model.errors import InputError, file_errors
+from model.geometry import Point
 from model.importing.metadata import AnyCheckpoint
 from model.predictor import Predictor
 
 MOST_KEPT = 16  # checkpoints; the shipped ones are fewer
+
+
+@dataclass(frozen=True)
+class FaceExplanation(Explanation):
+    """What a model says of a face, and which face that is.
+
+    ``box`` is the face in the picture, ``crop`` the square around it that the model was shown, both (left, top, width, height) in pixels;
+    given as ``crop``, it asks for this face again. ``grey`` is the square as networks of grey faces see it, ``(48, 48)`` uint8. ``source``
+    says where the box comes from: ``detected``, ``whole`` or ``given``; a detected one has a ``score`` of the detector, 0..1, and five
+    ``landmarks`` in pixels, by viewer's left and right.
+    """
+
+    box: Box
+    crop: Box
+    grey: NDArray[np.uint8]
+    source: Source
+    score: float | None
+    landmarks: dict[str, Point] | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,7 @@ class LoadedModel:
     def name(self) -> str:
         return self.checkpoint.name
 
-    def explain(self, picture: Picture, crop: Crop = "detect", faces: int = MAX_FACES) -> tuple[Explanation, ...]:
+    def explain(self, picture: Picture, crop: Crop = "detect", faces: int = MAX_FACES) -> tuple[FaceExplanation, ...]:
         """What the model says of the ``faces`` largest faces of a picture, largest first.
 
         Raises:
@@ -57,7 +80,12 @@ class LoadedModel:
             Problem: whatever is wrong with the picture or the crop; no face, say.
         """
         own = {self.name: self}
-        return pictured(picture, own, crop, faces, lambda explained: tuple(said[self.name] for said in explained.explanations))
+
+        def placed(explained: ExplainedPicture) -> tuple[FaceExplanation, ...]:
+            pairs = zip(explained.explanations, explained.found.faces, strict=True)
+            return tuple(_placed(said[self.name], face) for said, face in pairs)
+
+        return pictured(picture, own, crop, faces, placed)
 
 
 Models = LoadedModel | str | Iterable[LoadedModel | str]
@@ -120,6 +148,10 @@ def asked_models(models: Models) -> dict[str, LoadedModel]:
     if not named or len(dict(named)) < len(named) or len(dict(contents)) < len(contents):  # `ours` may stand beside its checkpoint
         raise InputError("at least one model is needed, each with a name of its own: rename a file of those that share one")
     return dict(named)
+
+
+def _placed(said: Explanation, face: FaceCrop) -> FaceExplanation:
+    return FaceExplanation(said.maps, said.consistency, said.cues, face.box, face.crop, face.grey, face.source, face.score, face.landmarks)
 
 
 def _shipped(names: list[str]) -> dict[str, LoadedModel]:

@@ -114,6 +114,19 @@ def test_an_array_and_a_pillow_image_are_explained_as_their_file_is(model: Loade
         np.testing.assert_array_equal(face.maps.maps, expected.maps.maps)
 
 
+def test_a_face_says_where_it_is_and_can_be_asked_for_again(model: LoadedModel) -> None:
+    crowd = sample_pictures()["crowd"]
+    for face in model.explain(crowd, faces=2):
+        left, top, width, height = face.box
+        assert face.source == "detected" and face.score is not None and 0.5 < face.score <= 1
+        assert face.landmarks is not None
+        assert all(left < x < left + width and top < y < top + height for x, y in face.landmarks.values())
+        (again,) = model.explain(crowd, face.crop)
+        assert (again.source, again.score, again.landmarks) == ("given", None, None)
+        np.testing.assert_array_equal(again.grey, face.grey)
+        np.testing.assert_allclose(again.maps.logits, face.maps.logits, rtol=1e-3, atol=1e-3)  # batches of other sizes
+
+
 def test_a_crop_is_that_of_the_rest_api(model: LoadedModel) -> None:
     face = np.zeros((120, 160, 3), np.uint8)
     face[10:110, 20:120] = np.random.default_rng(1).integers(0, 255, (100, 100, 3))
