@@ -21,12 +21,12 @@ SCALE = (0.88, 1.12)
 SHIFT = (0.1, 0.1)  # of the side
 BRIGHTNESS = (0.8, 1.2)
 CONTRAST = (0.8, 1.2)
-ERASED_AREA = (0.02, 0.25)  # as in the code of EAC and RUL
+ERASED_AREA = (0.02, 0.25)  # of the picture, as in the code of EAC
 
 
 class Augmentation:
     """``full``: rotation, scale, shift, mirror, brightness, contrast, and one erased rectangle for half of the faces; ``erase-mirror``: of
-    these, mirror and rectangle, as in the code of EAC and RUL; ``erase``: the rectangle alone.
+    these, mirror and rectangle; ``erase``: the rectangle alone, as EAC's code has for the picture that it classifies.
 
     The mirror image that attention consistency needs is taken of the finished tensor, never here.
     """
