@@ -32,10 +32,13 @@ from benchmarks.timing import save
 from model.data.ferplus import load_ferplus
 from model.expressions import EXPRESSIONS
 from model.geometry import FACE_SIZE, ferplus_geometry
+from model.networks import network_grid
+from model.training.protocol import Protocol
 
 SCENE = 1000  # pixels a side
 SIDES = (40, 330)  # of a pasted face's crop, in pixels of the scene
-CELL = FACE_SIZE * 16 / 115  # pixels of the crop
+_GRID = network_grid(Protocol.network, Protocol.input_size)
+CELL = FACE_SIZE * _GRID.step / _GRID.input  # pixels of the crop
 MEASURE, SERVED = "MTCNN, the package's networks", "MTCNN of the service"
 
 Picture = NDArray[np.uint8]

@@ -13,7 +13,7 @@ from app.commands.arguments import CHECKPOINTS, add_parser, positive, typed_comm
 from app.commands.train import add_precision
 from model.errors import InputError
 from model.methods.settings import METHOD_NAMES
-from model.training.runs import PROTOCOLS
+from model.training.protocol import PROTOCOLS
 
 if TYPE_CHECKING:
     import argparse

@@ -14,8 +14,9 @@ from model.data.protocols import ORIGINAL, protocol_name
 from model.errors import InputError
 from model.geometry import FaceGeometry, ferplus_geometry, load_geometry
 from model.methods.settings import METHOD_NAMES
-from model.networks import NETWORKS
-from model.training.runs import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, TableCell, own_constants
+from model.networks import NETWORKS, network_grid
+from model.training.protocol import AUGMENTATIONS, OPTIMIZERS, PROTOCOLS, Protocol, own_constants
+from model.training.runs import TableCell
 
 if TYPE_CHECKING:
     from app.commands.arguments import Subparsers
@@ -153,6 +154,12 @@ def _train(arguments: argparse.Namespace) -> int:
         raise InputError("--ship is for runs on all faces of FERPlus: --dataset ferplus, --imbalance original, no --limit")
     ship_to = shipping_folder(arguments.results) if arguments.ship else None
     protocol = _chosen_protocol(arguments)
+    if not network_grid(protocol.network, protocol.input_size).centred:
+        logger.warning(
+            "maps of %s at %d px are not centred, so none can agree exactly with the mirror image's: --input-size tells which are",
+            protocol.network,
+            protocol.input_size,
+        )
     directory = arguments.out or Path("runs") / _folder_name(cell, protocol, arguments)
     try:
         config = TrainingConfig(

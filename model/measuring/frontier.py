@@ -18,10 +18,12 @@ VIEWS: Mapping[str, Callable[[SplitMetrics], Sequence[FrontierPoint]]] = {
 
 class FrontierGain(NamedTuple):
     """Difference of the mean accuracies that two models reach at the same overall accuracy or better: its average over the overall
-    accuracies that both reach, and its smallest value there. A model whose smallest gain is above 0 is ahead wherever both reach."""
+    accuracies that both reach, its smallest value there, and how wide a range that is. A model whose smallest gain is above 0 is ahead
+    wherever both reach."""
 
     average: float
     smallest: float
+    width: float
 
 
 def frontier_gain(points: Sequence[FrontierPoint], reference: Sequence[FrontierPoint]) -> FrontierGain | None:
@@ -42,7 +44,7 @@ def frontier_gain(points: Sequence[FrontierPoint], reference: Sequence[FrontierP
     widths = [right - left for left, right in pairwise(ends)]
     # a stair ends at the overall accuracy above it, so the lowest adds no area; but it may have the best mean of the reference
     area = sum(gap * width for gap, width in zip(gaps[1:], widths, strict=True))
-    return FrontierGain(area / (high - low), min(gaps))
+    return FrontierGain(area / (high - low), min(gaps), high - low)
 
 
 def mean_curve(curves: Sequence[Sequence[FrontierPoint]]) -> list[FrontierPoint]:

@@ -4,8 +4,8 @@ Each face has a confidence ``alpha = sigmoid(w g + b)`` that scales its logits, 
 upper 70 % must exceed that of the rest by a margin; later, a label of the lower group that the network firmly rejects
 (``max p - p[y] > 0.2``) becomes the predicted one, for good. ``L = CE(z, y) + max(0, m1 - (mean alpha_high - mean alpha_low))``. What
 differs from the official code: only the lower group is relabelled, as in the paper (``relabel_all`` gives the code's rule), and
-relabelling starts after half of the run instead of its tenth epoch (of 70 in the code, 40 in the paper), which cost the minor classes less on
-PublicTest here.
+relabelling starts after half of the run instead of the tenth epoch (of 70 in the code, 40 in the paper), which cost the minor classes
+less on PublicTest here.
 The served classifier is ``fc(g)``, whose maps are exact: the confidence does not change the order of a face's logits, but what
 compares faces (average precision, AUROC) is without it.
 """

@@ -23,6 +23,11 @@ class Grid:
         """Cells on a side of the map."""
         return (self.input - 2 * self.first - 1) // self.step + 1
 
+    @property
+    def centred(self) -> bool:
+        """Whether the cells lie as far from one edge as from the other, so that those of a mirror image fall on those of the picture."""
+        return 2 * self.first + self.step * (self.cells - 1) == self.input - 1
+
     def centre(self, cell: float) -> float:
         """Input pixel (from the left or top edge) at the centre of a cell."""
         return self.first + self.step * cell

@@ -10,7 +10,18 @@ import numpy as np
 from model.measuring.bootstrap import Floats, Interval, Labels, accuracy_intervals, drawn_accuracies
 from model.measuring.results import Predictions, RunResult
 from model.methods.settings import PLAIN
-from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, in_per_cent, paired_with_plain, seeds_text
+from model.tables.layout import (
+    METHOD_TITLES,
+    Group,
+    Row,
+    Table,
+    Value,
+    by_protocol,
+    in_per_cent,
+    paired_with_plain,
+    precision_notes,
+    seeds_text,
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ def difference_table(results: Sequence[RunResult]) -> Table:
         title="What each method adds to plain training on the same test faces. Not in the paper's tables",
         columns=("overall", "mean", "gained", "lost"),
         groups=tuple(Group(protocol, tuple(of_protocol)) for protocol, of_protocol in rows.items()),
-        notes=(*notes, missing) if left_out else notes,
+        notes=(*notes, *precision_notes(results), *([missing] if left_out else [])),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ METHOD_TITLES = {
     "votes": "Votes",
     "mek_votes": "MEK with votes",
 }
+PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-true": "float32"}
 
 
 @dataclass(frozen=True)
@@ -122,3 +124,17 @@ def in_per_cent(interval: Interval) -> Interval:
 def seeds_text(seeds: Sequence[int]) -> str:
     """Seeds in words, in order."""
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, sorted(seeds)))
+
+
+def precision_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Which runs computed in which arithmetic, where not all did alike."""
+    named: dict[str, dict[str, list[int]]] = {}
+    for run in runs:
+        row = METHOD_TITLES[run.method] + ("" if run.imbalance == ORIGINAL else f" at {run.imbalance}")
+        named.setdefault(str(run.hyperparameters["precision"]), {}).setdefault(row, []).append(run.seed)
+    if len(named) < 2:
+        return []
+    shown = {precision: "; ".join(f"{row}, {seeds_text(seeds)}" for row, seeds in rows.items()) for precision, rows in named.items()}
+    notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {text}." for name, text in sorted(shown.items())]
+    mixed = [row for row, times in Counter(row for rows in named.values() for row in rows).items() if times > 1]
+    return [*notes, f"The seeds of one row are of either kind, which its ± covers, too: {'; '.join(mixed)}."] if mixed else notes

@@ -12,9 +12,20 @@ from model.measuring.results import MirrorMetrics, ResultError, RunResult, Split
 from model.methods.settings import PLAIN, usual_settings, whole_settings
 from model.tables.by_face import difference_table
 from model.tables.by_seed import seeds_table
-from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, in_per_cent, over_runs
+from model.tables.layout import (
+    METHOD_TITLES,
+    Group,
+    Row,
+    Table,
+    Value,
+    by_protocol,
+    flip_consistency_over_runs,
+    in_per_cent,
+    over_runs,
+    precision_notes,
+)
 from model.tables.learning_curve import learning_curve_table
-from model.training.runs import PAPER, PROTOCOLS, Protocol, is_the_papers
+from model.training.protocol import PAPER, PROTOCOLS, Protocol, is_the_papers
 
 SPLITS: dict[str, Callable[[RunResult], SplitMetrics | None]] = {"validation": lambda run: run.valid, "test": lambda run: run.test}
 OF_MAPS = ("own_symmetry", "other_faces", "own_mirror_found")
@@ -30,10 +41,14 @@ def refuse_unlike_runs(folder: Path, runs: Sequence[RunResult]) -> None:
     of_method: dict[str, RunResult] = {}
     for run in runs:
         like = of_method.setdefault(run.method, run)
-        constants = whole_settings(like.method, like.settings)
-        others = [name for name, value in whole_settings(run.method, run.settings).items() if value != constants.get(name)]
+        constants = _constants(like)
+        others = [name for name, value in _constants(run).items() if value != constants.get(name)]
         _refuse_pair(folder, runs[0], run, list(Protocol.of(run).deviations(Protocol.of(runs[0]))))
         _refuse_pair(folder, like, run, others)
+
+
+def _constants(run: RunResult) -> dict[str, object]:
+    return {**whole_settings(run.method, run.settings), "teachers": run.hyperparameters.get("teachers")}
 
 
 def _refuse_pair(folder: Path, one: RunResult, other: RunResult, differing: Sequence[str]) -> None:
@@ -97,6 +112,7 @@ def _accuracy_table(runs: Sequence[RunResult], protocol: str, choices: str) -> T
         notes=(
             f"As in Table 3, but {choices}: not to be compared with rows of another protocol.",
             *_constants_notes(runs),
+            *precision_notes(runs),
             "Brackets: 95% bootstrap interval over the faces of a single run; ±: standard deviation over seeds.",
         ),
     )
@@ -148,6 +164,7 @@ def _mirror_table(runs: Sequence[RunResult], protocol: str) -> Table:
             "Other faces: with the mirror image's map of another face of the same predicted class.",
             "Own mirror found: share of maps whose nearest among the mirror images' maps of 100 faces is their own; chance is .01.",
             "Two views: the logits of the face and of its mirror image averaged; accuracies in per cent.",
+            "Brackets: 95% bootstrap interval over the faces; of other faces and own mirror found with each face's companions held fixed.",
         ),
     )
 
@@ -163,8 +180,8 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
                 overall = [over_runs([100 * curve[tau].overall for curve in curves]) for tau in taus]
                 mean = [over_runs([100 * curve[tau].mean for curve in curves]) for tau in taus]
                 gain = None if splits is plain else frontier_gain(*(mean_curve([read(split) for split in of]) for of in (splits, plain)))
-                gains = (None, None) if gain is None else [Value(100 * value) for value in gain]
-                made.append(Row(f"{method}, {views}: overall", "here", (*overall, None, None)))
+                gains = (None, None, None) if gain is None else [Value(100 * value) for value in gain]
+                made.append(Row(f"{method}, {views}: overall", "here", (*overall, None, None, None)))
                 made.append(Row(f"{method}, {views}: mean", "here", (*mean, *gains)))
         return made
 
@@ -175,11 +192,13 @@ def _frontier_table(runs: Sequence[RunResult], protocol: str) -> Table:
     return Table(
         name=f"{protocol}: the frontier",
         title="Overall against mean accuracy, per cent, with tau times the log prior taken out of the logits",
-        columns=(*(f"tau {tau:g}" for tau in taus), "above the baseline", "at least"),
+        columns=(*(f"tau {tau:g}" for tau in taus), "above the baseline", "at least", "over"),
         groups=tuple(group for group in groups if group.rows),
         notes=(
             "Above the baseline: mean accuracy reached at an overall accuracy or better, less what the baseline reaches there.",
             "It is averaged over the overall accuracies that both reach; at least: the smallest such difference.",
+            "Over: how many points of overall accuracy both reach.",
+            "Curves are means over seeds: a method of fewer seeds than the baseline is held against the mean of all the baseline's.",
         ),
     )
 

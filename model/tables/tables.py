@@ -27,12 +27,13 @@ from model.tables.layout import (
     flip_consistency_over_runs,
     in_per_cent,
     over_runs,
+    precision_notes,
     protocol_title,
-    seeds_text,
 )
 from model.tables.other_protocols import protocol_tables, refuse_unlike_runs
 from model.tables.trials import trials_table
-from model.training.runs import BEYOND_THE_PAPER, Protocol, TableCell
+from model.training.protocol import Protocol
+from model.training.runs import BEYOND_THE_PAPER, TableCell
 
 BEYOND_NOTES = {
     "baseline": "Baseline: plain training, which the printed table does not have; what a method is worth is its distance from it.",
@@ -50,7 +51,6 @@ BEYOND_NOTES = {
     ),
     "mek_votes": "MEK with votes: MEK whose smoothed targets start from the annotators' votes; more supervision, too.",
 }
-PRECISION_TITLES = {"bf16-mixed": "bfloat16, heads and losses in float32", "32-true": "float32"}
 ADJUSTED_NOTE = (
     "Logits with the training prior taken out after training (logit adjustment, Menon et al., ICLR 2021): logits - tau log prior. "
     "The same trained networks as in the rows without tau, no training of their own. It comes on top of what a method does about the "
@@ -159,25 +159,11 @@ def _accuracy_notes(table: AccuracyTable, protocol: Protocol, used: Sequence[Run
         *(BEYOND_NOTES[method] for method in BEYOND_THE_PAPER[table.number]),
         *([ADJUSTED_NOTE] if any(run.test.logit_adjusted for run in used) else []),
         *table.notes,
-        *_precision_notes(used),
+        *precision_notes(used),
     ]
     if left_out:
         notes.append(f"{left_out} recorded runs of another protocol, length say, or other constants are not shown.")
     return tuple(notes)
-
-
-def _precision_notes(runs: Sequence[RunResult]) -> list[str]:
-    """Which runs computed in which arithmetic, where not all did alike."""
-    named: dict[str, dict[str, list[int]]] = {}
-    for run in runs:
-        row = METHOD_TITLES[run.method] + ("" if run.imbalance == ORIGINAL else f" at {run.imbalance}")
-        named.setdefault(str(run.hyperparameters["precision"]), {}).setdefault(row, []).append(run.seed)
-    if len(named) < 2:
-        return []
-    shown = {precision: "; ".join(f"{row}, {seeds_text(seeds)}" for row, seeds in rows.items()) for precision, rows in named.items()}
-    notes = [f"Network in {PRECISION_TITLES.get(name, name)}: {text}." for name, text in sorted(shown.items())]
-    mixed = [row for row, times in Counter(row for rows in named.values() for row in rows).items() if times > 1]
-    return [*notes, f"The seeds of one row are of either kind, which its ± covers, too: {'; '.join(mixed)}."] if mixed else notes
 
 
 def _paper_row(table: AccuracyTable, printed: PaperRow) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from model.measuring.results import RunResult, SplitMetrics
 from model.methods.settings import usual_settings
 from model.tables.layout import METHOD_TITLES, Group, Row, Table, Value, by_protocol, flip_consistency_over_runs, over_runs
-from model.training.runs import Protocol
+from model.training.protocol import Protocol
 
 
 def trials_table(trials: Sequence[RunResult], protocol: Protocol) -> Table:
@@ -46,6 +46,9 @@ def _label(trial: RunResult, protocol: Protocol) -> str:
     others = [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items() if value != usual[name]
     ]
+    teachers = trial.hyperparameters.get("teachers")
+    if isinstance(teachers, dict):
+        others += [f"teacher {name} {str(sha256)[:7]}" for name, sha256 in teachers.items()]
     again = not others and trial.epochs == protocol.epochs
     precision = ["float32"] if trial.hyperparameters["precision"] == "32-true" else ["bfloat16"] if again else []
     return ", ".join([METHOD_TITLES[trial.method], *others, *precision])

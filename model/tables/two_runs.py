@@ -41,7 +41,11 @@ def comparison(runs: Sequence[RunResult], references: Sequence[RunResult]) -> st
     seeds = ["Over seeds: standard deviation and 95% t interval; they know nothing of other faces."] if len(pairs) > 1 else []
     parts = [
         ["| accuracy | overall | mean |", "|---|---|---|", *accuracies],
-        ["| mean accuracy at the same overall accuracy or better | on average | at least |", "|---|---|---|", *_frontiers(pairs)],
+        [
+            "| mean accuracy at the same overall accuracy or better | on average | at least | over |",
+            "|---|---|---|---|",
+            *_frontiers(pairs),
+        ],
         [faces if over_faces else "A file keeps no predictions, so nothing is known over faces.", *seeds],
     ]
     return "\n\n".join("\n".join(part) for part in parts)
@@ -98,10 +102,10 @@ def _interval(ends: tuple[float, float] | None) -> str:
 
 
 def _frontiers(pairs: Sequence[tuple[RunResult, RunResult]]) -> Iterator[str]:
-    """The curves averaged over the seeds."""
+    """The curves averaged over the seeds; the last column is the range of overall accuracy that both reach."""
     for split, of_run in SPLITS.items():
         sides = [[metrics for pair in pairs if (metrics := of_run(pair[side])) is not None] for side in (0, 1)]
         for views, read in VIEWS.items():
             gain = frontier_gain(*(mean_curve([read(metrics) for metrics in side]) for side in sides))
             if gain is not None:
-                yield f"| {split}, {views} | {100 * gain.average:+.2f} | {100 * gain.smallest:+.2f} |"
+                yield f"| {split}, {views} | {100 * gain.average:+.2f} | {100 * gain.smallest:+.2f} | {100 * gain.width:.1f} |"

@@ -12,7 +12,7 @@ from model.methods.attention_consistency import paired_faces
 from model.methods.base import parse_settings
 from model.methods.registry import find_method
 from model.networks import LARGEST_INPUT, smallest_input
-from model.training.runs import AUGMENTATIONS, OPTIMIZERS, Protocol
+from model.training.protocol import AUGMENTATIONS, OPTIMIZERS, Protocol
 
 SEEDS = 2**64  # as many as a checkpoint's metadata can name
 

@@ -85,7 +85,7 @@ def run_experiment(experiment: Experiment, resume: bool) -> RunResult:
 def _run(experiment: Experiment, fabric: Fabric, resume: bool) -> RunResult:
     config = experiment.config
     teachers = load_teachers(config.teachers, experiment.dataset, experiment.imbalance)
-    hyperparameters = _hyperparameters(config, teachers)
+    hyperparameters = recorded_hyperparameters(config, teachers, fabric.world_size)
     if experiment.ship_to is not None:
         refuse_strangers(experiment.ship_to)
     _refuse_to_replace_another_run(experiment, hyperparameters)
@@ -185,8 +185,9 @@ def _fit(experiment: Experiment, run: Run, valid: FaceSet | None, fabric: Fabric
         return fit(run, fabric, experiment.directory, resume, on_step, on_epoch)
 
 
-def _hyperparameters(config: TrainingConfig, teachers: Sequence[Checkpoint]) -> dict[str, Any]:
-    chosen = asdict(config)
+def recorded_hyperparameters(config: TrainingConfig, teachers: Sequence[Checkpoint], processes: int) -> dict[str, Any]:
+    """What is recorded of a run's choices; its ``parts`` are those of a batch, over all processes."""
+    chosen = asdict(config) | {"parts": config.parts * processes}
     recorded = {
         name: chosen[name] for name in ("lr", "weight_decay", "precision", "parts", "resnet18_weights", "augmentation", "optimizer")
     }

@@ -12,12 +12,12 @@ from model.errors import InputError
 from model.measuring.results import RunResult
 from model.methods.settings import whole_settings
 from model.training.config import TrainingConfig
-from model.training.runs import Protocol
+from model.training.protocol import Protocol
 
 
 def planned_choices(config: TrainingConfig, hyperparameters: Mapping[str, Any], counts: Mapping[str, int] | None) -> dict[str, Any]:
     """By name, whatever makes a run another one; the training faces' ``counts`` once they are known."""
-    choices = {name: getattr(config, name) for name in asdict(Protocol())}
+    choices = {name: getattr(config, name) for name in asdict(Protocol())} | {"parts": hyperparameters["parts"]}  # over all processes
     faces = {} if counts is None else {"training faces": counts}
     return choices | _constants(config.method, hyperparameters) | {"seed": config.seed} | faces
 

@@ -23,7 +23,8 @@ from rich.table import Table
 from model.errors import InputError, make_folder
 from model.files.folder_lock import is_locked
 from model.measuring.results import load_result, result_path
-from model.training.runs import PROTOCOLS, Protocol, TableCell, table_cells, training_faces
+from model.training.protocol import PROTOCOLS, Protocol
+from model.training.runs import TableCell, table_cells, training_faces
 from model.training.shipping import shipping_folder
 from model.training.state import read_log
 
@@ -181,7 +182,7 @@ def run_reproduce(
         results: folder of the result files; checkpoints that ship go into the folder that holds it.
         runs: folder of the runs' own folders.
         precision: arithmetic of the network, as ``unturned train`` takes it.
-        protocol: a name in :data:`model.training.runs.PROTOCOLS`; the results of each need a folder of their own.
+        protocol: a name in :data:`model.training.protocol.PROTOCOLS`; the results of each need a folder of their own.
 
     Returns:
         0 when every cell is finished, 2 when a run failed, 130 when stopped by SIGINT or SIGTERM.

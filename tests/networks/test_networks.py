@@ -109,12 +109,13 @@ def test_symmetric_kernels_on_dlibs_centred_grid_see_no_side(size: int, cells: i
     with torch.inference_mode():
         assert network(torch.zeros(1, 3, size, size)).shape == (1, 256, cells, cells)
     grid = network_grid("dlib_resnet", size)
-    assert grid.centre((cells - 1) / 2) == (size - 1) / 2
+    assert grid.centre((cells - 1) / 2) == (size - 1) / 2 and grid.centred
 
 
 def test_an_off_centre_grid_is_noticed() -> None:
-    assert mirror_gap(symmetric(build_network("dlib_resnet")), 112) > 0.01
-    assert mirror_gap(symmetric(build_network("resnet18")), 224) > 0.01
+    for name, size in (("dlib_resnet", 112), ("resnet18", 224)):
+        assert mirror_gap(symmetric(build_network(name)), size) > 0.01
+        assert not network_grid(name, size).centred
 
 
 @pytest.mark.parametrize(("size", "cells"), [(193, 7), (225, 8)])
@@ -122,7 +123,7 @@ def test_symmetric_kernels_on_resnets_centred_grid_see_no_side(size: int, cells:
     network = symmetric(build_network("resnet18"))
     assert mirror_gap(network, size) < 2e-6
     grid = network_grid("resnet18", size)
-    assert grid.centre((cells - 1) / 2) == (size - 1) / 2
+    assert grid.centre((cells - 1) / 2) == (size - 1) / 2 and grid.centred
 
 
 @pytest.mark.parametrize(("name", "size"), [("dlib_resnet", 115), ("resnet18", 193)])

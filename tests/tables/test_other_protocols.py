@@ -13,7 +13,7 @@ from model.tables.formats import format_value
 from model.tables.layout import Table
 from model.tables.other_protocols import protocol_tables
 from model.tables.tables import tables_of_folder
-from tests.made_results import make_result, make_result_fields
+from tests.made_results import make_predicted_result, make_result, make_result_fields
 
 
 def measured_in_the_mirror(method: str, overall: float, changed: float, seed: int = 1) -> RunResult:
@@ -56,8 +56,8 @@ def test_the_mirror_of_two_seeds_is_averaged_and_older_runs_have_no_row() -> Non
     assert list(rows) == ["Contrastive consistency"]
     assert rows["Contrastive consistency"][mirror.columns.index("changed answers, %")] == "3.0 ± 1.4"
     assert rows["Contrastive consistency"][mirror.columns.index("two views: overall")] == "87.00 ± 1.41"
-    assert frontier.columns == ("tau 0", "tau 0.5", "above the baseline", "at least")
-    assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", ""]
+    assert frontier.columns == ("tau 0", "tau 0.5", "above the baseline", "at least", "over")
+    assert shown(frontier)["Contrastive consistency, one view: mean"] == ["70.00 ± 0.00", "78.00 ± 0.00", "", "", ""]
 
 
 PAPERS = "weight decay 0.0001, augmentation {}, optimizer adam-exponential"
@@ -89,6 +89,15 @@ def test_constants_that_are_not_the_usual_ones_are_named_once() -> None:
     assert [note for note in notes if "smoothing" in note] == ["MEK (the paper's Ours): smoothing 0.1, not as in Tables 1 to 3."]
 
 
+def test_runs_in_two_arithmetics_are_named_wherever_they_are_set_against_each_other() -> None:
+    runs = [make_result(epochs=30, precision="bf16-mixed"), make_result(method="mek", epochs=30)]
+    accuracy, *_ = protocol_tables(runs)
+    assert "Network in float32: MEK (the paper's Ours), seed 1." in accuracy.notes
+    predicted = [make_predicted_result("01", "00", epochs=30, **fields) for fields in ({"precision": "bf16-mixed"}, {"method": "mek"})]
+    distance = next(table for table in protocol_tables(predicted) if table.name == "30 epochs: distance from plain training")
+    assert "Network in float32: MEK (the paper's Ours), seed 1." in distance.notes
+
+
 def test_the_distance_from_plain_training_is_that_of_the_same_seeds() -> None:
     overall = {"baseline": (0.80, 0.84), "cac": (0.83, 0.86)}
     runs = [with_overall(measured_in_the_mirror(method, 0.9, 0.02, 1 + i), overall[method][i]) for method in overall for i in range(2)]
@@ -102,9 +111,9 @@ def test_the_frontier_says_how_far_it_lies_above_the_baselines() -> None:
     higher = plain.test.model_copy(update={"frontier": tuple(p.model_copy(update={"mean": p.mean + 0.03}) for p in plain.test.frontier)})
     ours = measured_in_the_mirror("cac", 0.86, 0.02).model_copy(update={"test": higher})
     rows = shown(protocol_tables([plain, ours])[2])
-    assert rows["Contrastive consistency, one view: mean"][-2:] == ["3.00", "3.00"]
-    assert rows["Contrastive consistency, two views: mean"][-2:] == ["0.00", "0.00"]
-    assert rows["Baseline, one view: mean"][-2:] == ["", ""]
+    assert rows["Contrastive consistency, one view: mean"][-3:] == ["3.00", "3.00", "5.00"]
+    assert rows["Contrastive consistency, two views: mean"][-3:] == ["0.00", "0.00", "5.00"]
+    assert rows["Baseline, one view: mean"][-3:] == ["", "", ""]
 
 
 def test_the_interval_of_a_fraction_has_the_decimals_of_the_fraction() -> None:
@@ -112,6 +121,15 @@ def test_the_interval_of_a_fraction_has_the_decimals_of_the_fraction() -> None:
     row = shown(mirror)["Contrastive consistency"]
     assert row[mirror.columns.index("own symmetry")] == "0.500 [0.400, 0.600]"
     assert row[mirror.columns.index("changed answers, %")] == "2.0 [1.0, 20.0]"
+
+
+def test_networks_of_other_teachers_are_no_seeds_of_one_run(tmp_path: Path) -> None:
+    for seed, sha256 in ((1, "a" * 64), (2, "b" * 64)):
+        fields = make_result_fields(method="cac", epochs=30, seed=seed)
+        fields["hyperparameters"]["teachers"] = {"baseline": sha256}
+        save_result(tmp_path / "long", RunResult(**fields))
+    with pytest.raises(ResultError, match="differ in teachers"):
+        tables_of_folder(tmp_path)
 
 
 def test_runs_of_two_lengths_never_share_a_table(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from model.tables.formats import FORMATS, comma_separated, format_value, latex, 
 from model.tables.layout import Group, Row, Table, Value
 from model.tables.tables import build_tables, prevailing_protocol, run_tables
 from model.training.config import TrainingConfig
-from model.training.runs import Protocol, TableCell, table_cells
+from model.training.protocol import Protocol
+from model.training.runs import TableCell, table_cells
 from tests.live_server import ROOT
 from tests.made_results import make_result
 

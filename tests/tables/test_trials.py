@@ -21,9 +21,9 @@ from model.methods.settings import usual_settings
 from model.tables.formats import format_value
 from model.tables.tables import run_tables
 from model.tables.trials import trials_table
-from model.training.runs import Protocol
+from model.training.protocol import Protocol
 from tests.live_server import ROOT
-from tests.made_results import make_result
+from tests.made_results import make_result, make_result_fields
 
 
 def test_a_row_says_what_is_not_as_in_the_tables() -> None:
@@ -52,6 +52,17 @@ def test_seeds_of_one_trial_share_a_row() -> None:
     ((row,),) = (group.rows for group in trials_table(trials, Protocol()).groups)
 
     assert [format_value(value) for value in row.values] == ["", "", "", "57.14 ± 20.20", "57.14 ± 20.20", "0.900 ± 0.000", "2"]
+
+
+def test_trials_of_other_teachers_have_rows_of_their_own() -> None:
+    trials = []
+    for seed, sha256 in ((1, "a" * 64), (2, "b" * 64)):
+        fields = make_result_fields(method="cac", seed=seed, settings={"distillation": 0.5})
+        fields["hyperparameters"]["teachers"] = {"baseline": sha256}
+        trials.append(RunResult(**fields))
+    ((one, other),) = (group.rows for group in trials_table(trials, Protocol()).groups)
+    assert one.label == "Contrastive consistency, distillation 0.5, teacher baseline aaaaaaa, float32"
+    assert other.label == "Contrastive consistency, distillation 0.5, teacher baseline bbbbbbb, float32"
 
 
 def test_trials_are_no_results_and_have_their_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,9 +49,9 @@ def test_frontiers_are_compared_where_both_reach() -> None:
         curve = tuple(FrontierPoint(tau=index / 10, overall=overall, mean=mean) for index, (overall, mean) in enumerate(points))
         return made.model_copy(update={"test": made.test.model_copy(update={"frontier": curve})})
 
-    # from .80 to .88 the one has .74 where the other has .70, from .88 to .90 .70 where it has .66: 4 points everywhere
+    # both span .88 to .90, where the one has .70 and the other .66, and .74 against .70 at .88 itself: 4 points everywhere
     text = comparison([with_curve((0.9, 0.7), (0.88, 0.74))], [with_curve((0.9, 0.66), (0.88, 0.70))])
-    assert cells(text, "test, one view") == ["+4.00", "+4.00"]
+    assert cells(text, "test, one view") == ["+4.00", "+4.00", "2.0"]
     assert "two views" not in text
     assert text.endswith("A file keeps no predictions, so nothing is known over faces.")
 

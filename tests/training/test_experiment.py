@@ -20,8 +20,11 @@ from model.geometry import ferplus_geometry
 from model.importing.imported import dataset_input
 from model.measuring.results import load_result
 from model.reference import load_checkpoint, save_checkpoint
+from model.training.config import TrainingConfig
+from model.training.experiment import recorded_hyperparameters
+from model.training.protocol import Protocol
+from model.training.replacing import planned_choices, recorded_choices
 from model.training.reproduce import RUN_ELSEWHERE
-from model.training.runs import Protocol
 from model.training.state import read_log
 from tests.data.test_rafdb import make_rafdb
 from tests.made_checkpoints import make_metadata, random_classifier
@@ -279,6 +282,14 @@ def test_another_run_in_the_way_is_found_before_the_data_is_read(beside_a_run: P
     assert "holds a run that differs in lr" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("size", "told"), [("67", False), ("70", True)])
+def test_maps_that_cannot_agree_with_the_mirror_are_warned_of(
+    size: str, told: bool, inside: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(command(inside / "absent", "--input-size", size)) == 2
+    assert (f"maps of dlib_resnet at {size} px are not centred" in caplog.text) is told
+
+
 def test_a_protocol_is_thinned_before_the_dry_run_takes_its_faces(inside: Path, ferplus_folder: Path) -> None:
     assert main(command(ferplus_folder, "--limit", "7", "--imbalance", "3")) == 0
     (path,) = inside.glob("runs/*/ferplus-3-*.json")
@@ -289,6 +300,15 @@ def test_the_papers_protocol_brings_the_papers_constants(inside: Path, ferplus_f
     assert main(command(ferplus_folder, "--protocol", "paper", "--set", "smoothing=0.3", method="mek")) == 0
     settings = load_result(inside / "checkpoints/results/ferplus-original-mek-seed1.json").settings
     assert (settings["consistency"], settings["smoothing"]) == (0.12, 0.3)
+
+
+def test_parts_are_recorded_over_all_processes(beside_a_run: Path) -> None:
+    """BatchNorm and the contrast see a part: a run of two processes is none of one."""
+    config = TrainingConfig(method="mek_sf", epochs=2, batch=7, input_size=67, precision="32-true")
+    recorded = load_result(beside_a_run / "checkpoints/results/ferplus-original-mek_sf-seed1.json")
+    for processes, differing in ((1, []), (2, ["parts"])):
+        planned = planned_choices(config, recorded_hyperparameters(config, (), processes), None)
+        assert [name for name, value in planned.items() if recorded_choices(recorded)[name] != value] == differing
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from model.training.optimization import build_optimizer
-from model.training.runs import PROTOCOLS
+from model.training.protocol import PROTOCOLS
 from tests.training.test_loop import assert_same_bits, config, train, weights
 
 STEPS = 3

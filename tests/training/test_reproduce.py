@@ -19,8 +19,9 @@ from app.cli import main
 from model.errors import InputError
 from model.files.folder_lock import folder_lock, is_locked
 from model.measuring.results import save_result
+from model.training.protocol import Protocol
 from model.training.reproduce import RUN_ELSEWHERE, CellRun, Matrix, progress_table, run_matrix, run_reproduce
-from model.training.runs import Protocol, TableCell, table_cells, training_faces
+from model.training.runs import TableCell, table_cells, training_faces
 from tests.made_results import make_result
 
 UNTURNED = ("python", "-m", "unturned")

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 
 from model.training.optimization import build_optimizer
-from model.training.runs import OPTIMIZERS
+from model.training.protocol import OPTIMIZERS
 from model.training.state import PREVIOUS_FILE, STATE_FILE, Progress, RunParts, StateError, load_state, refuse_saved_state, save_state
 
 EPOCHS, STEPS = 3, 5
