@@ -3,6 +3,7 @@ import { byId, canvasById, closeOnBackdrop, context, dialogById, inputById } fro
 /** @typedef {import("./types.js").Box} Box */
 
 const LEAST_SIDE = 16; // pixels
+const REACH = 25; // pixels of the screen around the corner by which it is taken hold of: all of its mark, and room for a finger
 
 export class CropDialog {
   #dialog = dialogById("crop");
@@ -13,8 +14,9 @@ export class CropDialog {
   #bitmap = null;
 
   #square = { x: 0, y: 0, side: 100 };
+  #largest = 100; // side
 
-  /** @type {{kind: "move" | "resize", dx: number, dy: number} | null} */
+  /** @type {{kind: "move" | "resize", dx: number, dy: number} | null} how far from the corner that it moves the pointer took hold */
   #drag = null;
 
   /** @param {(crop: string) => void} onCrop */
@@ -41,9 +43,11 @@ export class CropDialog {
     }
     this.#canvas.addEventListener("pointerdown", (event) => this.#grab(event));
     this.#canvas.addEventListener("pointermove", (event) => this.#move(event));
-    this.#canvas.addEventListener("pointerup", () => {
-      this.#drag = null;
-    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      this.#canvas.addEventListener(name, () => {
+        this.#drag = null;
+      });
+    }
   }
 
   /**
@@ -54,8 +58,10 @@ export class CropDialog {
     this.#bitmap = bitmap;
     this.#canvas.width = bitmap.width;
     this.#canvas.height = bitmap.height;
-    const side = Math.round(0.6 * Math.min(bitmap.width, bitmap.height));
+    const shorter = Math.min(bitmap.width, bitmap.height);
+    const side = Math.round(0.6 * shorter);
     const [x, y, width] = crop ?? [(bitmap.width - side) / 2, (bitmap.height - side) / 2, side];
+    this.#largest = Math.max(shorter, width);
     this.#dialog.showModal();
     this.#place({ x, y, side: width }, true);
   }
@@ -65,15 +71,17 @@ export class CropDialog {
   }
 
   /**
+   * The square may leave the picture, as that of a face at its border does, but not with its centre.
+   *
    * @param {{x: number, y: number, side: number}} square
    * @param {boolean} writeFields false while somebody types into them
    */
   #place(square, writeFields) {
     if (this.#bitmap === null) return;
     const { width, height } = this.#bitmap;
-    const side = Math.round(Math.min(Math.max(square.side, LEAST_SIDE), width, height));
-    const x = Math.round(Math.min(Math.max(square.x, 0), width - side));
-    const y = Math.round(Math.min(Math.max(square.y, 0), height - side));
+    const side = Math.round(Math.min(Math.max(square.side, LEAST_SIDE), this.#largest));
+    const x = Math.round(Math.min(Math.max(square.x, -side / 2), width - side / 2));
+    const y = Math.round(Math.min(Math.max(square.y, -side / 2), height - side / 2));
     this.#square = { x, y, side };
     if (writeFields) {
       this.#fields.x.value = String(x);
@@ -96,7 +104,14 @@ export class CropDialog {
     drawing.strokeStyle = "#fff";
     drawing.strokeRect(x, y, side, side);
     drawing.fillStyle = "#fff";
-    drawing.fillRect(x + side - 4 * line, y + side - 4 * line, 6 * line, 6 * line);
+    const mark = this.#mark();
+    drawing.fillRect(mark.x - 4 * line, mark.y - 4 * line, 6 * line, 6 * line);
+  }
+
+  /** The corner by which the square is resized, or the place in the picture nearest to it. */
+  #mark() {
+    const { x, y, side } = this.#square;
+    return { x: Math.min(x + side, this.#canvas.width), y: Math.min(y + side, this.#canvas.height) };
   }
 
   /** @param {PointerEvent} event */
@@ -110,20 +125,24 @@ export class CropDialog {
 
   /** @param {PointerEvent} event */
   #grab(event) {
-    const { x, y } = this.#point(event);
-    const square = this.#square;
-    const reach = Math.max(12, square.side / 6);
-    const corner = Math.hypot(square.x + square.side - x, square.y + square.side - y) < reach;
-    this.#drag = { kind: corner ? "resize" : "move", dx: x - square.x, dy: y - square.y };
+    if (event.button !== 0) return;
+    const at = this.#point(event);
+    const { x, y, side } = this.#square;
+    const mark = this.#mark();
+    const reach = Math.max((REACH * this.#canvas.width) / this.#canvas.getBoundingClientRect().width, side / 6);
+    this.#drag = Math.hypot(mark.x - at.x, mark.y - at.y) < reach
+      ? { kind: "resize", dx: at.x - (x + side), dy: at.y - (y + side) }
+      : { kind: "move", dx: at.x - x, dy: at.y - y };
     this.#canvas.setPointerCapture(event.pointerId);
   }
 
   /** @param {PointerEvent} event */
   #move(event) {
+    if (event.buttons === 0) this.#drag = null; // let go of where the page was not told
     if (this.#drag === null) return;
-    const { x, y } = this.#point(event);
+    const at = this.#point(event);
+    const x = at.x - this.#drag.dx, y = at.y - this.#drag.dy;
     const square = this.#square;
-    if (this.#drag.kind === "resize") this.#place({ ...square, side: Math.max(x - square.x, y - square.y) }, true);
-    else this.#place({ ...square, x: x - this.#drag.dx, y: y - this.#drag.dy }, true);
+    this.#place(this.#drag.kind === "resize" ? { ...square, side: Math.max(x - square.x, y - square.y) } : { ...square, x, y }, true);
   }
 }

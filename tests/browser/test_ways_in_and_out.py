@@ -175,6 +175,66 @@ def test_the_crop_can_be_drawn_by_hand(open_page: Callable[..., Page]) -> None:
     assert "A crop drawn by hand" in page.inner_text("#picture-note")
 
 
+def test_a_square_that_leaves_the_picture_is_explained_as_it_lies(open_page: Callable[..., Page]) -> None:
+    """As that of a face at the border does: opened and sent again, it is the same one."""
+    page = open_page()
+    wait_for_result(page)
+    page.click("#crop-open")
+    page.fill("#crop-side", "120")
+    page.fill("#crop-x", "-40")
+    page.fill("#crop-y", "30")
+    for _ in range(2):
+        with page.expect_response("**/api/v1/explanations*") as sent:
+            page.click("#crop-apply")
+        assert sent.value.json()["faces"][0]["crop"] == [-40, 30, 120, 120]
+        wait_for_result(page)
+        page.click("#crop-open")
+    page.fill("#crop-x", "-90")
+    page.keyboard.press("Tab")
+    assert page.input_value("#crop-x") == "-60"  # its centre stays in the picture
+
+
+def test_the_square_is_resized_by_all_of_its_mark_and_moved_by_the_first_button_alone(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = open_page()
+    wait_for_result(page)
+    choose(page, large_photo(tmp_path))  # sent at 1600x1200, where the mark reaches 29 pixels inwards
+    page.click("#crop-open")
+    page.fill("#crop-side", "100")
+    page.fill("#crop-x", "700")
+    page.fill("#crop-y", "500")
+    box = page.locator("#crop-canvas").bounding_box()
+    assert box is not None
+    left, top, unit = box["x"], box["y"], box["width"] / 1600
+
+    def point(x: float, y: float) -> None:
+        page.mouse.move(left + x * unit, top + y * unit)
+
+    def square() -> list[int]:
+        return [int(page.input_value(f"#crop-{name}")) for name in ("x", "y", "side")]
+
+    point(774, 574)
+    page.mouse.down()
+    point(874, 674)
+    page.mouse.up()
+    x, y, side = square()
+    assert (x, y) == (700, 500)
+    assert abs(side - 200) <= 3
+    drawn = [x, y, side]
+    point(750, 550)
+    page.mouse.down(button="right")
+    point(850, 650)
+    page.mouse.up(button="right")
+    assert square() == drawn
+    point(750, 550)
+    page.mouse.down()
+    page.eval_on_selector("#crop-canvas", "canvas => canvas.dispatchEvent(new PointerEvent('pointermove', { buttons: 0 }))")
+    point(850, 650)  # the button was let go of where the page was not told
+    page.mouse.up()
+    assert square() == drawn
+
+
 def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_path: Path) -> None:
     both = Image.new("RGB", (768, 384))
     for index, file in enumerate((COLLINS, HOPPER)):
