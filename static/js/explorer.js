@@ -141,9 +141,11 @@ class Explorer {
     busy("Looking at the face…");
     try {
       const subject = await this.#answers.ask(question, this.#store.value, signal);
-      this.#subject?.bitmap.close();
+      const before = this.#subject;
+      before?.bitmap.close();
       this.#subject = subject;
-      this.#pickFace(0);
+      const sameFaces = before !== null && before.file === subject.file && before.crop === subject.crop; // by another model or method
+      this.#pickFace(sameFaces ? Math.min(before.face, subject.answer.faces.length - 1) : 0);
       dim(false);
       busy("", "Done: the maps are below.");
     } catch (error) {

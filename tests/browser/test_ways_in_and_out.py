@@ -235,14 +235,34 @@ def test_the_square_is_resized_by_all_of_its_mark_and_moved_by_the_first_button_
     assert square() == drawn
 
 
-def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_path: Path) -> None:
+def two_faces(folder: Path) -> Path:
     both = Image.new("RGB", (768, 384))
     for index, file in enumerate((COLLINS, HOPPER)):
         both.paste(Image.open(file), (384 * index, 0))
-    both.save(tmp_path / "both.png")
+    both.save(folder / "both.png")
+    return folder / "both.png"
+
+
+def test_the_face_that_was_picked_stays_picked_while_other_maps_are_asked_for(open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page()
     wait_for_result(page)
+    choose(page, two_faces(tmp_path))
+    picked = page.locator('#faces button[aria-pressed="true"]')
+    page.locator("#faces button").nth(1).click()
+    page.click(".display > summary")
+    for control, value in (("#method", "layercam"), ("#first", "mek_sf")):
+        with page.expect_response("**/api/v1/explanations*"):
+            page.select_option(control, value)
+        wait_for_result(page)
+        assert picked.get_attribute("aria-label") == "Face 2 of 2"
     choose(page, tmp_path / "both.png")
+    assert picked.get_attribute("aria-label") == "Face 1 of 2"  # of a picture that was chosen anew
+
+
+def test_one_of_several_faces_can_be_picked(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page()
+    wait_for_result(page)
+    choose(page, two_faces(tmp_path))
     faces = page.locator("#faces button")
     assert faces.count() == 2
     shown = pixels(page, page.locator("#grid .face-cell canvas").first)
