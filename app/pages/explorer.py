@@ -106,7 +106,11 @@ async def start(request: Request) -> Response:
     explainer = service.loaded_pipeline().explainer
     from app.drawing.colours import colour_table
 
-    models = [{"name": name, "mirror_floor": floor} for name, floor in mirror_floors(service.settings, explainer.checkpoints).items()]
+    floors = mirror_floors(service.settings, explainer.checkpoints)
+    models = [
+        {"name": name, "mirror_floor": floors[name], "colour": checkpoint.metadata.colour, "face_size": checkpoint.metadata.face_size}
+        for name, checkpoint in explainer.checkpoints.items()
+    ]
     colours = {str(colour_map): colour_table(colour_map).tobytes().hex() for colour_map in ColourMap}
     return JSONResponse({"ours": explainer.ours, "models": models, "colours": colours})
 

@@ -9,10 +9,11 @@ import { setColours } from "./paint.js";
 /** @typedef {import("./types.js").Question} Question */
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./types.js").Subject} Subject */
+/** @typedef {{name: string, mirror_floor: number | null, colour: string, face_size: number}} Model */
 
 export class Answers {
-  /** @type {Map<string, number | null> | null} by checkpoint, see `Explanation.floor`; null until the service has told */
-  #floors = null;
+  /** @type {Map<string, Model> | null} by checkpoint; null until the service has told */
+  #models = null;
 
   /**
    * What answers are drawn with; asked for again as long as the service has not told.
@@ -20,10 +21,10 @@ export class Answers {
    * @param {Store} store
    */
   async prepare(store) {
-    if (this.#floors !== null) return;
+    if (this.#models !== null) return;
     const start = await json("/explorer/start.json");
     setColours(start.colours);
-    this.#floors = new Map(start.models.map((/** @type {{name: string, mirror_floor: number | null}} */ { name, mirror_floor }) => [name, mirror_floor]));
+    this.#models = new Map(start.models.map((/** @type {Model} */ model) => [model.name, model]));
     offerModels(start, store);
   }
 
@@ -50,7 +51,9 @@ export class Answers {
    * @param {string} method
    */
   #complete(explanation, method) {
+    const model = this.#models?.get(explanation.checkpoint); // none where the service has loaded others since
     setDivisor(explanation, method);
-    explanation.floor = method === EXACT_METHOD ? (this.#floors?.get(explanation.checkpoint) ?? null) : null;
+    explanation.floor = method === EXACT_METHOD ? (model?.mirror_floor ?? null) : null;
+    explanation.sees = model === undefined ? "" : `${model.colour === "grey" ? "grey" : "in colour"}, ${model.face_size} × ${model.face_size} pixels`;
   }
 }

@@ -1,4 +1,4 @@
-// A picture's file as the service sees it: upright and laid on white; a large one shrunk before it is sent.
+// A picture's file as the service sees it: upright and laid on white; a large one, or one in another format, copied before it is sent.
 import { context } from "./dom.js";
 
 const EXIF_ORIENTATION = 0x0112;
@@ -7,13 +7,15 @@ const MOST_SIDE = 1600; // pixels: a face of 3 % of that is as large as what the
 const JPEG_QUALITY = 0.92;
 
 /**
- * A large photo as a smaller JPEG, which is sent in a fraction of the time; any other file as it is.
+ * A large photo as a smaller JPEG, which is sent in a fraction of the time; as a JPEG, too, what the browser reads and the service does
+ * not; any other file as it is.
  *
  * @param {Blob} file
  * @returns {Promise<Blob>}
  */
-export async function shrunk(file) {
-  if (file.size <= LARGE_BYTES) return file;
+export async function sendable(file) {
+  const served = (await formatOf(file)) !== "";
+  if (served && file.size <= LARGE_BYTES) return file;
   const bitmap = await readBitmap(file).catch(() => null);
   if (bitmap === null) return file; // the service says what is wrong with it
   const scale = Math.min(1, MOST_SIDE / Math.max(bitmap.width, bitmap.height));
@@ -24,12 +26,24 @@ export async function shrunk(file) {
   drawing.imageSmoothingQuality = "high";
   drawing.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  const smaller = await new Promise((/** @type {(blob: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
-  return smaller !== null && smaller.size < file.size ? smaller : file;
+  const copy = await new Promise((/** @type {(blob: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
+  return copy !== null && (!served || copy.size < file.size) ? copy : file;
 }
 
 /**
- * Upright pixels of a JPEG, PNG or WebP file, the transparent ones white.
+ * By a file's first bytes, which of the formats that the service reads it is in; "" for none.
+ *
+ * @param {Blob} file
+ */
+async function formatOf(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  if (head.startsWith("\xff\xd8")) return "JPEG";
+  if (head.startsWith("\x89PNG")) return "PNG";
+  return head.startsWith("RIFF") && head.endsWith("WEBP") ? "WebP" : "";
+}
+
+/**
+ * Upright pixels of a JPEG, PNG or WebP file, or of any other that the browser reads, the transparent ones white.
  *
  * Browsers turn JPEG and PNG by their EXIF orientation, but not all of them WebP: they are told not to, and that is done here.
  *
@@ -37,9 +51,9 @@ export async function shrunk(file) {
  */
 export async function readBitmap(file) {
   try {
-    const head = new Uint8Array(await file.slice(0, 12).arrayBuffer());
-    if (head[0] === 0xff && head[1] === 0xd8) return await createImageBitmap(file); // a JPEG has nothing transparent
-    if (String.fromCharCode(...head.subarray(8)) !== "WEBP") return await onWhite(await createImageBitmap(file), 1);
+    const format = await formatOf(file);
+    if (format === "JPEG") return await createImageBitmap(file); // has nothing transparent
+    if (format !== "WebP") return await onWhite(await createImageBitmap(file), 1);
     const orientation = webpOrientation(await file.arrayBuffer());
     return await onWhite(await createImageBitmap(file, { imageOrientation: "none" }), orientation);
   } catch {

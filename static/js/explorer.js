@@ -1,7 +1,7 @@
 // The explorer: one picture, one answer of the service, and everything drawn from it.
 import { Answers } from "./answers.js";
 import { ServiceError } from "./api.js";
-import { readBitmap, shrunk } from "./bitmap.js";
+import { readBitmap, sendable } from "./bitmap.js";
 import { CloserLook } from "./closer.js";
 import { bindControls, writeControls } from "./controls.js";
 import { CropDialog } from "./crop.js";
@@ -88,7 +88,11 @@ class Explorer {
   /** @param {Blob} chosen a visitor's own picture */
   #take(chosen) {
     const about = { name: stemOf(chosen), sample: "", credit: OWN_CREDIT, expression: "", votes: {} };
-    return this.#choose(async () => ({ file: await shrunk(await inMemory(chosen)), crop: "detect", about }), { sample: "" });
+    return this.#choose(async () => {
+      const whole = await inMemory(chosen);
+      const file = await sendable(whole);
+      return { file, crop: "detect", about: { ...about, copied: file !== whole } };
+    }, { sample: "" });
   }
 
   /**

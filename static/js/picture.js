@@ -4,9 +4,9 @@ import { greyCrop, paintFace } from "./paint.js";
 /** @typedef {import("./types.js").Subject} Subject */
 
 const NOTES = {
-  detected: "The square is the crop the networks see: grey, 48 × 48 pixels.",
-  whole: "The whole picture was taken as the face: grey, 48 × 48 pixels.",
-  given: "A crop drawn by hand: the networks see it in grey, 48 × 48 pixels.",
+  detected: "The square is the crop the networks see",
+  whole: "The whole picture was taken as the face",
+  given: "A crop drawn by hand, as the networks see it",
 };
 
 /**
@@ -15,14 +15,18 @@ const NOTES = {
  * @param {ImageBitmap} bitmap
  */
 export function showWithoutFaces(bitmap) {
-  draw(bitmap);
+  draw(bitmap, "The picture, in which no face was found");
   byId("picture-note").textContent = "No face was found here. Adjust the crop to draw a square around it.";
   byId("faces").replaceChildren();
 }
 
-/** @param {ImageBitmap} bitmap */
-function draw(bitmap) {
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {string} label
+ */
+function draw(bitmap, label) {
   const canvas = canvasById("picture");
+  canvas.setAttribute("aria-label", label);
   byId("picture-panel").hidden = false;
   const scale = Math.min(1, 640 / Math.max(bitmap.width, bitmap.height));
   canvas.width = Math.round(bitmap.width * scale);
@@ -38,7 +42,7 @@ function draw(bitmap) {
  */
 export function showPicture(subject, onPick) {
   const { bitmap, answer, face } = subject;
-  const { canvas, drawing } = draw(bitmap);
+  const { canvas, drawing } = draw(bitmap, "The picture with the faces found");
   const unit = canvas.width / answer.image.width;
   const line = canvas.width / 120;
   for (const [index, { crop }] of answer.faces.entries()) {
@@ -50,10 +54,20 @@ export function showPicture(subject, onPick) {
     drawing.strokeStyle = index === face ? "#fde725" : "#fff";
     drawing.strokeRect(x, y, w, h);
   }
-  const left = answer.faces_found - answer.faces.length;
-  const more = left > 0 ? ` ${answer.faces_found} faces found; the ${answer.faces.length} largest can be picked.` : "";
-  byId("picture-note").textContent = NOTES[answer.faces[face].source] + more;
+  byId("picture-note").textContent = note(subject);
   showFaces(subject, onPick);
+}
+
+/** @param {Subject} subject */
+function note({ about, answer, face }) {
+  const { source, explanations } = answer.faces[face];
+  const seen = [...new Set(Object.values(explanations).map(({ sees }) => sees))].filter((sees) => sees !== "").join("; ");
+  const { width, height } = answer.image;
+  return [
+    `${NOTES[source]}${seen && ": "}${seen}.`,
+    ...(answer.faces_found > answer.faces.length ? [`${answer.faces_found} faces found; the ${answer.faces.length} largest can be picked.`] : []),
+    ...(about.copied ? [`Your file was sent as a JPEG of ${width} × ${height} pixels; boxes and downloads are in those.`] : []),
+  ].join(" ");
 }
 
 /**

@@ -1,6 +1,6 @@
 // Many pictures at once: each is explained in its turn and shown in a strip, and all of it is handed over as one ZIP archive.
 import { explain, ServiceError } from "./api.js";
-import { readBitmap, shrunk } from "./bitmap.js";
+import { readBitmap, sendable } from "./bitmap.js";
 import { CropDialog } from "./crop.js";
 import { byId, context, element, inputById, offer, selectById } from "./dom.js";
 import { inMemory } from "./file_bytes.js";
@@ -125,7 +125,7 @@ async function look(picture, crop) {
   /** @type {unknown} */
   let problem = null;
   try {
-    const file = (picture.file ??= await shrunk(await inMemory(picture.chosen)));
+    const file = (picture.file ??= await sendable(await inMemory(picture.chosen)));
     ({ answer } = await patiently(() => explain(file, SETTINGS, crop, signal), tell));
   } catch (error) {
     problem = error;

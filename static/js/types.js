@@ -34,6 +34,7 @@
  * @property {Record<string, Consistency>} consistency
  * @property {Cue[]} cues
  * @property {number | null} floor set by the page: mean agreement of the model's maps of two different faces of a class, null where not measured
+ * @property {string} sees set by the page: in which colours and at which size the network is given faces, "" where that is not known
  * @property {number} divisor set by the page: by what map values are divided to be shown, the number of cells where that makes them logits
  *
  * @typedef {[number, number, number, number]} Box x, y, width, height in picture pixels
@@ -71,6 +72,7 @@
  * @property {string} credit
  * @property {string} expression shown first, "" for the one that changes most
  * @property {Record<string, number>} votes of annotators by class
+ * @property {boolean} [copied] whether what is sent is a JPEG made of the visitor's file
  *
  * @typedef {Pick<Subject, "file" | "crop" | "about">} Question what the service is asked
  *

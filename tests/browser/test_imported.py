@@ -35,6 +35,7 @@ def test_imported_models_stand_beside_ours_with_the_kind_of_their_maps(open_page
     expect(kinds.first).to_have_text("exact maps")
     assert kinds.all_inner_texts() == ["exact maps"] * 2 + ["approximate maps"] * 2
     expect(page.locator("#warnings")).to_contain_text("approximate")
+    expect(page.locator("#picture-note")).to_contain_text(": grey, 48 × 48 pixels; in colour, 100 × 100 pixels.")
     page.goto("/models/dan_raf")
     expect(page.locator("dl.facts")).to_contain_text("approximate: integrated gradients")
 

@@ -155,6 +155,7 @@ def test_a_refused_picture_takes_the_maps_of_the_one_before_away(open_page: Call
     assert page.inner_text("#credit") == "Your own picture."
     assert page.locator("#result:visible, #details:visible").count() == 0
     page.locator("#picture-note", has_text="No face was found here").wait_for()
+    assert page.get_attribute("#picture", "aria-label") == "The picture, in which no face was found"
     page.click("#crop-open")  # on the picture itself
     # drawn as soon as the picture is decoded; until then a canvas has 300 x 150
     page.wait_for_function(

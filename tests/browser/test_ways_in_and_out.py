@@ -302,6 +302,22 @@ def test_a_large_photo_is_shrunk_before_it_is_sent(open_page: Callable[..., Page
         page.set_input_files("#file", str(photo))
     assert answered.value.json()["image"] == {"width": 1600, "height": 1200}  # what the service was sent
     wait_for_result(page)
+    assert "sent as a JPEG of 1600 × 1200 pixels" in page.inner_text("#picture-note")
+    choose(page, HOPPER)
+    assert "sent as" not in page.inner_text("#picture-note")
+
+
+def test_a_picture_that_the_browser_alone_can_read_is_sent_as_a_jpeg(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """However small it is: a large one always was."""
+    Image.open(HOPPER).save(tmp_path / "hopper.gif")
+    page = open_page()
+    wait_for_result(page)
+    with page.expect_response("**/api/v1/explanations*") as answered:
+        page.set_input_files("#file", str(tmp_path / "hopper.gif"))
+    assert answered.value.status == 200
+    wait_for_result(page)
+    width, height = Image.open(HOPPER).size
+    assert f"sent as a JPEG of {width} × {height} pixels" in page.inner_text("#picture-note")
 
 
 def test_a_photo_stays_as_it_was_when_it_was_chosen(open_page: Callable[..., Page], tmp_path: Path) -> None:
