@@ -1,7 +1,7 @@
 // Answers of the service as the page draws them: with the picture they tell of, and what was measured of the models beforehand.
 import { explain, json } from "./api.js";
 import { readBitmap } from "./bitmap.js";
-import { offerModels } from "./controls.js";
+import { offerChoices } from "./controls.js";
 import { EXACT_METHOD, setDivisor } from "./maps.js";
 import { setColours } from "./paint.js";
 /** @typedef {import("./settings.js").Store} Store */
@@ -25,7 +25,7 @@ export class Answers {
     const start = await json("/explorer/start.json");
     setColours(start.colours);
     this.#models = new Map(start.models.map((/** @type {Model} */ model) => [model.name, model]));
-    offerModels(start, store);
+    offerChoices(start, store);
   }
 
   /**

@@ -17,7 +17,7 @@ const ADVICE = {
   decoder_failed: "Try again; if it fails again, save the picture as a plain JPEG.",
   upload_timeout: "Try a smaller picture.",
   model_not_found: "Choose another model.",
-  invalid_parameter: "Take back the choice you just made.",
+  invalid_parameter: "Make another choice.",
   sample_not_found: "Choose another picture.",
   unreachable: "Check the connection and try again.",
 };

@@ -1,10 +1,10 @@
 // The controls above the grid: read into the settings, written from them.
 import { byId, element, inputById, selectById } from "./dom.js";
-import { MODELS } from "./settings.js";
 /** @typedef {import("./types.js").Settings} Settings */
 /** @typedef {import("./settings.js").Store} Store */
 
 const INSTANT = /** @type {const} */ (["focus", "colours", "scale", "method"]);
+const MODELS = /** @type {const} */ (["first", "second"]);
 
 /** @param {Store} store */
 export function bindControls(store) {
@@ -33,14 +33,17 @@ export function writeControls(settings) {
 }
 
 /**
+ * The models to choose from are offered, and nothing that this service does not have is left in the settings.
+ *
  * @param {{ours: string, models: {name: string}[]}} listed
  * @param {Store} store
  */
-export function offerModels({ ours, models }, store) {
+export function offerChoices({ ours, models }, store) {
   const names = [...new Set(["baseline", "ours", ...models.map(({ name }) => name)])];
   for (const id of MODELS) {
     selectById(id).replaceChildren(...names.map((name) => element("option", { value: name }, name === "ours" ? `ours (${ours})` : name)));
   }
-  store.limitModels(names);
+  const methods = [...selectById("method").options].filter(({ disabled }) => !disabled).map(({ value }) => value);
+  store.limit({ first: names, second: names, method: methods });
   writeControls(store.value);
 }

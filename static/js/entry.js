@@ -71,13 +71,15 @@ export async function loadSample(id) {
   const card = samples().find(({ dataset }) => dataset.sample === id)?.dataset ?? {};
   if (id.startsWith("audit-")) {
     const audited = `/audit/${encodeURIComponent(id.replace("audit-", ""))}`;
-    const [file, { name, label, said }] = await Promise.all([picture(`${audited}.png`), json(`${audited}.json`)]);
+    const { name, label, said } = await json(`${audited}.json`); // first: a picture's address answers problems as pages
+    const file = await picture(`${audited}.png`);
     const credit = `${name}, ${label === null ? "without a label" : `labelled ${label}`}. The audit: ${said.join("; ")}.`;
     return { file, crop: "whole", about: { name: id, sample: id, credit, expression: "", votes: {} } };
   }
   if (id.startsWith("face-")) {
     const face = `/faces/${encodeURIComponent(id.replace("face-", ""))}`;
-    const [file, { label, votes }] = await Promise.all([picture(`${face}.png`), json(`${face}.json`)]);
+    const { label, votes } = await json(`${face}.json`);
+    const file = await picture(`${face}.png`);
     const seen = Object.entries(votes).map(([name, count]) => `${name} ${count}`).join(", ");
     const credit = `FERPlus test ${id.replace("-", " ")}, labelled ${label}. Its ten annotators saw: ${seen}.`;
     return { file, crop: "whole", about: { name: id, sample: id, credit, expression: card.expression ?? "", votes } };

@@ -30,6 +30,7 @@ import { offerWebcam } from "./webcam.js";
 const LOADING_PAUSE_MS = 2000;
 const OWN_CREDIT = "Your own picture.";
 const ASKS_AGAIN = /** @type {(keyof Settings)[]} */ (["first", "second", "method"]);
+const REFUSED_CHOICES = ["not_installed", "model_not_found", "invalid_parameter"];
 
 class Explorer {
   #store = new Store();
@@ -248,8 +249,8 @@ class Explorer {
   }
 
   /**
-   * A picture that has no answer, where what is shown of the one before must not stand under its name; or one that cannot even be read,
-   * which leaves what is shown as it is.
+   * A picture that has no answer, where what is shown of the one before must not stand under its name; or one that cannot even be read, or
+   * a choice that the service refuses, which leaves what is shown as it is.
    *
    * @param {unknown} error
    * @param {AbortSignal} signal of what was asked
@@ -269,13 +270,15 @@ class Explorer {
     }
     busy("");
     dim(false);
-    if (this.#question === null && this.#subject !== null) {
+    const refused = error instanceof ServiceError && REFUSED_CHOICES.includes(error.code); // by this service, however often it is asked
+    if (this.#subject !== null && (refused || this.#question === null)) {
       const { about, asked } = this.#subject;
       const { sample, first, second, method } = this.#store.value;
       given = { sample, first, second, method };
+      this.#question = null; // a setting that goes back asks for nothing
       this.#store.set({ sample: about.sample, ...asked });
       markSample(about);
-      this.#question = this.#subject; // not before: a setting that goes back would ask again
+      this.#question = this.#subject;
     }
     if (error instanceof ServiceError && error.code === "no_face") this.#showRefused();
     showProblem(error, { again, drawCrop: () => this.#adjustCrop(), takeWhole: () => this.#explainAgain("whole") });

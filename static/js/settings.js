@@ -26,19 +26,20 @@ const FORMS = {
 };
 
 const NAMES = /** @type {(keyof Settings)[]} */ (Object.keys(DEFAULTS));
-export const MODELS = /** @type {const} */ (["first", "second"]);
+
+/** @typedef {Partial<Record<keyof Settings, string[]>>} Offered what can be asked for, of the settings for which that is known */
 
 /**
  * @param {string} hash
- * @param {string[] | null} models those that can be asked for; null while they are not known
+ * @param {Offered} offered
  * @returns {Settings} with two models that differ
  */
-export function parseHash(hash, models) {
+export function parseHash(hash, offered) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const read = NAMES.flatMap((name) => {
     const value = given.get(name);
     if (value === null || !FORMS[name].test(value)) return [];
-    if (models !== null && MODELS.some((model) => model === name) && !models.includes(value)) return [];
+    if (offered[name]?.includes(value) === false) return [];
     return [[name, name === "opacity" ? Number(value) : value]];
   });
   /** @type {Settings} */
@@ -59,18 +60,18 @@ function formatHash(settings) {
 }
 
 export class Store {
-  /** @type {string[] | null} */
-  #models = null;
+  /** @type {Offered} */
+  #offered = {};
 
   /** @type {Settings} */
-  #settings = parseHash(location.hash, null);
+  #settings = parseHash(location.hash, {});
 
   /** @type {((changed: Set<keyof Settings>, navigated: boolean) => void)[]} */
   #listeners = [];
 
   constructor() {
     window.addEventListener("hashchange", () => {
-      if (document.getElementById(location.hash.slice(1)) === null) this.#apply(parseHash(location.hash, this.#models), true);
+      if (document.getElementById(location.hash.slice(1)) === null) this.#apply(parseHash(location.hash, this.#offered), true);
       else this.set({}); // a place on the page, as the skip link's, is no choice: the address names the settings again
     });
   }
@@ -80,18 +81,21 @@ export class Store {
     return this.#settings;
   }
 
-  /** @param {string[]} models those that can be asked for; in place of any other that the address names, the usual one is set */
-  limitModels(models) {
-    this.#models = models;
-    this.set(parseHash(formatHash(this.#settings), models));
+  /** @param {Offered} offered in place of anything else that the address names, the usual is set */
+  limit(offered) {
+    this.#offered = offered;
+    this.set(parseHash(formatHash(this.#settings), offered));
   }
 
   /** @param {Partial<Settings>} changes */
   set(changes) {
-    const next = { ...this.#settings, ...changes };
-    const hash = formatHash(next);
-    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
-    this.#apply(next, false);
+    this.#apply({ ...this.#settings, ...changes }, false);
+    const hash = formatHash(this.#settings);
+    try {
+      history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+    } catch {
+      // Safari refuses once a slider has changed the address a hundred times within seconds: a later change writes it
+    }
   }
 
   /**

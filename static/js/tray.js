@@ -24,7 +24,7 @@ import { archived } from "./tray_archive.js";
  */
 /** @typedef {Picture & {file: Blob, answer: Answer}} Explained */
 
-const SETTINGS = parseHash("", null); // the explorer's own
+const SETTINGS = parseHash("", {}); // the explorer's own
 const THUMBNAIL = 112;
 
 /** @type {Picture[]} */

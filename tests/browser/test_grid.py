@@ -104,6 +104,31 @@ def test_a_link_to_unknown_models_or_methods_shows_the_usual_ones(open_page: Cal
     assert page.url.endswith("/#second=mek_sf")
 
 
+def test_a_link_to_a_method_that_this_server_lacks_shows_the_usual_one(open_page: Callable[..., Page]) -> None:
+    page = open_page("/about")
+    start = hold(page, "**/explorer/start.json")
+    with page.expect_request("**/explorer/start.json"):
+        page.goto("/#method=layercam")
+    page.eval_on_selector('#method option[value="layercam"]', "option => { option.disabled = true; }")  # as it is without PyTorch
+    with page.expect_request("**/api/v1/explanations*") as asked:
+        start[0].continue_()
+    assert "method=cam&" in asked.value.url
+    wait_for_result(page)
+    assert page.input_value("#method") == "cam"
+    assert "method" not in page.url
+
+
+def test_a_choice_is_shown_where_the_browser_refuses_to_write_it_into_the_address(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    shown = page.locator("#grid .tile canvas").first
+    before = pixels(page, shown)
+    page.evaluate("() => { history.replaceState = () => { throw new DOMException('Too many', 'SecurityError'); }; }")
+    set_value(page, "#opacity", "0.1")
+    assert page.text_content("#opacity-value") == "10 %"
+    assert not np.array_equal(pixels(page, shown), before)
+
+
 @pytest.mark.parametrize(
     ("address", "models"),
     [

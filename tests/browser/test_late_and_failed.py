@@ -104,6 +104,42 @@ def test_a_link_to_a_picture_that_there_is_not_shows_no_other(open_page: Callabl
     assert page.locator("#result:visible, #details:visible").count() == 0
 
 
+def test_a_link_to_a_face_that_there_is_not_says_so_in_the_services_words(open_page: Callable[..., Page]) -> None:
+    """The picture's own address answers as a page, which the script does not read: it is not asked."""
+    page = open_page("/about", expected=("404",))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/faces/" in request.url else None)
+    page.goto("/#sample=face-3")
+    problem = page.locator("#problem:visible")
+    problem.wait_for()
+    assert problem.locator("h2").inner_text() == "Not found"
+    assert [address.rpartition("/")[2] for address in asked] == ["3.json"]
+
+
+@pytest.mark.parametrize(
+    ("control", "choice", "status", "code"), [("method", "layercam", 501, "not_installed"), ("first", "mek_sf", 422, "invalid_parameter")]
+)
+def test_a_choice_that_the_service_refuses_is_taken_back(
+    open_page: Callable[..., Page], control: str, choice: str, status: int, code: str
+) -> None:
+    page = open_page(expected=(str(status),))
+    wait_for_result(page)
+    page.click(".display > summary")
+    usual = page.input_value(f"#{control}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/explanations" in request.url else None)
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(status=status, json={"code": code, "title": "Refused"}), times=1)
+    page.select_option(f"#{control}", choice)
+    page.locator("#problem:visible", has_text="Refused").wait_for()
+    assert page.input_value(f"#{control}") == usual
+    assert choice not in page.url
+    assert page.locator(".waiting, #status.busy").count() == 0
+    assert len(asked) == 1
+    choose(page, HOPPER)  # the next picture is asked about without it
+    assert choice not in asked[-1]
+    assert page.locator("#problem:visible").count() == 0
+
+
 def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Callable[..., Page], tmp_path: Path) -> None:
     file = tmp_path / "notes.jpg"
     file.write_text("not a picture")
