@@ -22,6 +22,7 @@ import { hideProblem, showProblem } from "./problem.js";
 import { Store } from "./settings.js";
 import { Swipe } from "./swipe.js";
 import { busy, dim, hideAnswer } from "./waiting.js";
+import { warningTexts } from "./warnings.js";
 import { offerWebcam } from "./webcam.js";
 /** @typedef {import("./types.js").Question} Question */
 /** @typedef {import("./types.js").Settings} Settings */
@@ -285,10 +286,10 @@ class Explorer {
   }
 }
 
-/** @param {string[]} codes the page holds a text for each */
+/** @param {string[]} codes */
 function showWarnings(codes) {
   const panel = byId("warnings");
-  const texts = codes.map((code) => panel.getAttribute(`data-${code.replaceAll("_", "-")}`) ?? code);
+  const texts = warningTexts(panel, codes);
   panel.hidden = texts.length === 0;
   panel.replaceChildren(...texts.map((text) => element("p", {}, text)));
 }

@@ -9,6 +9,7 @@ import { patiently } from "./patience.js";
 import { inWords } from "./problem.js";
 import { parseHash } from "./settings.js";
 import { archived } from "./tray_archive.js";
+import { warningTexts } from "./warnings.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Face} Face */
 /**
@@ -39,11 +40,17 @@ const cropDialog = new CropDialog((crop) => {
 
 const field = inputById("pictures");
 field.addEventListener("change", () => explainAll([...(field.files ?? [])]));
-for (const way of ["click", "drop"]) {
-  field.addEventListener(way, () => {
-    field.value = ""; // a choice of the same files would be no change, and go unnoticed
-  });
-}
+field.addEventListener("click", () => {
+  field.value = ""; // a choice of the same files would be no change, and go unnoticed
+});
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault(); // the browser would leave the page for the file
+  const files = event.dataTransfer?.files;
+  if (files === undefined || files.length === 0) return;
+  field.files = files;
+  explainAll([...files]);
+});
 byId("tray").addEventListener("submit", (event) => {
   event.preventDefault();
   download();
@@ -58,6 +65,7 @@ const atRest = () => !drawing && pictures.every(({ asking }) => asking === null)
 /** @param {File[]} files */
 async function explainAll(files) {
   for (const { asking } of pictures) asking?.abort();
+  cropDialog.close(); // drawn on one of those before
   const names = uniqueNames(files);
   const round = files.map((chosen, at) => toLookAt(chosen, names[at]));
   pictures = round;
@@ -148,11 +156,24 @@ async function look(picture, crop) {
  */
 function show(picture, bitmap, again) {
   const { answer, item } = picture;
-  const faces = bitmap === null || answer === null ? [] : answer.faces.map((face) => thumbnail(bitmap, face, answer.image.width));
+  const { name } = picture.chosen;
+  const faces = bitmap === null || answer === null ? [] : answer.faces.map((face, index) => thumbnail(bitmap, face, answer.image.width, `Face ${index + 1} of ${name}`));
   const buttons = [again, bitmap === null ? null : cropButton(picture)].filter((button) => button !== null);
   const focused = item.contains(document.activeElement);
-  item.replaceChildren(element("strong", {}, picture.chosen.name), ...faces, picture.note, ...buttons);
+  item.replaceChildren(element("strong", {}, name), ...faces, ...remarks(answer), picture.note, ...buttons);
   if (focused) buttons[0]?.focus();
+}
+
+/**
+ * What whoever reads an answer should know.
+ *
+ * @param {Answer | null} answer
+ */
+function remarks(answer) {
+  if (answer === null) return [];
+  const { faces, faces_found: found } = answer;
+  const texts = [...(found > faces.length ? [`${found} faces found: the ${faces.length} largest are here.`] : []), ...warningTexts(byId("strip"), answer.warnings)];
+  return texts.map((text) => element("p", { className: "small remark" }, text));
 }
 
 /** @param {Picture} picture */
@@ -199,14 +220,15 @@ async function download() {
 }
 
 /**
- * A face as the networks saw it, and what each of them answers, on the face and on its mirror image.
+ * The crop that was explained, and what each model answers, on the face and on its mirror image.
  *
  * @param {ImageBitmap} bitmap
  * @param {Face} face
  * @param {number} width of the picture that the crop is measured in
+ * @param {string} label
  */
-function thumbnail(bitmap, face, width) {
-  const canvas = element("canvas", { width: THUMBNAIL, height: THUMBNAIL, role: "img", "aria-label": "The face" });
+function thumbnail(bitmap, face, width, label) {
+  const canvas = element("canvas", { width: THUMBNAIL, height: THUMBNAIL, role: "img", "aria-label": label });
   const unit = bitmap.width / width;
   const [x, y, across, down] = face.crop.map((value) => value * unit);
   context(canvas).drawImage(bitmap, x, y, across, down, 0, 0, THUMBNAIL, THUMBNAIL);

@@ -1,7 +1,7 @@
 // The answers for many pictures as one CSV table: a line for each picture, face, model and expression.
 /** @typedef {import("./types.js").Answer} Answer */
 
-const COLUMNS = ["picture", "face", "model", "checkpoint", "expression", "p", "p_mirrored", "flip_consistency", "own_symmetry", "predicted", "predicted_mirrored"];
+const COLUMNS = ["picture", "warnings", "faces_found", "face", "source", "model", "checkpoint", "expression", "p", "p_mirrored", "flip_consistency", "own_symmetry", "predicted", "predicted_mirrored"];
 
 /**
  * @param {{name: string, answer: Answer}[]} pictures
@@ -13,7 +13,10 @@ export function table(pictures) {
       Object.entries(face.explanations).flatMap(([model, { checkpoint, classes, predicted, predicted_flipped: mirrored, probabilities, consistency }]) =>
         classes.map((expression, at) => [
           name,
+          answer.warnings.join(" "),
+          answer.faces_found,
           index + 1,
+          face.source,
           model,
           checkpoint,
           expression,

@@ -31,7 +31,10 @@ def test_the_archive_holds_figures_maps_and_the_numbers(open_page: Callable[...,
     page.set_input_files("#pictures", [str(HOPPER), str(blank), str(COLLINS)])
     page.wait_for_selector("text=2 of 3 pictures explained")
     assert "No face found" in page.inner_text("#strip > li:nth-child(2)")
-    assert page.locator("#strip canvas").count() == 2
+    assert page.locator("#strip canvas").evaluate_all("all => all.map(face => face.getAttribute('aria-label'))") == [
+        "Face 1 of hopper.jpg",
+        "Face 1 of collins.jpg",
+    ]
     assert violations(page) == []
     with page.expect_download() as started:
         page.click("#tray-zip")
@@ -46,6 +49,38 @@ def test_the_archive_holds_figures_maps_and_the_numbers(open_page: Callable[...,
         assert np.load(io.BytesIO(archive.read("maps/hopper.npz"))).files
         assert Image.open(io.BytesIO(archive.read("figures/collins.png"))).width > 500
     check_against_the_service(lines, server)
+
+
+def test_what_whoever_reads_an_answer_should_know_is_in_the_strip_and_in_the_table(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    Image.new("RGB", (48, 48), "grey").save(tmp_path / "small.png")
+    page = open_page("/tray", bypass_csp=True)
+    page.route("**/api/v1/explanations*", lambda route: route.fulfill(json=route.fetch().json() | {"faces_found": 12}))
+    page.set_input_files("#pictures", [str(tmp_path / "small.png")])
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    told = page.inner_text("#strip")
+    assert "all of it was taken as the face" in told
+    assert "12 faces found" in told
+    assert violations(page) == []
+    with page.expect_download() as started:
+        page.click("#tray-zip")
+    with zipfile.ZipFile(started.value.path()) as archive:
+        lines = list(csv.DictReader(io.StringIO(archive.read("faces.csv").decode())))
+    assert {(line["warnings"], line["faces_found"], line["source"]) for line in lines} == {("taken_whole", "12", "whole")}
+
+
+def test_pictures_are_dropped_anywhere_on_the_page(open_page: Callable[..., Page]) -> None:
+    page = open_page("/tray")
+    script = """async (address) => {
+      const blob = await (await fetch(address)).blob();
+      const data = new DataTransfer();
+      data.items.add(new File([blob], 'dropped.jpg', { type: 'image/jpeg' }));
+      return ['dragover', 'drop'].map((kind) =>
+        document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true })));
+    }"""
+    assert page.evaluate(script, "/static/samples/biden.jpg") == [False, False]  # the browser does not leave the page for the file
+    page.wait_for_selector("text=1 of 1 pictures explained")
+    assert "dropped.jpg" in page.inner_text("#strip")
+    assert page.evaluate("document.getElementById('pictures').files[0].name") == "dropped.jpg"
 
 
 def test_a_crop_can_be_drawn_where_no_face_was_found(open_page: Callable[..., Page], tmp_path: Path) -> None:
@@ -238,10 +273,12 @@ def wait_for_look(page: Page, picture: str) -> None:
 
 def check_against_the_service(lines: list[dict[str, str]], server: LiveServer) -> None:
     """Every line of the portrait of one face: its numbers, and the symmetry of its map as the science measures it."""
-    (face,) = answer_for(server, HOPPER, "?models=baseline,ours")["faces"]
+    answer = answer_for(server, HOPPER, "?models=baseline,ours")
+    (face,) = answer["faces"]
     told = [line for line in lines if line["picture"] == "hopper"]
     assert len(told) == 14
     for line in told:
+        assert (line["warnings"], line["faces_found"], line["source"]) == (" ".join(answer["warnings"]), "1", face["source"])
         explanation = face["explanations"][line["model"]]
         at = explanation["classes"].index(line["expression"])
         assert float(line["p"]) == explanation["probabilities"]["original"][at]

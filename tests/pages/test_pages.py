@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from app.drawing.colours import colour_table
 from app.explaining.loading import load_explainer
+from app.explaining.sentences import WARNING_TEXTS
 from app.http.error_handlers import install_error_handlers
 from app.http.security import SecurityHeaders
 from app.main import create_app
@@ -173,6 +175,21 @@ def test_colour_tables_are_the_renderers(client: TestClient) -> None:
     assert set(tables) == {"signed", "discs", "viridis", "inferno", "jet"}
     for name, coded in tables.items():
         assert bytes.fromhex(coded) == colour_table(name).tobytes()
+
+
+def test_the_explorers_script_is_told_what_each_model_sees(client: TestClient) -> None:
+    models = client.get("/explorer/start.json").json()["models"]
+    assert [(model["name"], model["colour"], model["face_size"]) for model in models] == [
+        ("baseline", "grey", 48),
+        ("mek_sf", "grey", 48),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/tray"])
+def test_a_page_holds_a_text_for_every_warning(client: TestClient, path: str) -> None:
+    told = unescape(client.get(path).text)
+    for warning, text in WARNING_TEXTS.items():
+        assert f' data-{warning.replace("_", "-")}="{text}"' in told
 
 
 @pytest.mark.parametrize(("path", "status"), [("/models/nope", 404), ("/samples/nope", 404), ("/faces", 404), ("/faces/1.png", 404)])
