@@ -41,7 +41,7 @@ function kindNote({ map_kind: kind }, all) {
   return all.some((other) => other.map_kind === "approximate") ? element("span", { className: "view-name map-kind" }, `${kind} maps`) : null;
 }
 
-const NARROW = window.matchMedia("(max-width: 940px)"); // below, the classes' names would not fit their columns;
+const NARROW = window.matchMedia("(max-width: 940px)"); // below, the classes' names would not fit their columns
 
 export class MapGrid {
   /** @type {Tile[]} */
@@ -58,7 +58,10 @@ export class MapGrid {
   constructor(table, actions) {
     this.table = table;
     this.actions = actions;
-    table.addEventListener("pointerleave", () => actions.leave());
+    table.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") actions.leave(); // what a finger touched is read after it was lifted
+    });
+    table.addEventListener("pointercancel", () => actions.leave()); // it scrolls
     table.addEventListener("keydown", (event) => this.#onKey(event));
     NARROW.addEventListener("change", () => this.#rebuild());
   }
@@ -151,6 +154,7 @@ export class MapGrid {
     const predicted = probabilities[index] === Math.max(...probabilities);
     const canvas = element("canvas", { width: SIDE, height: SIDE });
     const probe = element("span", { className: "probe", hidden: true });
+    const frame = element("span", { className: "frame" }, canvas, probe);
     const share = percent(probabilities[index]);
     const viewName = view === "original" ? "original" : "mirrored";
     const button = element(
@@ -161,7 +165,7 @@ export class MapGrid {
         tabIndex: -1,
         "aria-label": `${explanation.classes[index]}, ${names[model]}, ${viewName}: ${share}${predicted ? ", the model's answer" : ""}. Enlarge`,
       },
-      element("span", { className: "frame" }, canvas, probe),
+      frame,
       element("span", { className: "share" }, predicted ? element("span", { className: "arrow" }, "▲ ") : null, share),
     );
     const tile = { model, view, index, button, canvas, probe, cells: contributions(explanation, view, index) };
@@ -169,7 +173,7 @@ export class MapGrid {
     const point = (/** @type {PointerEvent} */ event) => {
       const box = canvas.getBoundingClientRect();
       const across = (event.clientX - box.left) / box.width;
-      const turned = view === "flipped" && event.pointerType === "mouse"; // a mirrored map under the mouse is turned back
+      const turned = getComputedStyle(frame).transform !== "none"; // a mirrored map is turned back under a pointer that hovers
       this.actions.probe(tile, turned ? 1 - across : across, (event.clientY - box.top) / box.height);
     };
     button.addEventListener("pointermove", point);

@@ -27,6 +27,7 @@ from tests.browser.driving import (
     wait_for_result,
 )
 from tests.live_server import LiveServer
+from tests.made_checkpoints import CELLS
 
 pytestmark = pytest.mark.browser
 
@@ -277,6 +278,30 @@ def test_a_mirrored_map_turns_back_under_the_mouse_and_is_read_as_shown(open_pag
     assert button.locator(".frame").evaluate("frame => new DOMMatrix(getComputedStyle(frame).transform).a") == -1
     page.mouse.move(box["x"] + 0.16 * box["width"], box["y"] + 0.5 * box["height"])
     assert "column 1 " in page.inner_text("#readout")
+
+
+def test_where_nothing_hovers_a_mirrored_map_is_read_as_it_lies(open_page: Callable[..., Page]) -> None:
+    """By a pen, or by a mouse beside a touch screen."""
+    page = open_page(has_touch=True, is_mobile=True, reduced_motion="reduce")
+    wait_for_result(page)
+    button = tile(page, "ours", "mirrored", "fear")
+    button.scroll_into_view_if_needed()
+    box = button.locator("canvas").bounding_box()
+    assert box is not None
+    for share in (0.15, 0.16):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
+    assert button.locator(".frame").evaluate("frame => getComputedStyle(frame).transform") == "none"
+    assert f"column {CELLS} " in page.inner_text("#readout")
+
+
+def test_what_a_finger_touched_is_read_after_it_was_lifted(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, reduced_motion="reduce")
+    wait_for_result(page)
+    tile(page, "baseline", "original", "fear").locator("canvas").tap()
+    page.locator("#closer[open]").wait_for()
+    page.tap("#closer-close")
+    assert "fear at row 3, column 3" in page.inner_text("#readout")
+    assert page.locator("#grid .probe:visible").count() == 28
 
 
 def test_the_swipe_shows_one_model_on_either_side(open_page: Callable[..., Page]) -> None:
