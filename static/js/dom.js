@@ -90,6 +90,7 @@ export function context(canvas) {
  * @param {HTMLElement} note says whether it is there
  */
 export async function copy(text, note) {
+  note.textContent = ""; // a live region: the same text again is spoken only once it was gone
   try {
     await navigator.clipboard.writeText(text);
     note.textContent = "Copied.";

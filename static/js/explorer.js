@@ -153,7 +153,8 @@ class Explorer {
       const sameFaces = before !== null && before.file === subject.file && before.crop === subject.crop; // by another model or method
       this.#pickFace(sameFaces ? Math.min(before.face, subject.answer.faces.length - 1) : 0);
       dim(false);
-      busy("", "Done: the maps are below.");
+      const { answer, face } = subject;
+      busy("", ["Done.", answer.faces[face].summary[0], ...warningTexts(byId("warnings"), answer.warnings)].join(" "));
     } catch (error) {
       if (signal.aborted) return;
       if (this.#subject?.file === question.file) this.#question = this.#subject;
@@ -220,6 +221,7 @@ class Explorer {
    */
   #onSettings(changed, navigated) {
     this.#paint();
+    byId("copy-note").textContent = ""; // that was the link to another view
     if (changed.has("sample")) {
       if (navigated) this.#openSample(this.#store.value.sample || firstSample());
     } else if (ASKS_AGAIN.some((name) => changed.has(name))) this.#explainAgain();

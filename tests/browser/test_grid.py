@@ -171,7 +171,7 @@ def test_the_page_waits_until_the_models_are_loaded(open_page: Callable[..., Pag
     page.wait_for_selector("#status.busy >> text=The models are loading")
     wait_for_result(page)
     assert page.locator("#problem:visible").count() == 0
-    assert page.text_content("#status-text") == "Done: the maps are below."
+    assert page.text_content("#status-text") == f"Done. {page.text_content('.hero-answer')}"
 
 
 def test_pointing_at_a_cell_reads_the_same_spot_of_the_face_in_every_row(open_page: Callable[..., Page], server: LiveServer) -> None:

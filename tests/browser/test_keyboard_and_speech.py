@@ -75,6 +75,14 @@ def test_what_was_opened_stays_open_while_the_look_changes(open_page: Callable[.
     assert page.locator("#cues details").evaluate_all("all => all.map(details => details.open)") == [False, True, False, False]
 
 
+def test_the_answer_and_its_warnings_are_spoken(open_page: Callable[..., Page]) -> None:
+    page = open_page("/#first=mek_sf&second=ours")
+    wait_for_result(page)
+    warning = page.text_content("#warnings")
+    assert warning is not None and "the same network" in warning
+    assert page.text_content("#status-text") == f"Done. {page.text_content('.hero-answer')} {warning}"
+
+
 def test_the_numbers_of_a_spot_are_spoken_once(open_page: Callable[..., Page]) -> None:
     """A screen reader speaks whatever is put into a live region, be it what was there before."""
     page = open_page()

@@ -331,6 +331,16 @@ def test_a_photo_stays_as_it_was_when_it_was_chosen(open_page: Callable[..., Pag
     assert page.inner_text("#download-note") == "photo-maps.npz is ready."
 
 
+def test_a_link_is_said_to_be_copied_until_the_view_is_another(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    wait_for_result(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy-link")
+    page.locator("#copy-note", has_text="Copied.").wait_for()
+    page.click('.chip[data-expression="anger"]')
+    assert page.inner_text("#copy-note") == ""
+
+
 def test_the_same_file_can_be_chosen_again_after_a_sample(open_page: Callable[..., Page]) -> None:
     page = open_page()
     wait_for_result(page)
