@@ -18,6 +18,7 @@ export class FigureDialog {
   /** @type {{subject: Subject, settings: Readonly<Settings>} | null} */
   #shown = null;
 
+  #previewed = ""; // what of the form the preview shows
   #preparing = new AbortController(); // the preview
   #downloading = new AbortController();
 
@@ -52,6 +53,7 @@ export class FigureDialog {
   #open(subject, settings) {
     this.#shown = { subject, settings };
     this.#preview.hidden = true;
+    this.#previewed = "";
     this.#dialog.showModal();
     this.#show();
   }
@@ -74,6 +76,11 @@ export class FigureDialog {
     const { subject: { about, answer }, settings } = this.#shown;
     byId("figure-latex").textContent = latex(`${about.name}-figure`, chosen, answer, settings);
     byId("figure-python").textContent = python(`${about.name}-maps.npz`, Object.keys(answer.faces[0].explanations)[0]);
+    const previewed = `${chosen.classes} at ${chosen.width}`;
+    if (previewed === this.#previewed) {
+      say(""); // the format, and an SVG's text, change nothing of it
+      return;
+    }
     say(DRAWING);
     const drawn = await this.#draw(this.#shown, { ...chosen, format: PREVIEW }, signal);
     if (drawn === null) return;
@@ -81,6 +88,7 @@ export class FigureDialog {
     this.#preview.src = URL.createObjectURL(drawn);
     this.#preview.style.width = `${chosen.width * PIXELS_AN_INCH}px`;
     this.#preview.hidden = false;
+    this.#previewed = previewed;
     if (byId("figure-note").textContent === DRAWING) say(""); // not what is said of a download
   }
 

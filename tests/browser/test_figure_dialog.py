@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,6 +132,34 @@ def test_a_choice_that_cannot_be_drawn_takes_the_preview_back(open_page: Callabl
     with page.expect_event("requestfailed", lambda request: "/figures" in request.url):
         page.keyboard.press("Tab")
     assert page.inner_text("#figure-note") == "The width is 2.0 to 8.5 inches."
+
+
+def test_the_preview_is_not_drawn_again_for_what_changes_nothing_of_it(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    open_dialog(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/figures" in request.url else None)
+    page.select_option("#figure-format", "svg")
+    page.check("#figure-text")
+    assert r"\includesvg" in (page.text_content("#figure-latex") or "")
+    assert page.locator("#figure-preview").is_visible()
+    with page.expect_response("**/api/v1/figures*"):
+        page.uncheck('#figure-form input[value="fear"]')
+    wait_for_preview(page)
+    assert len(asked) == 1
+
+
+def test_the_name_of_a_photo_stays_in_its_column_however_long_it_is(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    photo = shutil.copy(HOPPER, tmp_path / f"{'x' * 150}.jpg")
+    page = open_page()
+    wait_for_result(page)
+    choose(page, Path(photo))
+    page.click("#figure-open")
+    wait_for_preview(page)
+    with page.expect_download():
+        page.click("#figure-form button[type=submit]")
+    page.locator("#figure-note", has_text="is ready").wait_for()
+    assert page.locator("#figure-form").evaluate("form => form.scrollWidth <= form.clientWidth")
 
 
 def test_text_that_is_selected_to_beyond_the_dialog_does_not_close_it(open_page: Callable[..., Page]) -> None:
