@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from model.expressions import EXPRESSIONS
 from tests.browser.driving import (
@@ -102,6 +104,39 @@ def test_no_page_scrolls_sideways_on_a_narrow_phone(open_page: Callable[..., Pag
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+def test_no_field_is_so_small_that_a_phone_zooms_in(open_page: Callable[..., Page]) -> None:
+    fields = "select, input:not([type=file], [type=range], [type=checkbox])"
+    for path in ("/", "/tray"):
+        page = open_page(path, viewport={"width": 390, "height": 844})
+        sizes = page.locator(fields).evaluate_all("fields => fields.map(field => parseFloat(getComputedStyle(field).fontSize))")
+        assert min(sizes) >= 16, path
+
+
+def test_what_is_chosen_shows_where_the_system_sets_the_colours(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, forced_colors="active", reduced_motion="reduce")
+    wait_for_result(page)
+    for chosen, other in (
+        ('.chip[aria-pressed="true"]', '.chip[aria-pressed="false"]'),
+        ("#cards a[aria-current] span", "#cards a:not([aria-current]) span"),
+        ("#grid .tile.predicted .share", "#grid .tile:not(.predicted) .share"),
+        ("#grid th.shown .class-button", "#grid th:not(.shown) .class-button"),
+    ):
+        assert commonest(seen(page.locator(chosen).first)) != commonest(seen(page.locator(other).first)), chosen
+    assert page.locator("#grid .tile.predicted .arrow").first.is_visible()
+    assert len(np.unique(seen(page.locator(".hero-strip")), axis=0)) > 50  # its blend of colours
+
+
+def seen(part: Locator) -> np.ndarray:
+    """A part of the page as it is on the screen, ``(pixels, 3)``."""
+    return np.asarray(Image.open(io.BytesIO(part.screenshot())).convert("RGB")).reshape(-1, 3)
+
+
+def commonest(colours: np.ndarray) -> list[int]:
+    values, counts = np.unique(colours, axis=0, return_counts=True)
+    commonest: list[int] = values[counts.argmax()].tolist()
+    return commonest
+
+
 def test_labels_that_stay_in_view_leave_a_phone_room_for_the_numbers(open_page: Callable[..., Page]) -> None:
     page = open_page("/results", viewport={"width": 390, "height": 800})
     widths = page.locator('.tables th[scope="row"]').evaluate_all("labels => labels.map(label => label.offsetWidth)")
@@ -125,11 +160,12 @@ def test_pages_are_printed_light_and_whole(open_page: Callable[..., Page]) -> No
         page = open_page(path, viewport={"width": 703, "height": 1032})
         if path == "/":
             wait_for_result(page)
+            page.click(".display > summary")
         page.click("#theme-toggle")
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         page.emulate_media(media="print")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)", path
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(23, 28, 32)", path
-        assert page.locator(".site-nav:visible, .button:visible").count() == 0, path
+        assert page.locator(".site-nav:visible, .button:visible, .chip:visible, input:visible, select:visible").count() == 0, path
         wide = page.locator("table:visible").evaluate_all("all => all.filter(table => table.getBoundingClientRect().right > 703).length")
         assert wide == 0, path
