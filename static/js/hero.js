@@ -2,7 +2,7 @@
 // template's; here its slots are filled again.
 import { byId, element } from "./dom.js";
 import { strip, unitOf } from "./legend.js";
-import { contributions, difference, limitsOf, mirrored } from "./maps.js";
+import { contributions, difference, EXACT_METHOD, limitsOf, mirrored } from "./maps.js";
 import { fillMeter } from "./meter.js";
 import { correlation, percent } from "./numbers.js";
 import { isSigned, paintOverlay } from "./paint.js";
@@ -54,7 +54,7 @@ export class Hero {
     // what the template shows there is the strip of the usual colours
     this.#root.querySelector(".hero-strip")?.replaceChildren(...(settings.colours === "signed" ? [] : [strip(settings.colours)]));
     const scale = SCALES[settings.colours] ?? "last colour at";
-    fill(this.#root, "limit", `${scale} ${limits.map((limit, model) => `${limit.toFixed(2)} (${names[model]})`).join(", ")} ${settings.method === "cam" ? "logits per cell" : unitOf(settings.method)}`);
+    fill(this.#root, "limit", `${scale} ${limits.map((limit, model) => `${limit.toFixed(2)} (${names[model]})`).join(", ")} ${settings.method === EXACT_METHOD ? "logits per cell" : unitOf(settings.method)}`);
     this.#captionMirror();
   }
 

@@ -1,13 +1,13 @@
 // Legends: what the colours of the grid stand for, in logits contributed by a cell.
 import { element } from "./dom.js";
-import { colourLimits } from "./maps.js";
+import { colourLimits, EXACT_METHOD } from "./maps.js";
 import { isSigned, paintLegend } from "./paint.js";
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").Settings} Settings */
 
 /** @param {string} method */
 export function unitOf(method) {
-  return method === "cam" ? "logits contributed per cell" : "map value per cell";
+  return method === EXACT_METHOD ? "logits contributed per cell" : "map value per cell";
 }
 
 /**

@@ -1,4 +1,5 @@
 // Texts for a researcher to copy: LaTeX that includes a figure, and Python that loads the maps behind it.
+import { isSigned } from "./paint.js";
 /** @typedef {import("./types.js").Answer} Answer */
 /** @typedef {import("./types.js").Settings} Settings */
 
@@ -28,11 +29,10 @@ export function latex(name, { format, classes, width }, answer, settings) {
  */
 function caption(classes, { faces }, { method, colours }) {
   const models = Object.entries(faces[0].explanations).map(([name, { checkpoint }]) => escaped(name === checkpoint ? name : `${name} (${checkpoint})`));
-  const signed = colours === "signed" || colours === "discs";
   return [
     `Maps (${METHODS[method]}) of ${listed(models)} for ${listed(classes)}, on ${faces.length === 1 ? "a face" : `${faces.length} faces`} (original)`
       + ` and on ${faces.length === 1 ? "its mirror image" : "their mirror images"} (flipped).`,
-    ...(signed ? ["Red: evidence for the expression; blue: against it."] : []),
+    ...(isSigned(colours) ? ["Red: evidence for the expression; blue: against it."] : []),
     "$p$: probability; $r$: flip consistency, the correlation of a map with the mirror image's map flipped back.",
     ...(faces.length === 1 ? Object.entries(faces[0].explanations).map(([name, said]) => answers(escaped(name), said.predicted, said.predicted_flipped)) : []),
   ].join(" ");
