@@ -28,6 +28,7 @@ MAX_ENTRIES = 10_000
 MAX_MAP_SIDE = 64  # cells
 MAX_PICTURE_SIDE = 1024  # pixels
 MAX_TEXT = 200  # characters
+_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # NumPy's; of others `zipfile` cannot unpack only a part
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|](?:f[248]|[iu][1248]|U[1-9]\d{0,3}))', "
     rb"'fortran_order': (?P<columns>True|False), 'shape': \((?P<shape>(?:\d{1,9}, ?)*(?:\d{1,9})?)\), \} *\n",
@@ -95,20 +96,29 @@ def _unpack(data: bytes) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            _check_sizes(infos)
-            return {info.filename.removesuffix(".npy"): _parse(info.filename, archive.read(info)) for info in infos}
+            _check_entries(infos)
+            return {info.filename.removesuffix(".npy"): _parse(info.filename, _content(archive, info)) for info in infos}
     except SavedMapsError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:  # the last of names and places that are none
         raise SavedMapsError(f"not a readable NPZ file ({error})") from error
 
 
-def _check_sizes(infos: list[zipfile.ZipInfo]) -> None:
+def _check_entries(infos: list[zipfile.ZipInfo]) -> None:
     if len(infos) > MAX_ENTRIES:
         raise SavedMapsError(f"{len(infos)} entries, at most {MAX_ENTRIES} are read")
+    for info in infos:
+        if info.compress_type not in _PACKINGS:
+            raise SavedMapsError(f"{info.filename!r}: packed in another way than NumPy's")
     unpacked = sum(info.file_size for info in infos)
     if unpacked > MAX_FILE_BYTES:
         raise SavedMapsError(f"{unpacked} bytes when unpacked, at most {MAX_FILE_BYTES} are read")
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """An entry unpacked, no further than the directory says; asked for all of it, `zipfile` would unpack what there is and then cut."""
+    with archive.open(info) as entry:
+        return entry.read(info.file_size)
 
 
 def _parse(name: str, data: bytes) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,9 @@ def test_no_object_is_unpickled(tmp_path: Path) -> None:
     assert not sentinel.exists()
 
 
-def zip_of(name: str, content: bytes) -> bytes:
+def zip_of(name: str, content: bytes, packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", packing) as archive:
         archive.writestr(name, content)
     return buffer.getvalue()
 
@@ -125,9 +126,31 @@ def zip_of(name: str, content: bytes) -> bytes:
 def test_a_zip_bomb_is_refused_by_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = zip_of("format.npy", bytes(MAX_FILE_BYTES + 1))
     assert len(bomb) < 100_000
-    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(SavedMapsError, match="67108865 bytes when unpacked"):
         read_maps(bomb)
+
+
+def test_of_an_entry_larger_than_its_directory_says_no_more_is_unpacked() -> None:
+    bomb = bytearray(zip_of("format.npy", bytes(32 << 20)))
+    struct.pack_into("<I", bomb, bomb.rindex(b"PK\x01\x02") + 24, 100)  # its size, the directory says
+    tracemalloc.start()
+    try:
+        with pytest.raises(SavedMapsError, match="not a readable NPZ file"):
+            read_maps(bytes(bomb))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_entries_packed_otherwise_than_numpy_does_are_refused(packing: int) -> None:
+    """Even a damaged one, which would raise errors of its own."""
+    content = bytearray(zip_of("format.npy", b"text" * 100, packing))
+    content[50:60] = bytes(10)
+    with pytest.raises(SavedMapsError, match=r"'format\.npy': packed in another way than NumPy's"):
+        read_maps(bytes(content))
 
 
 def test_a_header_that_announces_more_than_there_is_allocates_nothing() -> None:
