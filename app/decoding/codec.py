@@ -18,6 +18,7 @@ ICC_IGNORED = "icc_ignored"
 
 # The smallest faces that are looked for, of a 32nd of the long side, then still have the 48 pixels of a crop.
 SUFFICIENT_LONG_SIDE = 1536
+LONGEST_SIDE = 2 * SUFFICIENT_LONG_SIDE  # of what is read; a JPEG's decoder rounds the sides that it halves up
 STRIP_ROWS = 64  # of a reduced picture that is made at a time
 
 # Imported here because the decoder process can open no file once it is warm; it opens JPEG, PNG and WebP only, with EXIF inside.

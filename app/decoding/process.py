@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.decoding.child import JOB, REPLY
+from app.decoding.codec import LONGEST_SIDE
 
 START_TIMEOUT_SECONDS = 20.0
+MAX_FACTS_BYTES = 1 << 16  # they take a few hundred
 PIPE_BYTES = 1 << 20  # a megapixel in three parts, not in fifty
 
 
@@ -114,6 +116,8 @@ class DecoderProcess:
 
     def _reply(self, deadline: float) -> DecoderReply:
         size, columns, rows = REPLY.unpack(self._read(REPLY.size, deadline))
+        if size > MAX_FACTS_BYTES or max(columns, rows) > LONGEST_SIDE:  # a picture has taken it over: no memory for what it claims
+            raise self._death()
         facts = json.loads(self._read(size, deadline))
         pixels = np.frombuffer(self._read(columns * rows * 3, deadline), np.uint8)
         pixels.flags.writeable = False

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from app.decoding import decoder as decoding
+from app.decoding.child import REPLY
 from app.decoding.decoder import DecodeLimits, Decoder, DecoderStartError, decode_image
 from app.decoding.process import DecoderProcess
 from app.errors import Problem
@@ -161,6 +162,37 @@ def test_a_hanging_process_is_killed(monkeypatch: pytest.MonkeyPatch, padding_by
         assert before not in children()
 
     with_decoder(use, timeout_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("facts_bytes", "columns", "rows", "code"),
+    [
+        (1 << 16, 3072, 1, None),
+        ((1 << 16) + 1, 1, 1, "decoder_failed"),
+        (100, 3073, 1, "decoder_failed"),
+        (100, 1, 3073, "decoder_failed"),
+    ],
+)
+def test_a_process_that_claims_more_than_any_picture_has_is_replaced(
+    facts_bytes: int, columns: int, rows: int, code: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one would that a picture has taken over: this one answers so whatever it is asked."""
+    facts = b'{"width": 9, "height": 9, "warnings": []}'.ljust(facts_bytes)
+    answer = REPLY.pack(len(facts), columns, rows) + facts + bytes(3 * columns * rows)
+    (tmp_path / "answer").write_bytes(REPLY.pack(2, 0, 0) + b"{}" + answer)
+    taken_over = tmp_path / "taken_over"
+    taken_over.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\nexec cat >/dev/null\n")
+    taken_over.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(taken_over))
+    restarts: list[int] = []
+    assert with_decoder(lambda decoder: code_of(decoder, b"a picture"), on_restart=lambda: restarts.append(1)) == code
+    assert len(restarts) == (code is not None)
+
+
+def test_the_largest_side_that_a_picture_is_read_with_comes_back() -> None:
+    """A JPEG just too small to be read at a quarter of its size is read at half of it, rounded up."""
+    data = encoded(portrait().resize((6143, 320)), "JPEG")
+    assert with_decoder(lambda decoder: decoder.decode(data), timeout_seconds=20.0).pixels.shape == (160, 3072, 3)
 
 
 def test_memory_is_limited() -> None:
