@@ -59,13 +59,13 @@ class ComputePool(ThreadPoolExecutor):
         future: Future[T] = self.submit(timed)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                result = await asyncio.wrap_future(future)
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             self._overruns += 1
             self._overran_at = time.monotonic()
             raise Problem(ErrorCode.INFERENCE_TIMEOUT, f"The models did not answer within {self._timeout_seconds:g} seconds.") from None
-        observe_stage("queue", waited[0])
-        return result
+        finally:
+            observe_stage("queue", waited[0] if waited else time.perf_counter() - queued)
 
     def _ended(self, seconds: float) -> None:
         """Any end shows that the models answer; a late one lets only the next request try."""

@@ -15,6 +15,7 @@ from app.choices import MapMethod
 from app.decoding.decoder import DecodedImage, Decoder
 from app.detection.detector import FaceDetector
 from app.detection.find import FoundFaces, find_faces
+from app.errors import ErrorCode, Problem
 from app.explaining.compute import ComputePool
 from app.explaining.explainer import Explainer
 from app.explaining.explanation import Explanation
@@ -87,6 +88,7 @@ class Pipeline:
         """
         with metrics.stage("decode"):
             image = await self.decoder.decode(data)
+        note(width=image.width, height=image.height, models=len(models))
         if options.method is not MapMethod.CAM:
             await asyncio.to_thread(prepare, self.threads)
         context = contextvars.copy_context()  # so that times taken in the thread reach this request's log line
@@ -108,10 +110,14 @@ def explain_image(
         Problem: ``no_face``, ``invalid_parameter``, ``non_finite_output``.
     """
     geometry = next(iter(models.values())).metadata.geometry
-    with metrics.stage("detect"):
-        found = find_faces(image, detector, geometry, options.crop, options.faces)
-    metrics.FACES.observe(found.faces_found)
-    note(faces=found.faces_found, width=image.width, height=image.height, models=len(models))
+    try:
+        with metrics.stage("detect"):
+            found = find_faces(image, detector, geometry, options.crop, options.faces)
+    except Problem as problem:
+        if problem.code is ErrorCode.NO_FACE:
+            _record_faces(0)
+        raise
+    _record_faces(found.faces_found)
     explanations = explainer.explain(
         np.stack([face.grey for face in found.faces]),
         models,
@@ -128,3 +134,8 @@ def explain_image(
     framed = (OTHER_FRAMING,) if framings and found.faces[0].source == "detected" else ()
     warnings = (*image.warnings, *found.warnings, *scaled, *same, *framed, *approximate)
     return ExplainedPicture(image.width, image.height, found, tuple(explanations), warnings, options)
+
+
+def _record_faces(found: int) -> None:
+    metrics.FACES.observe(found)
+    note(faces=found)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.errors import ErrorCode, Problem
 from app.explaining.compute import TIMEOUTS_UNTIL_UNREADY, ComputePool
@@ -68,6 +69,38 @@ def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
         asyncio.run(use())
     finally:
         end.set()
+
+
+def queued() -> tuple[float, float]:
+    """How many calls have been in the queue so far, and for how many seconds together."""
+    names = (f"unturned_stage_duration_seconds_{part}" for part in ("count", "sum"))
+    count, seconds = (REGISTRY.get_sample_value(name, {"stage": "queue"}) or 0.0 for name in names)
+    return count, seconds
+
+
+def test_every_call_is_counted_with_its_wait(pool: ComputePool) -> None:
+    """Also one that was refused, and those whose wait for the slot took all their time."""
+    end = threading.Event()
+
+    def refuse() -> None:
+        raise Problem(ErrorCode.NO_FACE)
+
+    async def use() -> None:
+        blocking = pool.submit(end.wait)
+        await overrun(pool)
+        end.set()
+        await asyncio.wrap_future(blocking)
+        with pytest.raises(Problem, match="no_face"):
+            await pool.run(refuse)
+
+    before = queued()
+    try:
+        asyncio.run(use())
+    finally:
+        end.set()
+    calls, seconds = (after - earlier for after, earlier in zip(queued(), before, strict=True))
+    assert calls == TIMEOUTS_UNTIL_UNREADY + 1
+    assert seconds >= 0.99 * TIMEOUTS_UNTIL_UNREADY * TIMEOUT_SECONDS
 
 
 def test_a_late_end_lets_the_next_call_try(pool: ComputePool) -> None:

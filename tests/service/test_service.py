@@ -12,6 +12,7 @@ import pytest
 
 from app.metrics import STAGES
 from tests.live_server import LiveServer, form, part, png
+from tests.pictures import flat_png
 
 TARGET = "/api/v1/explanations?crop=whole"
 
@@ -121,6 +122,17 @@ def test_log_line_of_an_upload(server: LiveServer) -> None:
     assert (line["status"], line["faces"], line["width"], line["height"]) == (200, 1, 48, 48)
     assert line["bytes_in"] > len(png())
     assert {"receive", "decode", "forward"} <= line["stage_ms"].keys()
+
+
+def test_a_picture_without_a_face_is_counted_and_logged_like_any_other(server: LiveServer) -> None:
+    samples = ('unturned_faces_per_image_bucket{le="0.0"}', 'unturned_stage_duration_seconds_count{stage="queue"}')
+    before = [server.metric(name) for name in samples]
+    answer = server.post(form(part(flat_png(200))), "/api/v1/explanations")
+    assert answer.code == "no_face"
+    line = server.wait_for_line(request_id=answer.json["request_id"])
+    assert (line["code"], line["faces"], line["width"], line["height"], line["models"]) == ("no_face", 0, 200, 200, 2)
+    assert {"decode", "detect", "queue"} <= line["stage_ms"].keys()
+    assert [server.metric(name) for name in samples] == [count + 1 for count in before]
 
 
 def test_problem_pages(server: LiveServer) -> None:
