@@ -27,7 +27,7 @@ from app.choices import (
     class_names,
     model_names,
 )
-from app.detection.asked_crop import parse_crop
+from app.detection.asked_crop import LONGEST_CROP_TEXT, parse_crop
 from app.errors import ErrorCode, Problem
 from app.explaining.mirror_floor import mirror_floor
 from app.explaining.options import ExplainOptions
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 router = APIRouter(prefix="/api/v1")
 
-NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
+NUMBER = r"-?\d{1,6}(\.\d{1,20})?(e-\d{1,2})?"  # as answers have them
 MAX_FIGURE_BLOCKS = 24  # rows of a face and its mirror image with one model's maps; as PNG 20 megapixels
 
 UPLOAD_BODY: dict[str, Any] = {
@@ -87,7 +87,7 @@ class PictureQuery(BaseModel):
     )
     crop: str = Field(
         default="detect",
-        max_length=64,
+        max_length=LONGEST_CROP_TEXT,
         json_schema_extra={"pattern": rf"^(detect|whole|{NUMBER},{NUMBER},{NUMBER},{NUMBER})$"},
         description="`detect` the faces, take the `whole` picture as one face, or the box `x,y,w,h` in pixels.",
         examples=["detect", "whole", "120,40,200,200"],

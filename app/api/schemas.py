@@ -120,7 +120,9 @@ class Face(_Answer):
     box: Box = Field(description="Around the face: left, top, width, height in pixels of the upright picture.")
     score: Share | None = Field(description="The detector's; null where the crop was not detected.")
     landmarks: dict[str, Point] | None = Field(description="Five points by the viewer's left and right; null where not detected.")
-    crop: Box = Field(description="The square that the networks saw, likewise; it may leave the picture.")
+    crop: Box = Field(
+        description="The square that the networks saw, likewise; it may leave the picture. As `crop` it asks for this face again."
+    )
     source: Literal["detected", "whole", "given"] = Field(description="Whether the crop was found, is the whole picture, or was asked for.")
     summary: list[str] = Field(
         description="Sentences: whether each model keeps its answer in the mirror, and where it finds minor classes."

@@ -8,6 +8,7 @@ from typing import Literal
 from app.errors import ErrorCode, Problem
 
 SMALLEST_CROP = 16.0  # pixels a side that a request may name; a third of what the networks see
+LONGEST_CROP_TEXT = 128  # characters of a crop: four numbers as they stand in an answer, in full precision
 
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels of the picture
 Crop = Literal["detect", "whole"] | Box

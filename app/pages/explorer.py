@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from app.choices import COMPARED, FIGURE_INCHES, ColourMap, FigureFormat
-from app.detection.asked_crop import Crop, parse_crop
+from app.detection.asked_crop import LONGEST_CROP_TEXT, Crop, parse_crop
 from app.errors import ErrorCode, Problem, problem_headers
 from app.explaining.mirror_floor import mirror_floors
 from app.explaining.options import ExplainOptions
@@ -57,7 +57,7 @@ async def explorer(request: Request) -> Response:
 
 
 @router.post("/explain")
-async def explain_form(request: Request, crop: Annotated[str, Query(max_length=64)] = "detect") -> Response:
+async def explain_form(request: Request, crop: Annotated[str, Query(max_length=LONGEST_CROP_TEXT)] = "detect") -> Response:
     """The form's answer without JavaScript."""
     asked = parse_crop(crop)
     data = await read_upload(request)

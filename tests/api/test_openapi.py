@@ -36,13 +36,25 @@ def application() -> FastAPI:
     return create_app(Settings())
 
 
-def test_every_name_that_a_model_can_have_may_be_asked_for(application: FastAPI) -> None:
+def upload_parameters(application: FastAPI, name: str) -> list[dict[str, Any]]:
+    """What is documented of a parameter, for every address that takes a picture."""
     paths: dict[str, Any] = application.openapi()["paths"]
     parameters = [each for path in UPLOAD_PATHS & paths.keys() for each in paths[path]["post"]["parameters"]]
-    patterns = {each["schema"]["pattern"] for each in parameters if each["name"] == "models"}
+    return [each["schema"] for each in parameters if each["name"] == name]
+
+
+def test_every_name_that_a_model_can_have_may_be_asked_for(application: FastAPI) -> None:
+    patterns = {each["pattern"] for each in upload_parameters(application, "models")}
     assert [re.fullmatch(pattern, "a+b,Net_1.5-x,ours") is not None for pattern in patterns] == [True]
     settings = (STATIC / "js" / "settings.js").read_text(encoding="utf-8")  # what the page takes from an address
     assert [f"  {side}: /^{MODEL_NAME}$/" in settings for side in ("first", "second")] == [True, True]
+
+
+def test_every_crop_that_an_answer_can_have_may_be_asked_for(application: FastAPI) -> None:
+    """Its numbers are written in full precision."""
+    crop = ",".join(map(str, (-0.00012345678901234567, 1.4210854715202004e-14, 22360.679774997896, 22360.679774997896)))
+    described = upload_parameters(application, "crop")
+    assert [len(crop) <= each["maxLength"] and re.fullmatch(each["pattern"], crop) is not None for each in described] == [True] * 3
 
 
 @pytest.mark.slow

@@ -180,6 +180,15 @@ def test_a_given_crop_is_cut_out(client: TestClient, explainer: Explainer) -> No
     np.testing.assert_array_equal(np.array(face["explanations"]["baseline"]["logits"]["original"], np.float32), expected)
 
 
+def test_the_crop_of_an_answer_asks_for_its_face_again(client: TestClient, astronaut_jpeg: bytes) -> None:
+    (face,) = explain(client, astronaut_jpeg, models="baseline")["faces"]
+    crop = ",".join(map(str, face["crop"]))
+    (again,) = explain(client, astronaut_jpeg, models="baseline", crop=crop)["faces"]
+    assert (again["source"], again["crop"]) == ("given", face["crop"])
+    assert again["explanations"]["baseline"]["maps"] == face["explanations"]["baseline"]["maps"]
+    assert post(client, astronaut_jpeg, "/explain", crop=crop).status_code == 200
+
+
 @pytest.mark.parametrize("query", ["crop=1,2", "models=nobody", "models=ours,ours"])
 @pytest.mark.parametrize("path", [EXPLANATIONS, "/api/v1/figures", "/api/v1/maps"])
 def test_a_query_is_refused_before_the_picture_is_read(client: TestClient, path: str, query: str) -> None:
