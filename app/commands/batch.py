@@ -46,7 +46,7 @@ Row = dict[str, Any]
 
 
 class OtherOptionsError(InputError):
-    """The destination holds answers that were made with other options."""
+    """The destination holds answers that were made with other options, or may have been."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def explain_folder(
 
     Raises:
         InputError: the folder has no pictures.
-        OtherOptionsError: the destination was begun with other options.
+        OtherOptionsError: the destination was begun with other options, or nobody knows with which.
         FileError: the destination cannot be written, or holds an index that is no such one.
         ModuleNotFoundError: a package that the options need is not installed.
     """
@@ -108,6 +108,9 @@ def explain_folder(
     _check_destination(destination, kept, options)
     outcome = FolderOutcome(0, 0, [])
     finished = {picture for picture in pictures if _is_finished(picture, _answer_path(picture, source, destination))}
+    if finished and not kept.exists():
+        reason = f"holds answers without {kept.name}, which says what made them"
+        raise OtherOptionsError(f"{destination} {reason}: restore it or choose another folder")
     outcome.finished_before = len(finished)
     failed: dict[Path, Problem | OSError] = {}
     try:

@@ -211,6 +211,19 @@ def test_answers_of_other_options_are_not_mixed(source: Path) -> None:
         run(source, Explainer(), {"models": {"baseline": "def"}})
 
 
+def test_answers_of_options_that_nobody_knows_are_not_mixed_with_others(source: Path) -> None:
+    run(source, Explainer())
+    kept = source.parent / "out" / "options.json"
+    said = kept.read_bytes()
+    kept.unlink()
+    (source / "b.PNG").write_text("disgust")
+    with pytest.raises(OtherOptionsError, match=r"answers without options\.json, .*: restore it or choose another folder"):
+        run(source, Explainer(), {"models": {"baseline": "def"}})
+    assert not kept.exists() and len(index(source)) == 5
+    kept.write_bytes(said)
+    assert run(source, Explainer()).explained == 1
+
+
 def test_a_file_too_large_or_gone_or_a_pipe_is_no_obstacle(source: Path) -> None:
     (source / "a.jpg").write_bytes(bytes(101))
     os.mkfifo(source / "pipe.jpg")
