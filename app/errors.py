@@ -133,10 +133,9 @@ _KINDS = {
     ErrorCode.INFERENCE_TIMEOUT: _Kind(504, "Computation took too long", "The models did not answer in time; try again later."),
 }
 
-_RETRY_AFTER_SECONDS = {
+_RETRY_AFTER_SECONDS = {  # not where the picture itself is at fault, most likely: asked again, it would cost another decoder
     ErrorCode.NOT_READY: 5,
     ErrorCode.OVERLOADED: 1,
-    ErrorCode.DECODER_FAILED: 1,
     ErrorCode.SHUTTING_DOWN: 10,
     ErrorCode.RATE_LIMITED: 1,
 }

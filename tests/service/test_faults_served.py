@@ -44,7 +44,7 @@ def test_a_decoder_that_crashes_harms_one_upload(random_checkpoints: Path, fatal
             os.kill(decoder, signal.SIGCONT)
         answer = waiting.answer()
         assert (answer.status, answer.code) == (503, "decoder_failed")
-        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+        assert ("retry-after" in answer.headers, answer.headers["connection"]) == (False, "close")
         assert server.metric("unturned_decoder_restarts_total") == 1
         assert server.post(GOOD_UPLOAD, TARGET).json["faces"] == before
         assert not [line for line in server.log() if line["level"] == "error"]
