@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import mimetypes
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
+# Of a browser's kinds; Python's own table knows some of them only where the machine has one, too.
+_MEDIA_TYPES = {
+    ".css": "text/css",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".webp": "image/webp",
+}
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
@@ -92,4 +102,4 @@ def fingerprint(files: Mapping[str, bytes]) -> str:
 
 
 def _media_type(path: str) -> str:
-    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")

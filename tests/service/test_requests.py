@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import mimetypes
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from app.errors import Problem
 from app.http.assets import Assets, folder_files
-from app.pages.templating import asset
+from app.pages.templating import asset, static_files
 from tests.live_server import GOOD_UPLOAD, ROOT, SLOW_SERVICE, LiveServer, head, png
 
 PICTURE = png()
@@ -78,6 +79,22 @@ def test_static_links_lead_nowhere(tmp_path: Path) -> None:
     for path in ("/link.txt", "/up/outside.txt", "/up"):
         with pytest.raises(Problem, match="not_found"):
             client.get(path)
+
+
+def test_types_of_static_files_depend_on_no_table_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser, told to believe them, shows no picture that is said to be none."""
+    monkeypatch.setattr(mimetypes, "guess_type", lambda *_: (None, None))
+    client = TestClient(Assets(static_files()), headers={"accept-encoding": "identity"})
+    assert {Path(path).suffix: client.get(f"/{path}").headers["content-type"] for path in static_files()} == {
+        ".css": "text/css; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".json": "application/json",
+        ".svg": "image/svg+xml",
+        ".jpg": "image/jpeg",
+        ".webp": "image/webp",
+        ".txt": "text/plain; charset=utf-8",
+        **dict.fromkeys(("", ".md"), "application/octet-stream"),  # beside other people's scripts
+    }
 
 
 @pytest.mark.parametrize(
