@@ -98,10 +98,14 @@ class LineWriter(logging.Handler):
         super().close()
 
     def _write_all(self) -> None:
+        cut = False  # whether the output ends in a part of a line, as that of a full disk does
         while (line := self._lines.get()) is not None:
+            left = b"\n" + line if cut else line
             try:
-                while line:
-                    line = line[os.write(self._descriptor, line) :]
+                while left:
+                    written = os.write(self._descriptor, left)
+                    cut = not left[:written].endswith(b"\n")
+                    left = left[written:]
             except OSError:
                 self._on_drop()
 
@@ -115,5 +119,6 @@ def configure_logging(descriptor: int, on_drop: Callable[[], None]) -> LineWrite
     root.setLevel(logging.WARNING)
     for name in ("app", "model"):
         logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are of single requests, which have their own lines
     logging.captureWarnings(True)
     return writer

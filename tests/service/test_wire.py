@@ -227,6 +227,14 @@ def test_not_http(server: LiveServer, case: str) -> None:
     assert connection.ended()
 
 
+def test_what_is_odd_about_a_request_takes_no_lines_beside_its_own(server: LiveServer) -> None:
+    upgrade = server.get("/health/live", connection="upgrade", upgrade="websocket")
+    assert upgrade.json == {"live": True}
+    for answer in (upgrade, server.send(NOT_HTTP["no host"])):
+        server.wait_for_line(request_id=answer.headers["x-request-id"])
+    assert not [line for line in server.log() if line["level"] == "warning"]
+
+
 LONG_HEADS = {
     "one header of 100 kB": (head("GET", "/info", x="a" * 100_000), 431, "headers_too_large"),
     "1,000 headers": (head("GET", "/info", **{f"x{number}": "a" for number in range(1000)}), 431, "headers_too_large"),
