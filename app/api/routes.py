@@ -29,7 +29,7 @@ from app.choices import (
 )
 from app.detection.asked_crop import LONGEST_CROP_TEXT, parse_crop
 from app.errors import ErrorCode, Problem
-from app.explaining.mirror_floor import mirror_floor
+from app.explaining.mirror_floor import mirror_floor, mirror_floors
 from app.explaining.options import ExplainOptions
 from app.explaining.service import service_of
 from app.http.uploads import IMAGE_FIELD, read_upload
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.explaining.pipeline import ExplainedPicture
-    from model.importing.metadata import AnyCheckpoint
 
 T = TypeVar("T")
 
@@ -228,21 +227,22 @@ async def maps(request: Request, query: Annotated[PictureQuery, Query()]) -> Res
 @router.get("/models", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS}}}})
 async def models(request: Request) -> ModelList:
     """The checkpoints served, with all that is known of them: method, data, hyperparameters, accuracies."""
-    explainer = service_of(request).loaded_pipeline().explainer
-    return ModelList(ours=explainer.ours, models=[_listed(request, checkpoint) for checkpoint in explainer.checkpoints.values()])
+    service = service_of(request)
+    explainer = service.loaded_pipeline().explainer
+    floors = mirror_floors(service.settings, explainer.checkpoints)
+    return ModelList(
+        ours=explainer.ours, models=[model_answer(checkpoint, floors[name]) for name, checkpoint in explainer.checkpoints.items()]
+    )
 
 
 @router.get("/models/{name}", tags=["models"], responses={200: {"content": {"application/json": {"example": MODELS["models"][0]}}}})
 async def model(request: Request, name: Annotated[str, Path(description="A checkpoint's name, or `ours`.")]) -> Model:
     """One checkpoint."""
-    checkpoint = service_of(request).loaded_pipeline().explainer.find(name)
+    service = service_of(request)
+    checkpoint = service.loaded_pipeline().explainer.find(name)
     if checkpoint is None:
         raise Problem(ErrorCode.MODEL_NOT_FOUND)
-    return _listed(request, checkpoint)
-
-
-def _listed(request: Request, checkpoint: AnyCheckpoint) -> Model:
-    return model_answer(checkpoint, mirror_floor(service_of(request).settings, checkpoint))
+    return model_answer(checkpoint, mirror_floor(service.settings, checkpoint))
 
 
 @router.get("/samples", tags=["samples"])

@@ -22,26 +22,30 @@ if TYPE_CHECKING:
 
 
 def mirror_floors(settings: Settings, checkpoints: Mapping[str, AnyCheckpoint]) -> dict[str, float | None]:
-    """The floor of each checkpoint, by its name; see :func:`mirror_floor`."""
-    return {name: mirror_floor(settings, checkpoint) for name, checkpoint in checkpoints.items()}
-
-
-def mirror_floor(settings: Settings, checkpoint: AnyCheckpoint) -> float | None:
-    """Mean flip consistency of a face's map with that of another face of the same predicted class, -1..1.
+    """Of each checkpoint, by its name: mean flip consistency of a face's map with that of another face of the same predicted class, -1..1.
 
     Returns:
         None where it was not measured for this very file: a model that was trained anew since has no floor yet.
     """
-    claimed = _claimed(settings.checkpoint_dir, checkpoint.sha256)
-    return _certified(settings, checkpoint) if claimed is None else claimed
+    claimed = _claimed(settings.checkpoint_dir)
+    return {
+        name: claimed[checkpoint.sha256] if checkpoint.sha256 in claimed else _certified(settings, checkpoint)
+        for name, checkpoint in checkpoints.items()
+    }
 
 
-def _claimed(checkpoint_dir: Path, sha256: str) -> float | None:
+def mirror_floor(settings: Settings, checkpoint: AnyCheckpoint) -> float | None:
+    """The floor of one; see :func:`mirror_floors`."""
+    return mirror_floors(settings, {checkpoint.name: checkpoint})[checkpoint.name]
+
+
+def _claimed(checkpoint_dir: Path) -> Mapping[str, float]:
+    """By sha256."""
     try:
-        changed = (checkpoint_dir / CLAIMS_FILE).stat().st_mtime_ns
-        return _claimed_floors(checkpoint_dir, changed).get(sha256)
-    except (FileNotFoundError, ClaimsError):  # the page of the claims says what is wrong with the file
-        return None
+        state = (checkpoint_dir / CLAIMS_FILE).stat()
+    except FileNotFoundError:
+        return {}
+    return _claimed_floors(checkpoint_dir, (state.st_mtime_ns, state.st_ctime_ns))
 
 
 def _certified(settings: Settings, checkpoint: AnyCheckpoint) -> float | None:
@@ -54,9 +58,12 @@ def _certified(settings: Settings, checkpoint: AnyCheckpoint) -> float | None:
 
 
 @lru_cache(maxsize=1)
-def _claimed_floors(checkpoint_dir: Path, _changed: int) -> dict[str, float]:
-    """By sha256; read again when the time of the file's last change is another."""
-    report = load_claims(checkpoint_dir)
+def _claimed_floors(checkpoint_dir: Path, _changed: tuple[int, int]) -> Mapping[str, float]:
+    """None of a file that cannot be read; read again when the times of its last changes, of content and of rights, are others."""
+    try:
+        report = load_claims(checkpoint_dir)
+    except ClaimsError:  # the page of the claims says what is wrong with it
+        return {}
     measured = [measure.models for claim in report.claims for measure in claim.measures if measure.key == "floor"]
     return {
         report.models[name].sha256: estimate.value for models in measured for name, estimate in models.items() if estimate.value is not None

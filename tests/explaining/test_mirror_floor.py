@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from app.explaining import mirror_floor as floors
 from app.explaining.mirror_floor import mirror_floor
 from app.settings import Settings
 from model.certifying.report import Line, certificate_path, save_certificate
-from model.claims.report import CLAIMS_FILE, save_claims
+from model.claims.report import CLAIMS_FILE, ClaimsReport, load_claims, save_claims
 from model.importing.metadata import ImportedCheckpoint
 from model.measuring.estimate import Estimate
 from tests.made_certificate import made_certificate, made_line
@@ -56,6 +58,26 @@ def test_an_imported_model_has_that_of_its_certificate(settings: Settings) -> No
     assert mirror_floor(settings, model("a" * 64, "other")) is None
     path.write_text("{}")
     assert mirror_floor(settings, model("a" * 64)) is None
+
+
+def test_a_damaged_report_is_read_once_for_all_models_until_it_changes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def counted(folder: Path) -> ClaimsReport:
+        read.append(folder)
+        return load_claims(folder)
+
+    monkeypatch.setattr(floors, "load_claims", counted)
+    report = settings.checkpoint_dir / CLAIMS_FILE
+    report.write_text("{")
+    models = {name: model(letter * 64, name) for name, letter in (("a", "a"), ("b", "b"))}
+    for _ in range(2):
+        assert floors.mirror_floors(settings, models) == {"a": None, "b": None}
+    assert len(read) == 1
+    report.write_text("[")
+    os.utime(report, ns=(1, 1))
+    assert floors.mirror_floors(settings, models) == {"a": None, "b": None}
+    assert len(read) == 2
 
 
 def test_without_a_readable_report_there_is_none(settings: Settings) -> None:
