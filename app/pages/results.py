@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -27,6 +28,8 @@ Found = TypeVar("Found")
 Files: TypeAlias = "tuple[tuple[Path, int], ...]"
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_READING = threading.Lock()
 
 
 @router.get("/results")
@@ -56,7 +59,8 @@ def _of_results(checkpoint_dir: Path, read: Callable[[Path, Files], Found]) -> F
     folder = checkpoint_dir / RESULTS_FOLDER
     files = tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.json")))
     try:
-        return read(folder, files)
+        with _READING:  # else first visitors at once would each compute the same, which takes seconds
+            return read(folder, files)
     except ResultError as error:
         remedy = "Restore it, or remove it: its run then counts as not measured."
         raise unusable_file(error, folder, "A file of the results cannot be used.", remedy) from error

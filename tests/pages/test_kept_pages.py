@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.pages import claims as claims_page
+from app.pages.results import Files, of_results
 from model.claims.report import CLAIMS_FILE, save_claims
 from model.measuring import results
 from model.tables import tables
@@ -47,6 +51,22 @@ def test_claims(client: TestClient, tmp_path: Path, read: list[str]) -> None:
         assert read == ["load_claims"] * number
     (tmp_path / CLAIMS_FILE).unlink()
     assert "unturned claims" in client.get("/claims").text
+
+
+def test_first_visitors_at_once_wait_for_one_reading(tmp_path: Path) -> None:
+    read: list[Path] = []
+
+    @lru_cache(maxsize=1)
+    def slowly(folder: Path, files: Files) -> int:
+        read.append(folder)
+        time.sleep(0.3)
+        return len(files)
+
+    async def visit() -> list[int]:
+        return await asyncio.gather(*(of_results(tmp_path, slowly) for _ in range(4)))
+
+    assert asyncio.run(visit()) == [0] * 4
+    assert read == [tmp_path / results.RESULTS_FOLDER]
 
 
 def test_results(client: TestClient, tmp_path: Path, read: list[str]) -> None:
