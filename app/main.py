@@ -96,7 +96,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     late = LATE_MODULES if settings.audit is None else LATE_MODULES + AUDIT_MODULES
     places = Places(settings.compute_slots, settings.queue_length)
-    app.state.service = service = Service(settings, places, partial(import_modules, late), partial(import_modules, DRAWING_MODULES))
+
+    def prepare() -> None:
+        import_modules(late)
+        app.openapi()  # it is asked at every request which parameters there are
+
+    app.state.service = service = Service(settings, places, prepare, partial(import_modules, DRAWING_MODULES))
     app.state.pages = PageState()
     install_error_handlers(app, problem_page)
     documentation.install_openapi(app, asks_for_key=settings.api_key is not None)

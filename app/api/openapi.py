@@ -33,9 +33,10 @@ def install_openapi(app: FastAPI, asks_for_key: bool) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app)
+            document = describe(app)
             if asks_for_key:
-                _ask_for_key(app.openapi_schema)
+                _ask_for_key(document)
+            app.openapi_schema = document  # only when it is whole: the thread that loads the models makes it, too
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

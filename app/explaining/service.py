@@ -65,18 +65,18 @@ class Service:
     ``pipeline`` is None until everything is loaded; a reload replaces it as a whole or not at all.
 
     Args:
-        import_code: imports what requests need and the start must not wait for; called in a thread, before the models are loaded.
+        prepare: imports and makes what requests need and the start must not wait for; called in a thread, before the models are loaded.
         import_drawing: imports what only figures need; called in the thread that draws them, once uploads are answered.
     """
 
-    def __init__(self, settings: Settings, places: Places, import_code: Callable[[], None], import_drawing: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, places: Places, prepare: Callable[[], None], import_drawing: Callable[[], None]) -> None:
         self.settings = settings
         self.executor = ComputePool(settings.compute_slots, settings.work_timeout_seconds)
         self.drawer = Drawer()
         self.pipeline: Pipeline | None = None
         self._decoder = Decoder.from_settings(settings, on_restart=metrics.DECODER_RESTARTS.inc)
         self._places = places
-        self._import_code = import_code
+        self._prepare = prepare
         self._import_drawing = import_drawing
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading = asyncio.Lock()
@@ -156,7 +156,7 @@ class Service:
                 logger.exception("cannot start")
 
     def _read(self) -> tuple[FaceDetector, Explainer]:
-        self._import_code()
+        self._prepare()
         return load_detector(self.settings), self._read_models()
 
     def _read_models(self) -> Explainer:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from app.api import openapi as documentation
 from app.errors import ErrorCode
 from app.http.limits import UPLOAD_PATHS
 from app.main import create_app
@@ -93,6 +94,14 @@ def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:
         for response in operation["responses"].values()
     )
     assert [code for code in ErrorCode if f"`{code}`" not in described] == []
+
+
+def test_it_is_made_before_the_models_are_loaded_not_while_a_request_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request looks into it."""
+    application = create_app(Settings())
+    application.state.service._prepare()
+    monkeypatch.setattr(documentation, "describe", lambda app: pytest.fail("made again"))
+    assert application.openapi()["paths"]
 
 
 def test_a_key_is_documented_where_one_is_set(application: FastAPI) -> None:
