@@ -29,6 +29,8 @@ COPY model model
 COPY static static
 COPY templates templates
 COPY checkpoints checkpoints
+# Nobody may write here later, and each start would compile all of it again.
+RUN python -m compileall -q app model
 
 # Few malloc arenas keep memory flat; one OpenMP thread, because the service brings its own pool; matplotlib wants a folder it can write.
 ENV PATH=/srv/unturned/.venv/bin:$PATH \
@@ -44,7 +46,7 @@ USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import http.client, os; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('UNTURNED_PORT', '8000')), timeout=2); probe.request('GET', '/health/live'); raise SystemExit(probe.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os; probe = http.client.HTTPConnection(os.environ['UNTURNED_HOST'], int(os.environ.get('UNTURNED_PORT', '8000')), timeout=2); probe.request('GET', '/health/live'); raise SystemExit(probe.getresponse().status != 200)"]
 CMD ["unturned", "serve"]
 
 FROM service AS full

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: Address = Field(default="127.0.0.1", description="Address to listen on.")
+    host: Address = Field(default="127.0.0.1", description="Address to listen on; `::` is every one of IPv6 alone.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     checkpoint_dir: Path = Field(
