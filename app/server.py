@@ -112,7 +112,9 @@ def serve(settings: Settings) -> int:
     try:
         listener = socket.create_server((settings.host, settings.port), family=_family(settings.host), backlog=128)
     except OSError as error:
-        print(f"unturned: cannot listen on {settings.host} port {settings.port}: {error.strerror}", file=sys.stderr)
+        reason = str(error.strerror).partition(" (while")[0]  # the address follows, again
+        remedy = "choose another with --host or --port (UNTURNED_HOST, UNTURNED_PORT)"
+        print(f"unturned: cannot listen on {settings.host} port {settings.port}: {reason}: {remedy}", file=sys.stderr)
         return CANNOT_START
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
