@@ -85,7 +85,7 @@ def draw_figure(explained: ExplainedFaces, file_format: FigureFormat, style: Sty
     most = _faces_a_page(explained, MAX_PAGE / unit if file_format is FigureFormat.PDF else MAX_PAGE)
     if file_format is not FigureFormat.PDF and len(faces) > most:
         raise InputError(f"at most {most} faces fit a {file_format.upper()} figure: ask for pdf")
-    names = " and ".join(model.title for model in faces[0].models)
+    names = " and ".join(printable(model.title) for model in faces[0].models)  # XML takes no control characters
     metadata = {"Title": f"Attention maps of {names} on a face and its mirror image"} | _UNDATED[file_format]
     columns = [EXPRESSIONS.index(name) for name in sheet.classes]
     cells = [np.stack([face.models[index].maps[:, columns] for face in faces]) for index in range(len(faces[0].models))]

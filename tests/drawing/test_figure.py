@@ -258,6 +258,13 @@ def test_the_note_claims_no_sum_of_approximate_maps_and_tells_how_discs_are_read
     assert roughly in other and exact not in other and "A disc's area" in other
 
 
+def test_the_names_of_models_leave_an_svg_readable() -> None:
+    """Also the control characters that a file of maps from elsewhere may have in them, which XML takes nowhere."""
+    face = FaceMaps(BLACK, (model_maps("a\x07\x1bb", np.zeros((2, 7, 5, 5), dtype=np.float32)),))
+    root = ElementTree.fromstring(draw_figure(ExplainedFaces((face,)), FigureFormat.SVG))
+    assert root.findtext("{*}title") == "Attention maps of a\ufffd\ufffdb on a face and its mirror image"
+
+
 def test_faces_of_different_models_and_no_faces_are_refused() -> None:
     face = random_face(0)
     with pytest.raises(ValueError, match="same models"):
