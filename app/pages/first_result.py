@@ -27,7 +27,8 @@ async def first_result(request: Request, card: Card) -> Hero | None:
     """The first look at a card's face, made once for the models that are loaded.
 
     Returns:
-        None while the models are loading, or where they do not answer now; the page's script then asks for itself.
+        None while the models are loading, where they do not answer now, or where the settings do not allow it; the page's script then
+        asks for itself.
     """
     service, state = service_of(request), page_state(request)
     if service.pipeline is None:
@@ -36,6 +37,8 @@ async def first_result(request: Request, card: Card) -> Hero | None:
     if made is None or made.pipeline() is not service.pipeline or made.card != card or made.failed:
         hero = asyncio.create_task(_made(service.pipeline, card, service.settings))
         made = state.first = FirstResult(weakref.ref(service.pipeline), card, hero)
+    if made.refused:
+        return None
     try:
         return await asyncio.shield(made.hero)  # a visitor who leaves does not end it for the others
     except Problem:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from app.errors import Problem
+
 if TYPE_CHECKING:
     import asyncio
     from weakref import ReferenceType
@@ -42,8 +44,17 @@ class FirstResult:
 
     @property
     def failed(self) -> bool:
-        """Whether it could not be made."""
-        return self.hero.done() and self.hero.exception() is not None
+        """Whether it could not be made, and may be another time."""
+        return self._error is not None and not self.refused
+
+    @property
+    def refused(self) -> bool:
+        """Whether the settings do not allow it: with them no face is found in the picture, say."""
+        return isinstance(self._error, Problem) and self._error.code.status < 500
+
+    @property
+    def _error(self) -> BaseException | None:
+        return self.hero.exception() if self.hero.done() else None
 
 
 @dataclass

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.errors import ErrorCode, Problem
+from app.explaining.pipeline import Pipeline
 from app.pages import claims as claims_page
 from app.pages.results import Files, of_results
 from model.claims.report import CLAIMS_FILE, save_claims
@@ -39,6 +41,21 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted(claims_page, "load_claims")
     noted(tables, "load_results")
     return called
+
+
+@pytest.mark.parametrize(("reason", "tries"), [(ErrorCode.NO_FACE, 1), (ErrorCode.INFERENCE_TIMEOUT, 3)])
+def test_a_first_result_is_tried_again_only_where_that_may_help(
+    client: TestClient, reason: ErrorCode, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[ErrorCode] = []
+
+    async def fail(*_: object) -> None:
+        tried.append(reason)
+        raise Problem(reason)
+
+    monkeypatch.setattr(Pipeline, "answer", fail)
+    assert [client.get("/").status_code for _ in range(3)] == [200] * 3
+    assert tried == [reason] * tries
 
 
 def test_claims(client: TestClient, tmp_path: Path, read: list[str]) -> None:
