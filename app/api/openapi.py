@@ -24,6 +24,7 @@ _ANYWHERE = (
     ErrorCode.HEADERS_TOO_LARGE,
     ErrorCode.INTERNAL_ERROR,
 )
+_NOT_TO_PROBES = frozenset({ErrorCode.INVALID_HOST, ErrorCode.UNAUTHORIZED})
 _NAMED = {"/models/": ErrorCode.MODEL_NOT_FOUND, "/samples/": ErrorCode.SAMPLE_NOT_FOUND}
 _NEEDS_MODELS = "/api/v1/models"
 
@@ -72,7 +73,8 @@ def _codes(path: str) -> list[ErrorCode]:
         return [code for code in ErrorCode if code not in _NAMED.values()]
     named = [code for part, code in _NAMED.items() if part in path]
     named += [ErrorCode.NOT_READY] if path.startswith(_NEEDS_MODELS) else []
-    return [code for code in ErrorCode if code in _ANYWHERE or code in named]
+    anywhere = [code for code in _ANYWHERE if code not in _NOT_TO_PROBES or "/health/" not in path]
+    return [code for code in ErrorCode if code in anywhere or code in named]
 
 
 def _add_response(responses: dict[str, Any], status: int, codes: list[ErrorCode]) -> None:

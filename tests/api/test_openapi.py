@@ -96,6 +96,16 @@ def test_every_code_is_documented_where_it_occurs(application: FastAPI) -> None:
     assert [code for code in ErrorCode if f"`{code}`" not in described] == []
 
 
+def test_probes_are_told_of_no_refusal_that_they_never_meet(application: FastAPI) -> None:
+    paths = application.openapi()["paths"]
+    assert {path: {"400", "401"} & paths[path]["get"]["responses"].keys() for path in ("/health/live", "/info")} == {
+        "/health/live": {"400"},
+        "/info": {"400", "401"},
+    }
+    assert "invalid_host" in paths["/info"]["get"]["responses"]["400"]["description"]
+    assert "invalid_host" not in paths["/health/live"]["get"]["responses"]["400"]["description"]
+
+
 def test_it_is_made_before_the_models_are_loaded_not_while_a_request_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request looks into it."""
     application = create_app(Settings())
