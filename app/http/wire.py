@@ -138,7 +138,10 @@ class BoundedProtocol(H11Protocol):
         if getattr(sys.exception(), "error_status_hint", 400) != _HEAD_TOO_LONG:
             return ErrorCode.MALFORMED_REQUEST
         unread, _ = self.conn.trailing_data
-        return ErrorCode.HEADERS_TOO_LARGE if b"\n" in unread else ErrorCode.URI_TOO_LONG
+        if b"\n" in unread:
+            return ErrorCode.HEADERS_TOO_LARGE
+        # of a body that is arriving, it is the size of a chunk that has no end
+        return ErrorCode.URI_TOO_LONG if self.conn.our_state is h11.IDLE else ErrorCode.MALFORMED_REQUEST
 
     def _send_problem(self, problem: Problem) -> None:
         request_id = uuid.uuid4().hex

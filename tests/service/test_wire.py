@@ -29,6 +29,7 @@ from tests.live_server import (
 
 PICTURE = png()
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+CHUNKED_UPLOAD = head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked")
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +142,8 @@ def chunked(*chunks: bytes) -> bytes:
 
 def test_chunked_body_over_the_limit() -> None:
     """Counted as it arrives."""
-    start = head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked")
     with LiveServer(SLOW_SERVICE, body_timeout_seconds=60) as server:
-        connection = server.wait_until_ready().connect().send(start + chunked(part(b"")))
+        connection = server.wait_until_ready().connect().send(CHUNKED_UPLOAD + chunked(part(b"")))
         try:
             for _ in range(11):
                 connection.send(chunked(b"x" * (1 << 20)))
@@ -166,8 +166,7 @@ def test_chunked_bodies_that_no_route_reads(server: LiveServer) -> None:
 
 
 def test_chunked_upload(server: LiveServer) -> None:
-    start = head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked")
-    assert server.send(start + chunked(GOOD_UPLOAD[:100], GOOD_UPLOAD[100:]) + b"0\r\n\r\n").status == 200
+    assert server.send(CHUNKED_UPLOAD + chunked(GOOD_UPLOAD[:100], GOOD_UPLOAD[100:]) + b"0\r\n\r\n").status == 200
 
 
 HIDDEN = b"0\r\n\r\n" + head("GET", "/info")
@@ -211,7 +210,8 @@ NOT_HTTP = {
     "two hosts": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: localhost\r\n\r\n",
     "bad verb": b"G\x00T / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "TLS": bytes.fromhex("16030100c8010000c40303") + b"\x01" * 50 + b"\r\n",
-    "bad chunk": head("POST", "/api/v1/explanations", content_type=MULTIPART, transfer_encoding="chunked") + b"zz\r\n",
+    "bad chunk": CHUNKED_UPLOAD + b"zz\r\n",
+    "size of a chunk without end": CHUNKED_UPLOAD + b"1" * 100_000,
 }
 
 
