@@ -156,7 +156,7 @@ def _train(arguments: argparse.Namespace) -> int:
     protocol = _chosen_protocol(arguments)
     if not network_grid(protocol.network, protocol.input_size).centred:
         logger.warning(
-            "maps of %s at %d px are not centred, so none can agree exactly with the mirror image's: --input-size tells which are",
+            "maps of %s at %d px are not centred, so none can agree exactly with the mirror image's: train --help names sizes that are",
             protocol.network,
             protocol.input_size,
         )

@@ -152,7 +152,7 @@ class DecoderProcess:
             raise DecoderDied(too_costly=False)
 
     def _death(self) -> DecoderDied:
-        """What became of a process that has closed its pipes."""
+        """What became of a process that has closed its pipes, or that is not to be read from any more."""
         self._process.kill()  # one that has only closed them would be waited for for ever
         return DecoderDied(too_costly=self._process.wait() == -signal.SIGPROF)
 

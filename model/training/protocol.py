@@ -72,7 +72,8 @@ class Protocol:
 
 
 PAPER = "paper"
-# MEK's code is published for a Swin only, so its ResNet runs are taken to be those of EAC's and RUL's code for ResNet-18.
+# MEK's code is published for a Swin only, so its ResNet runs are taken to be those of EAC's and RUL's code for ResNet-18,
+# but that every method mirrors.
 PROTOCOLS = {
     "project": Protocol(),
     PAPER: Protocol(epochs=60, weight_decay=1e-4, augmentation="erase-mirror", optimizer="adam-exponential"),

@@ -129,7 +129,8 @@ export class CropDialog {
     const at = this.#point(event);
     const { x, y, side } = this.#square;
     const mark = this.#mark();
-    const reach = Math.max((REACH * this.#canvas.width) / this.#canvas.getBoundingClientRect().width, side / 6);
+    const finger = (REACH * this.#canvas.width) / this.#canvas.getBoundingClientRect().width;
+    const reach = Math.min(Math.max(finger, side / 6), 0.6 * side); // else a small square could not be moved
     this.#drag = Math.hypot(mark.x - at.x, mark.y - at.y) < reach
       ? { kind: "resize", dx: at.x - (x + side), dy: at.y - (y + side) }
       : { kind: "move", dx: at.x - x, dy: at.y - y };

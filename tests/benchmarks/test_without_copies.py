@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.without_copies import no_copies, rows
@@ -40,6 +41,7 @@ def test_what_is_left_is_measured_by_class() -> None:
     )
 
 
+@pytest.mark.dataset
 def test_the_readme_has_both_methods_without_the_copies(ferplus_zip: Path) -> None:
     test, train = (load_labelled_faces("ferplus", ferplus_zip, split) for split in ("test", "train"))
     recorded = [
