@@ -133,9 +133,17 @@ def test_what_the_readme_says_of_runs_is_what_comparing_them_gives() -> None:
     assert f"(t interval of the mean: [{spread_of_seeds[6]:.1f}, {spread_of_seeds[7]:.1f}])" in text
     assert f"{one_view[0]:+.1f} on average, {one_view[1]:+.1f} at least" in text
     assert f"{two_views[0]:+.1f} on average, but not everywhere ({two_views[1]:+.1f} at worst)" in text
-    alike = [[load_result(result_path(THIRTY_EPOCHS, method, "ferplus", "original", 1))] for method in ("mek", "baseline")]
-    mek = numbers(comparison(*alike), "test, over faces")
-    assert "{:+.1f} [{:.1f}, {:.1f}] and {:.1f} [{:.1f}, {:.1f}], one seed".format(*mek) in text
+    mek, eac, plain = ([load_result(result_path(THIRTY_EPOCHS, method, "ferplus", "original", 1))] for method in ("mek", "eac", "baseline"))
+    of_mek, of_eac = (numbers(comparison(runs, plain), "test, over faces") for runs in (mek, eac))
+    assert "{:+.1f} [{:.1f}, {:.1f}] and {:.1f} [{:.1f}, {:.1f}], one seed".format(*of_mek) in text
+    assert "one seed: {:+.1f} [{:.1f}, {:.1f}] and {:+.1f} [{:.1f}, {:.1f}] against plain training".format(*of_eac) in text
+    ahead = [
+        numbers(comparison(eac, [ours]), f"{split}, one view")[0]
+        for split in ("test", "validation")
+        for ours in runs_of("cac", THIRTY_EPOCHS)
+    ]
+    least = "by {:.1f} to {:.1f} on the test split and {:.1f} to {:.1f} on the validation split"
+    assert least.format(min(ahead[:3]), max(ahead[:3]), min(ahead[3:]), max(ahead[3:])) in text
     of_paper = [[load_result(result_path(TEN_EPOCHS / "paper", method, "ferplus", "150", 1))] for method in ("mek", "baseline")]
     paper = numbers(comparison(*of_paper), "test, over faces")
     assert "{:.1f} [{:.1f}, {:.1f}] and {:.1f} [{:.1f}, {:.1f}], one seed".format(*paper) in text
