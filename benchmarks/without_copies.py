@@ -19,8 +19,9 @@ from model.data.labelled import load_labelled_faces
 from model.measuring.bootstrap import Floats, Labels, drawn_accuracies
 from model.measuring.results import RunResult, load_named
 from model.methods.settings import PLAIN
-from model.tables.by_face import Change, accuracy_changes
+from model.tables.by_face import accuracy_changes
 from model.tables.layout import METHOD_TITLES, paired_with_plain
+from model.tables.two_runs import change_text
 
 Kept = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -33,10 +34,9 @@ def no_copies(test: FaceSet, train: FaceSet) -> Kept:
 
 def right(runs: Sequence[RunResult]) -> tuple[Floats, Labels]:
     """Share of the runs that name each test face right, ``(N,)``, and the labels; every run keeps its predictions."""
-    predictions = [run.test_predictions for run in runs]
-    assert all(predictions), "a run keeps no predictions"
-    found = [kept for kept in predictions if kept is not None]
-    return np.mean([kept.right for kept in found], axis=0), found[0].label_indices
+    found = [run.test_predictions for run in runs if run.test_predictions is not None]
+    assert len(found) == len(runs), "a run keeps no predictions"
+    return np.mean([predictions.right for predictions in found], axis=0), found[0].label_indices
 
 
 def rows(runs: Sequence[RunResult], kept: Kept) -> list[str]:
@@ -53,16 +53,9 @@ def rows(runs: Sequence[RunResult], kept: Kept) -> list[str]:
         if method != PLAIN and pairs:
             gains = right([own for own, _ in pairs])[0] - right([plain for _, plain in pairs])[0]
             each = (accuracy_changes(gains[faces][:, None], labels[faces])[0] for faces in (np.ones_like(kept), kept))
-            made.append(f"| {method} less {PLAIN}, same seeds | {' | '.join(map(_changes, each))} | |")
+            cells = [" / ".join(map(change_text, changes.values())) for changes in each]
+            made.append(f"| {method} less {PLAIN}, same seeds | {' | '.join(cells)} | |")
     return made
-
-
-def _changes(changes: dict[str, Change]) -> str:
-    shown = []
-    for change in changes.values():
-        low, high = change.interval or (float("nan"), float("nan"))
-        shown.append(f"{change.points:+.2f} [{low:+.1f}, {high:+.1f}]")
-    return " / ".join(shown)
 
 
 def main() -> None:

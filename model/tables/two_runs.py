@@ -11,7 +11,7 @@ from model.errors import InputError
 from model.measuring.frontier import VIEWS, frontier_gain, mean_curve
 from model.measuring.results import RunResult, load_named
 from model.paper import SUMMARIES
-from model.tables.by_face import accuracy_changes
+from model.tables.by_face import Change, accuracy_changes
 from model.tables.layout import seeds_text
 from model.tables.other_protocols import SPLITS
 
@@ -74,8 +74,12 @@ def _over_faces(pairs: Sequence[tuple[RunResult, RunResult]]) -> Iterator[str]:
         raise InputError("the runs were not measured on the same test faces: their labels differ")
     gains = np.mean([own.right - other.right for own, other in both], axis=0)
     (changes,) = accuracy_changes(gains[:, None], both[0][0].label_indices)
-    cells = [f"{change.points:+.2f} {_interval(change.interval)}" for change in changes.values()]
-    yield f"| test, over faces | {' | '.join(cells)} |"
+    yield f"| test, over faces | {' | '.join(map(change_text, changes.values()))} |"
+
+
+def change_text(change: Change) -> str:
+    """Points with their interval."""
+    return f"{change.points:+.2f} {_interval(change.interval)}"
 
 
 def _over_seeds(split: str, pairs: Sequence[tuple[RunResult, RunResult]]) -> Iterator[str]:

@@ -50,7 +50,8 @@ def test_calls_that_never_got_a_slot_do_not_close_the_pool_for_ever(pool: Comput
     assert pool.healthy
 
 
-def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
+def refuse_after_an_overrun(pool: ComputePool) -> None:
+    """Calls overrun behind one without a deadline; once that has ended, another is refused."""
     end = threading.Event()
 
     def refuse() -> None:
@@ -63,12 +64,16 @@ def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
         await asyncio.wrap_future(blocking)
         with pytest.raises(Problem, match="no_face"):
             await pool.run(refuse)
-        assert pool.healthy
 
     try:
         asyncio.run(use())
     finally:
         end.set()
+
+
+def test_a_refusal_is_an_answer_too(pool: ComputePool) -> None:
+    refuse_after_an_overrun(pool)
+    assert pool.healthy
 
 
 def queued() -> tuple[float, float]:
@@ -80,24 +85,8 @@ def queued() -> tuple[float, float]:
 
 def test_every_call_is_counted_with_its_wait(pool: ComputePool) -> None:
     """Also one that was refused, and those whose wait for the slot took all their time."""
-    end = threading.Event()
-
-    def refuse() -> None:
-        raise Problem(ErrorCode.NO_FACE)
-
-    async def use() -> None:
-        blocking = pool.submit(end.wait)
-        await overrun(pool)
-        end.set()
-        await asyncio.wrap_future(blocking)
-        with pytest.raises(Problem, match="no_face"):
-            await pool.run(refuse)
-
     before = queued()
-    try:
-        asyncio.run(use())
-    finally:
-        end.set()
+    refuse_after_an_overrun(pool)
     calls, seconds = (after - earlier for after, earlier in zip(queued(), before, strict=True))
     assert calls == TIMEOUTS_UNTIL_UNREADY + 1
     assert seconds >= 0.99 * TIMEOUTS_UNTIL_UNREADY * TIMEOUT_SECONDS
